@@ -1,0 +1,46 @@
+# Seeing CNNs. `make help` lists what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help lab test figures notebooks lint bench clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+DAYS := $(if $(DAY),day$(DAY),$(sort $(notdir $(patsubst %/code/visualizations.py,%,$(wildcard days/day*/code/visualizations.py)))))
+NOTEBOOKS := $(wildcard days/day*/*.ipynb)
+export PYTHONPATH := $(CURDIR)
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+lab: .venv/installed  ## open the course in JupyterLab (installs everything first)
+	$(BIN)/jupyter lab $(firstword $(NOTEBOOKS))
+
+test: .venv/installed-test  ## run all tests: code, exercises, notebooks, figures, browser
+	$(BIN)/python -m pytest $(ARGS)
+
+figures: .venv/installed  ## rebuild the pictures in days/*/outputs/ (DAY=17 for one day)
+	@for day in $(DAYS); do $(BIN)/python -m days.$$day.code.visualizations || exit 1; done
+
+notebooks: .venv/installed  ## run the notebooks and store their outputs (DAY=17 for one day)
+	@for day in $(DAYS); do $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+	  --ExecutePreprocessor.timeout=180 --ExecutePreprocessor.record_timing=False \
+	  --ExecutePreprocessor.store_widget_state=False days/$$day/*.ipynb || exit 1; done
+
+lint: .venv/installed-test  ## check style and format of code and notebooks
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+bench: .venv/installed-test  ## time the course's code against its floor and its peers
+	$(BIN)/python -m benchmarks.run
+
+clean:  ## remove the environment and all caches
+	rm -rf .venv .pytest_cache .ruff_cache && find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/installed: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	touch $@
+
+.venv/installed-test: requirements-test.txt .venv/installed
+	$(BIN)/python -m pip install --quiet --requirement requirements-test.txt
+	touch $@

@@ -1,0 +1,216 @@
+"""Exercises that check themselves: not attempted, not quite (and why), or correct.
+
+An exercise is written as its solution. The decorator turns that function into an `Exercise` with `check`, `hint` and
+`solution`; what a learner writes is run on fresh random inputs and held against an independent truth.
+"""
+
+from __future__ import annotations
+
+import copy
+import dis
+import html
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+NOT_ATTEMPTED, NOT_QUITE, CORRECT = "not attempted yet", "not quite", "correct"
+_COLORS = {NOT_ATTEMPTED: "#6b6b6b", NOT_QUITE: "#9a5b00", CORRECT: "#1b6e3c"}
+_SIGNS = {NOT_ATTEMPTED: "○", NOT_QUITE: "✗", CORRECT: "✓"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: `status` is one of the three words above, `message` says what is wrong or goes on."""
+
+    status: str
+    message: str = ""
+
+    def __repr__(self) -> str:
+        return f"{_SIGNS[self.status]} {self.status}" + (f": {self.message}" if self.message else "")
+
+    def _repr_html_(self) -> str:
+        color = _COLORS[self.status]
+        return (
+            f'<div role="status" style="border-left:4px solid {color};padding:.2em .8em"><b style="color:{color}">'
+            f"{_SIGNS[self.status]} {self.status}</b> {html.escape(self.message)}</div>"
+        )
+
+
+@dataclass(frozen=True)
+class Note:
+    """A text for the notebook's screen: a hint, or a solution's code."""
+
+    text: str
+    code: bool = False
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_markdown_(self) -> str:
+        return f"```python\n{self.text}\n```" if self.code else self.text
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer that learners really give, and the word that helps: `wrong` computes it from the same inputs."""
+
+    message: str
+    wrong: Callable
+
+
+@dataclass
+class Exercise:
+    """One exercise. See `exercise` for the fields."""
+
+    number: str
+    solve: Callable
+    cases: Callable[[np.random.Generator], Sequence[tuple]]
+    truth: Callable
+    mistakes: Sequence[Mistake]
+    hints: Sequence[str]
+    look: Callable[..., Any]
+    tolerance: float
+    hints_given: int = field(default=0, repr=False)
+
+    def check(self, answer: Callable, seed: int | None = None) -> Verdict:
+        """Run `answer` on fresh random inputs and say how it does; never raises.
+
+        answer : the learner's function. seed : draws the same inputs again; fresh ones without it.
+        """
+        if not callable(answer):
+            return Verdict(NOT_QUITE, f"expected your function itself, got {_brief(answer)}: leave out the brackets")
+        for inputs in self.cases(np.random.default_rng(seed)):
+            wanted, given = self.truth(*_fresh(inputs)), _fresh(inputs)
+            try:
+                returned = answer(*given)
+            except (Exception, SystemExit) as error:
+                return Verdict(NOT_QUITE, f"your function raised {type(error).__name__}: {str(error)[:300]}")
+            if returned is None or returned is Ellipsis:
+                if _is_stub(answer):
+                    return Verdict(NOT_ATTEMPTED)
+                return Verdict(NOT_QUITE, f"you returned {returned}, wanted {_brief(wanted)}. Is there a `return`?")
+            try:
+                got = self.look(returned, *given)
+            except Exception:
+                return Verdict(NOT_QUITE, f"you returned {_brief(returned)}, wanted {_brief(wanted)}.")
+            if difference := _difference(got, wanted, self.tolerance):
+                return Verdict(NOT_QUITE, " ".join(filter(None, [difference, self._advice(got, inputs)])))
+        return Verdict(CORRECT)
+
+    def hint(self) -> Note:
+        """One more hint each time."""
+        if self.hints_given == len(self.hints):
+            return Note(f"No more hints for {self.number}; `solution()` shows one way to write it.")
+        self.hints_given += 1
+        return Note(f"Hint {self.hints_given} of {len(self.hints)}: {self.hints[self.hints_given - 1]}")
+
+    def solution(self) -> Note:
+        """One way to write it, as code."""
+        source = textwrap.dedent(inspect.getsource(self.solve))
+        return Note(source[source.index("def ") :].rstrip(), code=True)
+
+    def _advice(self, got, inputs: tuple) -> str:
+        for mistake in self.mistakes:
+            given = _fresh(inputs)
+            if not _difference(got, self.look(mistake.wrong(*given), *given), self.tolerance):
+                return mistake.message
+        return ""
+
+
+def exercise(
+    number: str,
+    *,
+    cases: Callable[[np.random.Generator], Sequence[tuple]],
+    truth: Callable,
+    mistakes: Sequence[Mistake],
+    hints: Sequence[str],
+    look: Callable[..., Any] = lambda answer, *inputs: answer,
+    tolerance: float = 1e-5,
+) -> Callable[[Callable], Exercise]:
+    """Turn a solution into an `Exercise`.
+
+    Parameters
+    ----------
+    number : as in the notebook, "9.2".
+    cases : draws the inputs of every run from a generator: a list of argument tuples.
+    truth : the right answer from the same inputs, computed another way than the solution does.
+    mistakes : at least three wrong answers that learners really give.
+    look : `look(answer, *inputs)` turns an answer into what is compared with the truth: arrays, numbers, text, or
+        tuples and dicts of these. It sees the inputs that the answer was given, and what was left behind in them.
+    tolerance : largest difference allowed, as a share of the wanted answer's largest value.
+    """
+
+    def wrap(solve: Callable) -> Exercise:
+        return Exercise(number, solve, cases, truth, mistakes, hints, look, tolerance)
+
+    return wrap
+
+
+def exercises_of(module) -> Iterator[tuple[str, Exercise]]:
+    """The exercises of a day's module, by name."""
+    return ((name, value) for name, value in vars(module).items() if isinstance(value, Exercise))
+
+
+def _is_stub(function: Callable) -> bool:
+    """Whether a function's body is `...` alone: it does nothing but return a constant."""
+    nothing = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
+    return inspect.isfunction(function) and all(step.opname in nothing for step in dis.get_instructions(function))
+
+
+def _fresh(inputs: tuple) -> tuple:
+    """Copies, so that a function that changes its input cannot change the truth's."""
+    return tuple(copy.deepcopy(value) for value in inputs)
+
+
+def _difference(got, wanted, tolerance: float) -> str:
+    """What sets `got` apart from `wanted`, in words; "" where nothing does."""
+    if isinstance(wanted, dict):
+        if not isinstance(got, dict) or list(got) != list(wanted):
+            keys = list(got) if isinstance(got, dict) else type(got).__name__
+            return f"you returned {keys}, wanted a dict with the keys {list(wanted)}."
+        parts = ((f"at {key!r} ", got[key], wanted[key]) for key in wanted)
+    elif isinstance(wanted, tuple):
+        if not isinstance(got, (tuple, list)) or len(got) != len(wanted):
+            return f"you returned {_brief(got)}, wanted {_brief(wanted)}."
+        parts = ((f"in place {place} ", one, other) for place, (one, other) in enumerate(zip(got, wanted, strict=True)))
+    elif isinstance(wanted, str):
+        return "" if got == wanted else f"you returned {_brief(got)}, wanted {wanted!r}."
+    else:
+        return _array_difference(got, np.asarray(wanted), tolerance)
+    return next((where + said for where, one, other in parts if (said := _difference(one, other, tolerance))), "")
+
+
+def _array_difference(got, wanted: np.ndarray, tolerance: float) -> str:
+    try:
+        got = np.asarray(got)
+        if got.dtype.kind not in "biuf":
+            raise TypeError
+    except (TypeError, ValueError, RuntimeError):
+        return f"you returned {_brief(got)}, wanted {_brief(wanted)}."
+    if got.shape != wanted.shape:
+        if 0 in (got.ndim, wanted.ndim):
+            return f"you returned {_brief(got)}, wanted {_brief(wanted)}."
+        return f"you returned an array of shape {got.shape}, wanted {wanted.shape}."
+    allowed = tolerance * max(1e-12, float(np.nanmax(np.abs(wanted), initial=0)))
+    wrong = ~np.isclose(got, wanted, rtol=0, atol=allowed, equal_nan=True)
+    if not wrong.any():
+        return ""
+    if wanted.size <= 6:
+        return f"you returned {_brief(got)}, wanted {_brief(wanted)}."
+    first = tuple(int(place) for place in np.argwhere(wrong)[0])
+    share = f"{wrong.mean():.0%} of the values differ"
+    return f"you returned {got[first]:.4g} at {list(first)}, wanted {wanted[first]:.4g}; {share}."
+
+
+def _brief(value) -> str:
+    if isinstance(value, np.ndarray) and value.size > 6:
+        first = ", ".join(f"{number:.4g}" for number in value.ravel()[:4])
+        return f"[{first}, ...] of shape {value.shape}"
+    if isinstance(value, (np.ndarray, np.generic)):
+        return np.array2string(np.asarray(value), precision=4, separator=", ")
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."

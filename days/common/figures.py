@@ -1,0 +1,225 @@
+"""Drawing and storing pictures: one panel grid, one honest color scale, one way onto the screen and the disk.
+
+Figures are made with matplotlib's object interface: no window opens, no global state changes.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from IPython.display import Image as ShownImage
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from days.common.paths import write_bytes
+
+DPI = 100
+PNG_BUDGET = 150 * 1024  # bytes; above it a stored picture gives up colors
+INK = "#222222"
+MUTED = "#6b6b6b"
+ALARM = "#b3261e"
+BLUE = "#2f6db5"
+ORANGE = "#d9822b"
+
+
+class ColorScale(NamedTuple):
+    """A color map with the values at its two ends."""
+
+    cmap: str
+    low: float
+    high: float
+
+
+def color_scale(values, *, clip: float = 99.8) -> ColorScale:
+    """The scale that shows `values` honestly: viridis from 0 for activations, blue-white-red around 0 for signed ones.
+
+    The upper end is the `clip`-th percentile of |values|, so that one hot pixel does not darken all the rest. Panels
+    that are to be compared get one scale made from all of them.
+    """
+    values = np.asarray(values, np.float32)
+    high = float(np.percentile(np.abs(values), clip)) or float(np.abs(values).max()) or 1.0
+    return ColorScale("RdBu_r", -high, high) if values.min() < 0 else ColorScale("viridis", 0.0, high)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of `width` x `height` inches at 100 dots per inch, laid out so that nothing is cut off."""
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def plain(axes, title: str = "", *, color: str = INK, size: float = 9):
+    """Take ticks and frame away from `axes`, title it, and return it."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.set_title(title, fontsize=size, color=color)
+    return axes
+
+
+def show_map(axes, values: np.ndarray, scale: ColorScale, interpolation: str = "auto") -> None:
+    """Draw values (h, w) on `axes` in the colors of `scale`; NaN stays white."""
+    axes.imshow(values, cmap=scale.cmap, vmin=scale.low, vmax=scale.high, interpolation=interpolation)
+
+
+def add_colorbar(figure: Figure, axes, scale: ColorScale, label: str) -> None:
+    """A horizontal bar under `axes` that states the scale."""
+    mappable = ScalarMappable(Normalize(scale.low, scale.high), scale.cmap)
+    extend = "both" if scale.low < 0 else "max"
+    bar = figure.colorbar(
+        mappable, ax=axes, orientation="horizontal", fraction=0.05, pad=0.02, aspect=50, extend=extend
+    )
+    bar.set_label(label, fontsize=8)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
+
+
+def tile(panels: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
+    """Lay panels (n, h, w) or (n, h, w, 3) side by side, `columns` to a row, with NaN between and behind the last."""
+    count, height, width = panels.shape[:3]
+    rows = math.ceil(count / columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, *panels.shape[3:]), np.nan, np.float32)
+    for index, panel in enumerate(panels):
+        top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
+        sheet[top : top + height, left : left + width] = panel
+    return sheet
+
+
+def columns_for(count: int, aspect: float = 1.0) -> int:
+    """Columns of a wide grid for `count` panels of width / height = `aspect`, without a ragged last row if it can be.
+
+    >>> columns_for(64), columns_for(128), columns_for(37)
+    (16, 16, 10)
+    """
+    wanted = math.sqrt(2.6 * count / aspect)
+    even = [columns for columns in range(1, count + 1) if count % columns == 0 and 0.7 < columns / wanted < 1.5]
+    return min(even, key=lambda columns: abs(columns - wanted)) if even else min(count, math.ceil(wanted))
+
+
+def draw_panels(
+    panels: np.ndarray,
+    *,
+    title: str,
+    unit: str = "activation",
+    labels: Sequence[str] | None = None,
+    columns: int | None = None,
+    scale: ColorScale | None = None,
+    alarm: Sequence[int] = (),
+    width: float = 9.6,
+    alt: str = "",
+) -> Figure:
+    """A grid of any number of panels on one stated color scale.
+
+    panels : (n, h, w) values, or (n, h, w, 3) colors in [0, 1], which need no scale.
+    labels : one above each panel; their numbers, unless given. alarm : panels whose label is red.
+    """
+    panels = np.asarray(panels, np.float32)
+    count, height, breadth = panels.shape[:3]
+    columns = columns or columns_for(count, breadth / height)
+    labels = [str(index) for index in range(count)] if labels is None else labels
+    gap = max(1, breadth // 16)
+    header = max(gap, round(0.17 * columns / width * breadth)) if any(labels) else 0
+    sheet = tile(_with_header(panels, header), columns, gap)
+    sheet_height = width * sheet.shape[0] / sheet.shape[1]
+    figure = new_figure(width, sheet_height + 0.35 + (0.6 if panels.ndim == 3 else 0))
+    figure.suptitle(title, fontsize=10, color=INK)
+    axes = plain(figure.add_subplot())
+    if panels.ndim == 4:
+        axes.imshow(np.nan_to_num(sheet, nan=1.0), interpolation="nearest")
+    else:
+        scale = scale or color_scale(panels)
+        show_map(axes, sheet, scale, "nearest")
+        add_colorbar(figure, axes, scale, unit)
+    pitch = (breadth + gap, height + header + gap)
+    for index, label in enumerate(labels):
+        row, column = divmod(index, columns)
+        place = (column * pitch[0] + breadth / 2 - 0.5, row * pitch[1] + header * 0.85 - 0.5)
+        font = {"fontsize": min(8, 4.5 + 4.5 * width / columns), "color": ALARM if index in alarm else MUTED}
+        axes.text(*place, label, ha="center", va="bottom", **font)
+    return describe(figure, alt or f"{title}: a grid of {count} panels, {columns} to a row.")
+
+
+def _with_header(panels: np.ndarray, header: int) -> np.ndarray:
+    padding = [(0, 0), (header, 0), (0, 0), (0, 0)][: panels.ndim]
+    return np.pad(panels, padding, constant_values=np.nan)
+
+
+def describe(figure: Figure, alt: str) -> Figure:
+    """Attach to the figure what it shows, in words; `show` and `save_figure` hand it to those who cannot see it."""
+    figure.set_label(alt)
+    return figure
+
+
+def picture_bytes(figure: Figure, format: str = "png") -> bytes:
+    """The figure as a file's bytes with its description inside: a palette PNG, or a JPEG for photographs.
+
+    Raises ValueError for a figure without a description.
+    """
+    alt = figure.get_label()
+    if not alt:
+        raise ValueError("expected a figure with a description, got none: describe(figure, 'what is seen') adds it")
+    picture, buffer = _render(figure), io.BytesIO()
+    if format == "jpeg":
+        picture.save(buffer, "JPEG", quality=88, optimize=True, comment=alt.encode())
+        return buffer.getvalue()
+    info = PngInfo()
+    info.add_itxt("Description", alt)
+    for colors in (256, 128, 64, 32):
+        buffer = io.BytesIO()
+        _palette(picture, colors).save(buffer, "PNG", optimize=True, pnginfo=info)
+        if buffer.tell() <= PNG_BUDGET:
+            break
+    return buffer.getvalue()
+
+
+def show(figure: Figure, format: str = "png") -> ShownImage:
+    """The described figure for a notebook's screen."""
+    return ShownImage(picture_bytes(figure, format), format=format, alt=figure.get_label())
+
+
+def save_figure(figure: Figure, path: Path | str) -> Path:
+    """Store the described figure as its suffix says (.png or .jpg), whole or not at all, and return the path."""
+    path = Path(path)
+    return write_bytes(path, picture_bytes(figure, "png" if path.suffix == ".png" else "jpeg"))
+
+
+def save_gif(figures: Iterable[Figure], path: Path | str, alt: str, *, milliseconds: int = 120) -> Path:
+    """Store figures of one size as an endless animation with one palette, whole or not at all."""
+    frames = [_render(figure) for figure in figures]
+    palette = _palette(frames[len(frames) // 2], 64)
+    frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer, "GIF", save_all=True, append_images=frames[1:], duration=milliseconds, loop=0, comment=alt.encode()
+    )
+    return write_bytes(path, buffer.getvalue())
+
+
+def _render(figure: Figure) -> Image.Image:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+    return Image.open(buffer).convert("RGB")
+
+
+def _palette(picture: Image.Image, colors: int) -> Image.Image:
+    return picture.quantize(colors, method=Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE)
+
+
+def stored_alt(path: Path | str) -> str:
+    """The description inside a stored picture; "" where there is none."""
+    with Image.open(path) as picture:
+        text = picture.info.get("Description") or picture.info.get("comment") or ""
+    return text.decode() if isinstance(text, bytes) else text
+
+
+def show_stored(path: Path | str) -> ShownImage:
+    """A stored picture for a notebook's screen. Raises FileNotFoundError with the way to rebuild it."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no stored figure {path.name}: set RUN_ANIMATIONS = True, or type 'make figures'")
+    return ShownImage(path.read_bytes(), format=path.suffix.lstrip(".").replace("jpg", "jpeg"), alt=stored_alt(path))

@@ -1,0 +1,177 @@
+"""Photographs that ship inside pip packages, and one way to turn any picture into an `image`.
+
+An `image` is a NumPy array (H, W, 3), float32, RGB, with values from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import operator
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+_FILES = {
+    "chelsea": ("skimage", "data/chelsea.png"),
+    "coffee": ("skimage", "data/coffee.png"),
+    "rocket": ("skimage", "data/rocket.jpg"),
+    "astronaut": ("skimage", "data/astronaut.png"),
+    "motorcycle_left": ("skimage", "data/motorcycle_left.png"),
+    "china": ("sklearn", "datasets/images/china.jpg"),
+    "flower": ("sklearn", "datasets/images/flower.jpg"),
+}
+
+IMAGE_NAMES = tuple(_FILES)
+"""Bundled photographs: a cat (`chelsea`), a cup (`coffee`), and five more."""
+
+
+def load_image(source, size: int | tuple[int, int] | None = None) -> np.ndarray:
+    """Load a picture as an image: (H, W, 3) float32, RGB, 0 to 1.
+
+    Parameters
+    ----------
+    source : a name in `IMAGE_NAMES`, a path, a PIL image, or an array: (H, W) gray, (H, W, 1), (H, W, 3) RGB or
+        (H, W, 4) RGBA; unsigned integers count from 0 to their type's maximum, floats from 0 to 1, booleans are 0 or 1.
+    size : None keeps the picture as it is. An integer S crops the largest centered square and resizes it to (S, S);
+        a pair (height, width) crops to that shape's proportions first, so nothing is ever stretched.
+
+    Transparent pixels are laid on white, 16-bit and CMYK pictures are converted, a camera's rotation mark is obeyed.
+
+    Raises
+    ------
+    ValueError : an array of another shape, range or type, or with NaN; an unreadable file; a size below 1.
+    FileNotFoundError : no such name or file; the message lists the names that exist.
+
+    >>> load_image("chelsea", size=224).shape
+    (224, 224, 3)
+    """
+    if isinstance(source, Image.Image):
+        image = _from_pil(source)
+    elif isinstance(source, (str, Path)):
+        image = _from_file(source)
+    else:
+        image = _from_array(np.asarray(source))
+    return image if size is None else _resize(image, size)
+
+
+def check_image(image) -> np.ndarray:
+    """Return `image` if it is one, else raise ValueError with wanted, got and the way out."""
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
+        got = getattr(image, "shape", type(image).__name__)
+        hint = "drop the batch axis" if getattr(image, "ndim", 0) == 4 else "load_image(...) makes one"
+        raise ValueError(f"expected an (H, W, 3) image, got {got}: {hint}")
+    if image.dtype.kind != "f":
+        raise ValueError(f"expected float values in [0, 1], got {image.dtype}: load_image(array) rescales them")
+    if not np.isfinite(image).all():
+        raise ValueError(f"expected finite values, got {np.count_nonzero(~np.isfinite(image))} NaN or infinite ones")
+    if image.min() < -1e-3 or image.max() > 1 + 1e-3:
+        raise ValueError(
+            f"expected values in [0, 1], got {image.min():.3g} to {image.max():.3g}: "
+            "divide by 255, or hand the file itself to load_image"
+        )
+    return image
+
+
+def _from_file(source: str | Path) -> np.ndarray:
+    path = _bundled(str(source)) if str(source) in _FILES else Path(source).expanduser()
+    if not path.is_file():
+        near = get_close_matches(str(source), IMAGE_NAMES, n=1)
+        raise FileNotFoundError(
+            f"no picture {str(source)!r}: neither a file nor one of {', '.join(IMAGE_NAMES)}"
+            + (f". Did you mean {near[0]!r}?" if near else "")
+        )
+    try:
+        with Image.open(path) as picture:
+            return _from_pil(picture)
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} is too large to open safely: {error}. Make it smaller first.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{path} is not a readable picture (empty, cut short or no image file): {error}") from error
+
+
+def _bundled(name: str) -> Path:
+    package, inside = _FILES[name]
+    found = importlib.util.find_spec(package)
+    if found is None:
+        raise FileNotFoundError(f"the picture {name!r} ships in {package}: pip install -r requirements.txt brings it")
+    return Path(found.origin).parent / inside
+
+
+def _from_pil(picture: Image.Image) -> np.ndarray:
+    if 0 in picture.size:
+        raise ValueError(f"expected a picture with pixels, got {picture.size[0]} x {picture.size[1]}")
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I") or picture.mode == "F":
+        # Pillow's own conversion saturates above 255.
+        return _from_array(_full_range(np.asarray(picture), picture.mode))
+    if picture.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+    else:
+        picture = picture.convert("RGB")
+    return _from_array(np.asarray(picture))
+
+
+def _full_range(pixels: np.ndarray, mode: str) -> np.ndarray:
+    """Gray pixels of Pillow's wide modes as floats in [0, 1]; a 16-bit file may arrive in mode I."""
+    pixels = pixels.astype(np.float64)
+    if mode == "F":
+        top = 1.0 if pixels.max() <= 1 else 255.0
+    else:
+        top = 65535.0 if pixels.max() <= 65535 else 2.0**31 - 1
+    return np.clip(pixels / top, 0, 1)
+
+
+def _from_array(array: np.ndarray) -> np.ndarray:
+    if array.size == 0:
+        raise ValueError(f"expected a picture with pixels, got an array of shape {array.shape}")
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        raise ValueError(
+            f"expected an (H, W), (H, W, 3) or (H, W, 4) array, got {array.shape}: {_axis_hint(array.shape)}"
+        )
+    if array.dtype.kind == "u":
+        array = array / np.float32(np.iinfo(array.dtype).max)
+    elif array.dtype.kind not in "bf":
+        raise ValueError(
+            f"expected uint8, uint16, bool or float values, got {array.dtype}: "
+            "say what its full range is by .astype('uint8') for 0-255, or by dividing to [0, 1]"
+        )
+    array = array.astype(np.float32)
+    if array.shape[2] == 1:
+        array = np.repeat(array, 3, axis=2)
+    check_image(array[:, :, :3])
+    if array.shape[2] == 4:
+        opacity = array[:, :, 3:]
+        array = array[:, :, :3] * opacity + (1 - opacity)
+    return np.clip(array, 0, 1)
+
+
+def _axis_hint(shape: tuple[int, ...]) -> str:
+    if len(shape) == 4:
+        return "drop the batch axis with array[0]"
+    if len(shape) == 3 and shape[0] in (1, 3, 4):
+        return "channels go last, so array.transpose(1, 2, 0)"
+    return "one gray, three RGB or four RGBA channels, last"
+
+
+def _resize(image: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
+    pair = size if isinstance(size, tuple) else (size, size)
+    try:
+        height, width = map(operator.index, pair)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"expected size as an integer or (height, width), got {size!r}") from error
+    if height < 1 or width < 1:
+        raise ValueError(f"expected a size of at least 1 pixel, got {size!r}")
+    scale = min(image.shape[0] / height, image.shape[1] / width)
+    box = (scale * width, scale * height)
+    left, top = (image.shape[1] - box[0]) / 2, (image.shape[0] - box[1]) / 2
+    channels = [
+        Image.fromarray(np.ascontiguousarray(image[:, :, channel])).resize(
+            (width, height), Image.Resampling.BICUBIC, box=(left, top, left + box[0], top + box[1])
+        )
+        for channel in range(3)
+    ]
+    return np.clip(np.stack([np.asarray(channel) for channel in channels], axis=2), 0, 1)

@@ -1,0 +1,146 @@
+"""The Keras half of `load_model`."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import numpy as np
+
+from days.common import squeezenet
+from days.common.frameworks import import_keras, import_torchvision
+from days.common.images import check_image
+from days.common.models import download_failed, unknown_name
+
+keras = import_keras()
+
+DOWNLOAD_TIMEOUT = 15  # seconds without an answer
+
+
+def build(name: str, weights: str, seed: int):
+    """Network, its normalize function (H, W, 3) -> (H, W, 3), and its categories."""
+    if name == "squeezenet":
+        network, normalize = _squeezenet(weights, seed), squeezenet.normalize
+    elif name == "efficientnet_lite0":
+        raise ValueError("efficientnet_lite0 is here in PyTorch only: framework='torch', or squeezenet in Keras")
+    else:
+        network, normalize = _from_applications(name, weights, seed)
+    categories = import_torchvision().models.SqueezeNet1_1_Weights.DEFAULT.meta["categories"]
+    return network, normalize, list(categories)
+
+
+def batch_maker(normalize):
+    """preprocess(image (H, W, 3)) -> tensor (1, H, W, 3)."""
+
+    def preprocess(image):
+        return keras.ops.convert_to_tensor(normalize(check_image(image)).astype(np.float32)[None])
+
+    return preprocess
+
+
+def logits_of(network):
+    """logits(batch) -> array (N, categories)."""
+
+    def logits(batch):
+        return keras.ops.convert_to_numpy(network(batch, training=False))
+
+    return logits
+
+
+def _squeezenet(weights: str, seed: int):
+    network = _squeezenet_layers()
+    if weights in ("imagenet", "random") or weights.endswith(".pkl"):
+        values = squeezenet.random_weights(seed) if weights == "random" else None
+        values = values or squeezenet.imagenet_weights(None if weights == "imagenet" else weights)
+        for layer, kernel_and_bias in values.items():
+            network.get_layer(layer).set_weights(kernel_and_bias)
+    else:
+        _load_file(network, weights)
+    return network
+
+
+def _squeezenet_layers():
+    image = keras.Input((None, None, 3), name="pixels")
+    x = _convolution(image, 64, 3, "conv1", strides=2, padding="valid")
+    x = _pool(x, "pool1")
+    for name, (_, squeeze, expand) in squeezenet.FIRE_WIDTHS.items():
+        x = _convolution(x, squeeze, 1, f"{name}.squeeze")
+        branches = [_convolution(x, expand, size, f"{name}.expand{size}x{size}") for size in (1, 3)]
+        x = keras.layers.Concatenate(name=name)(branches)
+        if name in squeezenet.POOL_AFTER:
+            x = _pool(x, squeezenet.POOL_AFTER[name])
+    x = keras.layers.Dropout(0.5, name="drop9")(x)
+    x = _convolution(x, 1000, 1, "conv10")
+    x = keras.layers.GlobalAveragePooling2D(name="logits")(x)
+    return keras.Model(image, x, name="squeezenet")
+
+
+def _convolution(x, width: int, size: int, name: str, strides: int = 1, padding: str = "same"):
+    x = keras.layers.Conv2D(width, size, strides=strides, padding=padding, name=name)(x)
+    return keras.layers.ReLU(name=f"{name}_activation")(x)
+
+
+def _pool(x, name: str):
+    # torchvision's pools have ceil_mode. After a ReLU one row and one column of zeros do the same, at every size.
+    x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}_pad")(x)
+    return keras.layers.MaxPooling2D(3, 2, name=name)(x)
+
+
+def _from_applications(name: str, weights: str, seed: int):
+    known = {
+        function.lower(): function
+        for function in dir(keras.applications)
+        if function[0].isupper() and callable(getattr(keras.applications, function))
+    }
+    key = name.lower().replace("_", "")
+    if key not in known:
+        raise unknown_name(key, sorted(known), "keras.applications")
+    builder = getattr(keras.applications, known[key])
+    module = getattr(keras.applications, builder.__module__.rsplit(".", 1)[-1])
+    if weights == "imagenet":
+        network = _download(name, builder)
+    else:
+        network = builder(weights=None, classifier_activation=None)
+        _draw_kernels(network, seed)
+        if weights != "random":
+            _load_file(network, weights)
+    return network, lambda image: module.preprocess_input(image * np.float32(255))
+
+
+def _download(name: str, builder):
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
+    try:
+        return builder(weights="imagenet", classifier_activation=None)
+    except Exception as error:
+        # Keras raises a bare Exception when a download fails, and a ValueError for a file that arrives damaged.
+        said = str(error)
+        if not isinstance(error, OSError) and "URL fetch failure" not in said and "corrupted file" not in said:
+            raise
+        raise download_failed(name, error) from error
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _draw_kernels(network, seed: int) -> None:
+    """He-normal kernels from `seed`; Keras' own initializers would draw from its global state."""
+    generator = np.random.default_rng(seed)
+    for variable in network.weights:
+        if "kernel" in variable.name:
+            fan_in = np.prod(variable.shape[:-1])
+            variable.assign(generator.normal(0, np.sqrt(2 / fan_in), variable.shape).astype(np.float32))
+
+
+def _load_file(network, path: str) -> None:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"weights={path!r} is neither 'imagenet', 'random' nor a file")
+    if not path.endswith(".weights.h5"):
+        raise ValueError(
+            f"expected a .weights.h5 file, got {path}: a whole saved model can run code on loading; "
+            "save the weights alone with model.save_weights('name.weights.h5')"
+        )
+    try:
+        network.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        first_lines = " ".join(str(error).split())[:300]
+        raise ValueError(f"{path} does not hold weights for this network: {first_lines}") from error

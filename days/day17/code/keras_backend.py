@@ -1,0 +1,149 @@
+"""Looking into a Keras network: which layers, what they answer, what their filters are.
+
+`torch_backend` has the same three functions with the same signatures and the same array layout.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+
+import numpy as np
+
+from days.common.frameworks import import_keras
+from days.day17.code.layers import check_layers, check_maps, unknown_layer
+
+keras = import_keras()
+
+CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+
+_submodels: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def conv_layers(network) -> list[str]:
+    """Names of the convolutions in forward order, those of a nested model as "model/layer".
+
+    Layers are told by their type: `'conv' in layer.name` would also match `conv1_pad` and `conv1_bn`.
+    """
+    return [name for name, layer in _named_layers(network).items() if isinstance(layer, CONVOLUTIONS)]
+
+
+def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray]:
+    """What `layers` answer to a batch: {layer: activations (N, C, H, W)}, in the order asked for.
+
+    Runs a sub-model that ends at the layers asked for, in inference mode; it shares the network's weights and is
+    kept for the next call. The arrays are copies, turned from Keras' (N, H, W, C) to channels first.
+
+    Parameters
+    ----------
+    network : a functional or sequential model with one input, nested ones included.
+    batch : (N, H, W, C) tensor, as `model.preprocess` makes it.
+
+    Raises
+    ------
+    ValueError : a layer that does not exist (the nearest names are listed) or has no maps; a batch of another shape
+        or with NaN; a network that is no graph of layers.
+    """
+    layers = check_layers(layers)
+    if not hasattr(network, "inputs"):
+        raise ValueError(
+            f"expected a functional or sequential Keras model, got {type(network).__name__}: "
+            "a subclassed model has no graph of layers to cut"
+        )
+    batch = _check_batch(network, batch)
+    known = _named_layers(network)
+    for name in layers:
+        if name not in known:
+            raise unknown_layer(name, list(known))
+    answers = keras.tree.flatten(_submodel(network, layers)(batch, training=False))
+    return {name: check_maps(name, _channels_first(answer)) for name, answer in zip(layers, answers, strict=True)}
+
+
+def filters(network, layer: str) -> np.ndarray:
+    """A copy of a convolution's filters, (out, in, kh, kw); Keras stores (kh, kw, in, out).
+
+    A depthwise filter sees one channel: (out, 1, kh, kw). A separable one is given as the full filter that it equals.
+    Raises ValueError for a name that is no convolution; the nearest ones are listed.
+    """
+    module = _named_layers(network).get(layer)
+    if not isinstance(module, CONVOLUTIONS):
+        raise unknown_layer(layer, conv_layers(network), kind="convolution")
+    kernel = module.get_weights()[0]
+    if isinstance(module, keras.layers.SeparableConv2D):
+        pointwise = module.get_weights()[1].reshape(*kernel.shape[2:], -1)
+        return np.einsum("hwim,imo->oihw", kernel, pointwise)
+    if isinstance(module, keras.layers.DepthwiseConv2D):
+        height, width, channels, multiplier = kernel.shape
+        return kernel.reshape(height, width, channels * multiplier, 1).transpose(2, 3, 0, 1).copy()
+    return kernel.transpose(3, 2, 0, 1).copy()
+
+
+def _named_layers(network, prefix: str = "") -> dict[str, object]:
+    named = {}
+    for layer in network.layers:
+        named[prefix + layer.name] = layer
+        if isinstance(layer, keras.Model):
+            named |= _named_layers(layer, f"{prefix}{layer.name}/")
+    return named
+
+
+def _submodel(network, layers: list[str]):
+    """The network cut at `layers`, from a store that is emptied when the network is gone or its layers change."""
+    known_layers, store = _submodels.get(network, (None, {}))
+    if known_layers != tuple(map(id, network.layers)):
+        store = {}
+        _submodels[network] = (tuple(map(id, network.layers)), store)
+    if tuple(layers) not in store:
+        store[tuple(layers)] = keras.Model(network.inputs, _tensors(network, layers))
+    return store[tuple(layers)]
+
+
+def _tensors(network, layers: list[str]) -> list:
+    """The symbolic outputs of `layers`, on the network's own inputs."""
+    direct = {layer.name: layer for layer in network.layers}
+    if all(name in direct for name in layers):
+        return [direct[name].output for name in layers]
+    found = {}
+
+    def call(layer, *inputs, **options):
+        inside = [name for name in layers if name.startswith(f"{layer.name}/")]
+        if inside:
+            deeper = _tensors(layer, [name.removeprefix(f"{layer.name}/") for name in inside])
+            *answers, output = keras.Model(layer.inputs, [*deeper, *layer.outputs])(*inputs)
+            found.update(zip(inside, answers, strict=True))
+        else:
+            output = layer(*inputs, **options)
+        found[layer.name] = output
+        return output
+
+    # A nested model's layers are no part of the outer graph, so the outer graph is called again, layer by layer.
+    if isinstance(network, keras.Sequential):
+        x = network.inputs[0]
+        for layer in network.layers:
+            x = call(layer, x)
+    else:
+        keras.models.clone_model(
+            network, input_tensors=network.input, clone_function=lambda layer: layer, call_function=call
+        )
+    return [found[name] for name in layers]
+
+
+def _check_batch(network, batch):
+    if not keras.ops.is_tensor(batch):
+        raise ValueError(f"expected a TensorFlow tensor, got {type(batch).__name__}: model.preprocess(image) makes one")
+    channels = network.inputs[0].shape[-1]
+    if len(batch.shape) != 4 or batch.shape[3] != channels:
+        way_out = "model.preprocess(image) makes one"
+        if len(batch.shape) == 3:
+            way_out = "add the batch axis with batch[None]"
+        elif len(batch.shape) == 4 and batch.shape[1] == channels:
+            way_out = "channels go last in Keras, so keras.ops.transpose(batch, (0, 2, 3, 1))"
+        raise ValueError(f"expected a (N, H, W, {channels}) batch, got {tuple(batch.shape)}: {way_out}")
+    if not bool(keras.ops.all(keras.ops.isfinite(batch))):
+        raise ValueError("expected finite values in the batch, got NaN or infinity: look at the image and its scaling")
+    return batch
+
+
+def _channels_first(answer):
+    array = keras.ops.convert_to_numpy(answer)
+    return np.ascontiguousarray(array.transpose(0, 3, 1, 2)) if array.ndim == 4 else array

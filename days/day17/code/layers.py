@@ -1,0 +1,32 @@
+"""The checks that both backends share, so that both say the same in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import numpy as np
+
+
+def check_layers(layers: str | Sequence[str]) -> list[str]:
+    """`layers` as a list without repeats. Raises ValueError when it is empty."""
+    layers = [layers] if isinstance(layers, str) else list(dict.fromkeys(layers))
+    if not layers:
+        raise ValueError("expected at least one layer name, got none: conv_layers(network) lists some")
+    return layers
+
+
+def unknown_layer(name: str, known: list[str], kind: str = "layer") -> ValueError:
+    """The error for a name that the network does not have, with the nearest ones."""
+    near = get_close_matches(str(name), known, n=4, cutoff=0.4) or known[:4]
+    return ValueError(f"no {kind} {name!r} in this network of {len(known)}; near it: {', '.join(near)}")
+
+
+def check_maps(name: str, answer) -> np.ndarray:
+    """`answer` if it holds maps (N, C, H, W), else ValueError."""
+    if answer is None:
+        raise ValueError(f"layer {name!r} did not run in this forward pass, so it has no activations")
+    if not isinstance(answer, np.ndarray) or answer.ndim != 4:
+        got = getattr(answer, "shape", type(answer).__name__)
+        raise ValueError(f"expected maps (N, C, H, W) from layer {name!r}, got {got}: choose an earlier layer")
+    return answer

@@ -1,0 +1,503 @@
+"""The figures of Day 17. `python -m days.day17.code.visualizations` rebuilds days/day17/outputs/.
+
+draw_* turn arrays into a described Figure and compute nothing that the lesson should show computed.
+plot_* and anim_* store one and return its path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from days.common.figures import (
+    ALARM,
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    ColorScale,
+    add_colorbar,
+    color_scale,
+    describe,
+    draw_panels,
+    new_figure,
+    plain,
+    save_figure,
+    save_gif,
+    show_map,
+    tile,
+)
+from days.common.images import IMAGE_NAMES, load_image
+from days.common.models import load_model
+from days.common.paths import outputs_dir
+from days.common.squeezenet import convolution_behind
+from days.day17.code import feature_maps as fm
+
+# ---------------------------------------------------------------- draw_*: arrays -> Figure
+
+
+def draw_toy(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> Figure:
+    """Image, kernel and feature map as grids of numbers, with the first window and its answer framed."""
+    grids_and_names = [(image, "image"), (kernel, "kernel"), (answer, "feature map")]
+    columns = [grid.shape[1] for grid, _ in grids_and_names]
+    figure = new_figure(7.0, 0.4 + 6.4 * image.shape[0] / sum(columns))
+    grids = figure.subplots(1, 3, width_ratios=columns)
+    for axes, (grid, name) in zip(grids, grids_and_names, strict=True):
+        look = color_scale(grid, clip=100) if name != "image" else ColorScale("gray", -1.5, 1.2)
+        look = ColorScale("RdBu_r", -2 * look.high, 2 * look.high) if name != "image" else look
+        plain(axes, f"{name} {grid.shape}")
+        show_map(axes, grid, look)
+        for (row, column), value in np.ndenumerate(grid):
+            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=MUTED, linewidth=0.5))
+            axes.text(column, row, f"{value:g}", ha="center", va="center", color=INK, fontsize=11)
+    frame = {"fill": False, "edgecolor": ORANGE, "linewidth": 2.5}
+    grids[0].add_patch(Rectangle((-0.5, -0.5), kernel.shape[1], kernel.shape[0], **frame))
+    grids[2].add_patch(Rectangle((-0.5, -0.5), 1, 1, **frame))
+    return describe(
+        figure,
+        f"Three grids of numbers: a {image.shape} image, a {kernel.shape} kernel and the {answer.shape} feature map. "
+        f"The first window of the image is framed, and so is its answer {answer[0, 0]:g}.",
+    )
+
+
+def draw_predictions(image: np.ndarray, predictions: dict[str, list[tuple[str, float]]]) -> Figure:
+    """A photo beside one bar chart of probabilities for each way of feeding it: {title: [(category, p), ...]}."""
+    figure = new_figure(9.6, 2.6)
+    axes = figure.subplots(1, 1 + len(predictions), width_ratios=[1] + [1.25] * len(predictions))
+    plain(axes[0], "the photo").imshow(image)
+    for chart, (title, rows) in zip(axes[1:], predictions.items(), strict=True):
+        chart.set_title(title, fontsize=9)
+        bars = chart.barh([name for name, _ in rows], [share for _, share in rows], color=BLUE)
+        chart.bar_label(bars, [f"{share:.2f}" for _, share in rows], padding=3, fontsize=8)
+        chart.set(xlim=(0, 1.18), xticks=[])
+        chart.invert_yaxis()
+        chart.tick_params(labelsize=8, length=0)
+        chart.spines[:].set_visible(False)
+    said = "; ".join(f"{title}: {rows[0][0]} {rows[0][1]:.2f}" for title, rows in predictions.items())
+    return describe(figure, f"A photo and its predicted categories as bars. {said}.")
+
+
+def draw_maps(activations: np.ndarray, title: str, *, scale: ColorScale | None = None, columns=None) -> Figure:
+    """All channels (C, H, W) of a layer on one scale; a channel that is zero throughout has a red number."""
+    dead = fm.dead_channels(activations[None])
+    best = fm.rank_channels(activations)[0]
+    return draw_panels(
+        activations,
+        title=title,
+        unit="activation, one scale for all panels (above its end: the brightest 0.2 %)",
+        scale=scale,
+        columns=columns,
+        alarm=dead,
+        alt=f"{title}: {len(activations)} maps on one scale. Channel {best} is brightest on average; "
+        f"{len(dead)} maps are dark throughout.",
+    )
+
+
+def draw_patches(patches: np.ndarray, title: str) -> Figure:
+    """Filters as color patches (n, k, k, 3); mid-gray is a weight of zero."""
+    alt = f"{title}: {len(patches)} small patches. Some are stripes and spots, some plain colors; gray is zero."
+    return draw_panels(patches, title=f"{title} (mid-gray = 0, one scale)", alt=alt)
+
+
+def draw_all_slices(filters: np.ndarray, title: str, *, filters_shown: int = 32) -> Figure:
+    """Filters (out, in, kh, kw) with every input channel: a column for each filter, a row for each input."""
+    shown = filters[:filters_shown]
+    sheet = tile(shown.transpose(1, 0, 2, 3).reshape(-1, *filters.shape[2:]), len(shown))
+    figure = new_figure(9.6, 9.6 * sheet.shape[0] / sheet.shape[1] + 1.2)
+    axes = plain(figure.add_subplot(), title, size=10)
+    scale = color_scale(shown)
+    show_map(axes, sheet, scale, "nearest")
+    axes.set_xlabel(f"filter 0 to {len(shown) - 1} of {len(filters)}", fontsize=8)
+    axes.set_ylabel(f"input channel 0 to {filters.shape[1] - 1}", fontsize=8)
+    add_colorbar(figure, axes, scale, "weight: red pushes the answer up, blue pulls it down, white is 0")
+    return describe(
+        figure, f"{title}: {len(shown)} columns of {filters.shape[1]} small signed patches, one for each input channel."
+    )
+
+
+def draw_beside(rows: Sequence[tuple[str, np.ndarray, np.ndarray]], titles: tuple[str, str]) -> Figure:
+    """Two networks side by side, a row for each kind of panels: [(what, left (n, ...), right (n, ...)), ...].
+
+    Colors (n, k, k, 3) are shown as they are. Maps (n, H, W) of the two networks live on scales of their own, which
+    are printed: their units differ.
+    """
+    figure = new_figure(9.6, 2.75 * len(rows))
+    grid = figure.subplots(len(rows), 2, squeeze=False, gridspec_kw={"wspace": 0.06})
+    for axes_row, (what, *both) in zip(grid, rows, strict=True):
+        for axes, panels, title in zip(axes_row, both, titles, strict=True):
+            sheet = tile(panels, 8, gap=max(1, panels.shape[2] // 12))
+            if panels.ndim == 4:
+                plain(axes, f"{title}: {what}").imshow(np.nan_to_num(sheet, nan=1.0), interpolation="nearest")
+            else:
+                scale = color_scale(panels)
+                axes = plain(axes, f"{title}: {what}, 0 to {scale.high:.0f}")
+                show_map(axes, sheet, scale, "nearest")
+    named = ", ".join(what for what, *_ in rows)
+    seen = "Filters with stripes and spots stand only on the left; the cat is seen on both."
+    return describe(figure, f"{titles[0]} beside {titles[1]}: {named}. {seen}")
+
+
+def draw_ranking(activations: np.ndarray, patches: np.ndarray, means: np.ndarray, channels: Sequence[int]) -> Figure:
+    """The chosen channels' means as bars, with map (h, w) and filter patch (k, k, 3) under each bar."""
+    figure = new_figure(9.6, 4.3)
+    grid = figure.subplot_mosaic(
+        [["bars"] * len(channels), [f"m{i}" for i in channels], [f"f{i}" for i in channels]],
+        height_ratios=[1.1, 1, 0.55],
+    )
+    bars = grid["bars"].bar(range(len(channels)), means[channels], color=BLUE, width=0.5)
+    grid["bars"].bar_label(bars, [f"{means[i]:.0f}" for i in channels], fontsize=8)
+    grid["bars"].set(xlim=(-0.5, len(channels) - 0.5), xticks=[], yticks=[])
+    grid["bars"].margins(y=0.2)
+    grid["bars"].spines[["top", "right", "left"]].set_visible(False)
+    grid["bars"].set_title("mean activation of the strongest channels; below each its map and its filter", fontsize=9)
+    scale = color_scale(activations)
+    for index in channels:
+        axes = plain(grid[f"m{index}"], f"channel {index}")
+        show_map(axes, activations[index], scale)
+        plain(grid[f"f{index}"]).imshow(patches[index])
+    add_colorbar(figure, list(grid.values()), scale, "activation, one scale for all maps")
+    listed = ", ".join(f"{i} ({means[i]:.0f})" for i in channels)
+    return describe(figure, f"Bars of the strongest channels with map and filter below each: {listed}.")
+
+
+def draw_two_images(photos, maps, channels: Sequence[int], changes: np.ndarray, names: Sequence[str]) -> Figure:
+    """The same channels for two photos, one scale: photos 2 x (H, W, 3), maps 2 x (C, h, w), changes (C,)."""
+    figure = new_figure(9.6, 3.8)
+    figure.suptitle(f"channel: change of its mean activation, from {names[0]} to {names[1]}", fontsize=9)
+    grid = figure.subplots(2, 1 + len(channels))
+    scale = color_scale(np.concatenate([one[list(channels)].ravel() for one in maps]))
+    for row, photo, one, name in zip(grid, photos, maps, names, strict=True):
+        plain(row[0], name, size=8).imshow(photo)
+        for axes, channel in zip(row[1:], channels, strict=True):
+            title = f"{channel}: {changes[channel]:+.1f}" if name == names[0] else ""
+            shown = plain(axes, title, size=8)
+            show_map(shown, one[channel], scale)
+    add_colorbar(figure, list(grid.ravel()), scale, "activation, one scale for all maps")
+    listed = ", ".join(f"{channel} ({changes[channel]:+.1f})" for channel in channels)
+    return describe(figure, f"Two photos, {names[0]} and {names[1]}, and the channels that differ most: {listed}.")
+
+
+def draw_dead_counts(counts: dict[str, dict[str, tuple[int, int]]], sizes: dict[str, int], images: int) -> Figure:
+    """Share of dead channels: {network: {layer: (dead on one image, dead on all)}}; sizes {layer: channels}."""
+    figure = new_figure(9.6, 2.9)
+    charts = figure.subplots(1, len(counts), sharey=True)
+    for axes, (network, layers) in zip(charts, counts.items(), strict=True):
+        place = np.arange(len(layers))
+        for offset, which, color, label in (
+            (-0.2, 0, BLUE, "dead on the cat"),
+            (0.2, 1, ALARM, f"dead on all {images} photos"),
+        ):
+            shares = [100 * pair[which] / sizes[layer] for layer, pair in layers.items()]
+            bars = axes.bar(place + offset, shares, 0.4, color=color, label=label)
+            axes.bar_label(bars, [str(pair[which]) for pair in layers.values()], fontsize=7)
+        axes.set_xticks(place, layers, fontsize=8)
+        axes.set_title(network, fontsize=9)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+    charts[0].set_ylabel("% of the layer's channels", fontsize=8)
+    charts[0].legend(fontsize=8, frameon=False)
+    said = "; ".join(
+        f"{network}, last layer: {[*layers.values()][-1][0]} and {[*layers.values()][-1][1]}"
+        for network, layers in counts.items()
+    )
+    return describe(figure, f"Bars of dead channels by layer, on one photo and on all {images}. {said}.")
+
+
+def draw_pairs(patches: np.ndarray, pairs: Sequence[tuple[int, int, float]], activations: np.ndarray) -> Figure:
+    """Pairs of filters (patches) with their cosine, and the maps (C, h, w) that the two make of one photo."""
+    figure = new_figure(9.6, 4.6)
+    grid = figure.subplots(4, len(pairs), height_ratios=[0.6, 1, 0.6, 1], squeeze=False)
+    chosen = [index for pair in pairs for index in pair[:2]]
+    scale = color_scale(activations[chosen])
+    for column, (first, second, cosine) in zip(grid.T, pairs, strict=True):
+        for index, patch_axes, map_axes in ((first, column[0], column[1]), (second, column[2], column[3])):
+            plain(patch_axes, f"filter {index}", size=8).imshow(patches[index])
+            show_map(plain(map_axes), activations[index], scale)
+        column[0].set_title(f"cosine {cosine:+.3f}\nfilter {first}", fontsize=8)
+    add_colorbar(figure, list(grid.ravel()), scale, "activation after the ReLU, one scale for all maps")
+    listed = ", ".join(f"{i} and {j} ({cosine:+.3f})" for i, j, cosine in pairs)
+    return describe(figure, f"Pairs of filters that are almost each other's negative, with their maps: {listed}.")
+
+
+def draw_evidence(image: np.ndarray, maps: dict[str, np.ndarray], logits: dict[str, float]) -> Figure:
+    """A photo beside the evidence map (h, w) of each category, one scale, with the logit that the map averages to."""
+    figure = new_figure(9.6, 2.9)
+    axes = figure.subplots(1, 1 + len(maps))
+    plain(axes[0], "the photo").imshow(image)
+    scale = color_scale(np.stack(list(maps.values())), clip=100)
+    for place, (category, one) in zip(axes[1:], maps.items(), strict=True):
+        lit = plain(place, f"{category}\nmean = logit {logits[category]:.1f}", size=8)
+        show_map(lit, one, scale)
+    add_colorbar(figure, list(axes), scale, "evidence (conv10 after its ReLU), one scale for all categories")
+    peaks = "; ".join(
+        f"{category} peaks in row {one.argmax() // one.shape[1] + 1} of {len(one)}" for category, one in maps.items()
+    )
+    return describe(figure, f"A photo and the places that speak for each category: {peaks}.")
+
+
+def draw_channel(image: np.ndarray, one_map: np.ndarray, one_filter: np.ndarray, title: str) -> Figure:
+    """One channel: photo, photo lit where the channel fires, map (h, w), and its filter (in, kh, kw)."""
+    figure = new_figure(9.6, 2.9)
+    axes = figure.subplots(1, 4)
+    figure.suptitle(title, fontsize=9)
+    plain(axes[0], "photo").imshow(image)
+    plain(axes[1], "lit where the channel fires").imshow(spotlight(image, one_map))
+    scale = color_scale(one_map)
+    show_map(plain(axes[2], f"map {one_map.shape}"), one_map, scale)
+    add_colorbar(figure, axes[2], scale, "activation")
+    if one_filter.shape[0] == 3:
+        plain(axes[3], "filter, in color").imshow(fm.color_patches(one_filter[None])[0])
+    else:
+        strongest = fm.strongest_inputs(one_filter, 16)
+        high = color_scale(one_filter).high
+        look = ColorScale("RdBu_r", -high, high)
+        title = f"filter: its {len(strongest)} strongest inputs"
+        show_map(plain(axes[3], title), tile(one_filter[strongest], 4), look, "nearest")
+        add_colorbar(figure, axes[3], look, "weight")
+    return describe(figure, f"{title}: the photo, the photo lit where the channel fires, the map and the filter.")
+
+
+def draw_spotlights(image: np.ndarray, rows: dict[str, tuple[np.ndarray, Sequence[int]]]) -> Figure:
+    """The photo lit where channels fire: {row title: (activations (C, h, w), channels)}, each map on its own scale."""
+    longest = max(len(channels) for _, channels in rows.values())
+    figure = new_figure(9.6, 0.35 + len(rows) * (9.6 / longest + 0.25))
+    grid = figure.subplots(len(rows), longest, squeeze=False)
+    for line, (title, (activations, channels)) in zip(grid, rows.items(), strict=True):
+        for axes, channel in zip(line, channels, strict=True):
+            plain(axes, f"{title} {channel}", size=8).imshow(spotlight(image, activations[channel]))
+    listed = "; ".join(f"{title}: channels {', '.join(map(str, channels))}" for title, (_, channels) in rows.items())
+    return describe(figure, f"The photo, dark except where one channel fires, each on its own scale. {listed}.")
+
+
+def draw_frame(image: np.ndarray, maps: np.ndarray, labels: Sequence[str], scale: ColorScale) -> Figure:
+    """One frame of the sliding animation: the photo and some maps (n, h, w) on one fixed scale."""
+    figure = new_figure(5.2, 1.5)
+    axes = figure.subplots(1, 1 + len(maps))
+    plain(axes[0], "photo", size=8).imshow(image)
+    for place, one, label in zip(axes[1:], maps, labels, strict=True):
+        shown = plain(place, label, size=8)
+        show_map(shown, one, scale, "nearest")
+    return figure
+
+
+def spotlight(image: np.ndarray, one_map: np.ndarray) -> np.ndarray:
+    """The image (H, W, 3) darkened to an eighth where the map (h, w) is 0 and left bright where it is largest."""
+    height, width = image.shape[:2]
+    stretched = Image.fromarray(np.maximum(one_map, 0).astype(np.float32)).resize((width, height), Image.BILINEAR)
+    light = np.asarray(stretched) / max(color_scale(np.maximum(one_map, 0)).high, 1e-9)
+    if not one_map.max() > 0:
+        light = np.zeros((height, width))
+    return image * (0.12 + 0.88 * np.clip(light, 0, 1))[:, :, None]
+
+
+# ---------------------------------------------------------------- the lesson's own material
+
+EDGE_KERNEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
+"""Sobel's vertical edge detector (1968): right minus left, the middle row counting double."""
+
+SLIDING_CHANNELS = (22, 8, 97)
+DEPTHS = ("fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
+
+
+def toy_image() -> np.ndarray:
+    """The (6, 6) image of the hand-worked example: dark on the left, bright on the right."""
+    return np.repeat(np.array([[0, 0, 0, 1, 1, 1]], np.float32), 6, axis=0)
+
+
+def crop_at(photo: np.ndarray, left: int, size: int = 224, top: int = 30) -> np.ndarray:
+    """A (size, size, 3) window of a larger photo (H, W, 3), its left edge at column `left`."""
+    return photo[top : top + size, left : left + size]
+
+
+@dataclass
+class Lesson:
+    """What the figures are drawn from: SqueezeNet trained and untrained, and what both answer to the photos."""
+
+    seed: int = 0
+
+    @cached_property
+    def model(self):
+        """The trained network."""
+        return load_model("squeezenet")
+
+    @cached_property
+    def untrained(self):
+        """The same network with random weights."""
+        return load_model("squeezenet", weights="random", seed=self.seed)
+
+    @cached_property
+    def cat(self) -> np.ndarray:
+        """The cat, (224, 224, 3)."""
+        return load_image("chelsea", size=224)
+
+    def maps(self, layer: str, image: np.ndarray | None = None, model=None) -> np.ndarray:
+        """One layer's activations (C, H, W); the cat's, from the trained network, unless told otherwise."""
+        from days.day17.code import torch_backend
+
+        model = model or self.model
+        image = self.cat if image is None else image
+        return torch_backend.capture(model.network, layer, model.preprocess(image))[layer][0]
+
+    def filters(self, layer: str, model=None) -> np.ndarray:
+        """One convolution's filters (out, in, kh, kw)."""
+        from days.day17.code import torch_backend
+
+        return torch_backend.filters((model or self.model).network, layer)
+
+    def photos_batch(self, model) -> object:
+        """All bundled photos as one batch, the cat first."""
+        import torch
+
+        return torch.cat([model.preprocess(load_image(name, size=224)) for name in IMAGE_NAMES])
+
+    def dead_counts(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """{network: {layer: (channels dead on the cat, dead on all photos)}}."""
+        from days.day17.code import torch_backend
+
+        counts = {}
+        for title, model in (("trained", self.model), ("untrained", self.untrained)):
+            answers = torch_backend.capture(model.network, DEPTHS, self.photos_batch(model))
+            counts[title] = {
+                layer: (len(fm.dead_channels(maps[:1])), len(fm.dead_channels(maps))) for layer, maps in answers.items()
+            }
+        return counts
+
+
+def _figure_toy(lesson: Lesson) -> Figure:
+    image = toy_image()
+    return draw_toy(image, EDGE_KERNEL, fm.feature_map(image, EDGE_KERNEL))
+
+
+def _figure_maps(layer: str, title: str) -> Callable[[Lesson], Figure]:
+    return lambda lesson: draw_maps(lesson.maps(layer), title)
+
+
+def _figure_filters(lesson: Lesson) -> Figure:
+    return draw_patches(fm.color_patches(lesson.filters("conv1")), "the 64 filters of conv1")
+
+
+def _figure_ranking(lesson: Lesson) -> Figure:
+    maps = lesson.maps("conv1_activation")
+    return draw_ranking(
+        maps, fm.color_patches(lesson.filters("conv1")), fm.channel_means(maps), fm.rank_channels(maps)[:8]
+    )
+
+
+def _figure_two_images(lesson: Lesson) -> Figure:
+    photos = [lesson.cat, load_image("coffee", size=224)]
+    maps = [lesson.maps("fire9", photo) for photo in photos]
+    changes = fm.channel_changes(*maps)
+    most = np.argsort(-np.abs(changes))[:6]
+    return draw_two_images(photos, maps, most, changes, ("the cat", "the coffee"))
+
+
+def _figure_slices(lesson: Lesson) -> Figure:
+    return draw_all_slices(lesson.filters("fire2.expand3x3"), "filters of fire2.expand3x3, all 16 input channels")
+
+
+def _figure_beside(lesson: Lesson) -> Figure:
+    models = (lesson.model, lesson.untrained)
+    filters = [fm.color_patches(lesson.filters("conv1", model))[:32] for model in models]
+    maps = [lesson.maps("conv1_activation", model=model)[:32] for model in models]
+    return draw_beside([("32 filters of conv1", *filters), ("their maps of the cat", *maps)], ("trained", "untrained"))
+
+
+def _figure_parts(lesson: Lesson) -> Figure:
+    rows = {}
+    for title, model in (("trained", lesson.model), ("untrained", lesson.untrained)):
+        maps = lesson.maps("fire9", model=model)
+        rows[title] = (maps, fm.rank_channels(maps)[:8])
+    return draw_spotlights(lesson.cat, rows)
+
+
+def _figure_channel(lesson: Lesson) -> Figure:
+    maps = lesson.maps("fire9")
+    channel = int(fm.rank_channels(maps)[0])
+    convolution, index = convolution_behind("fire9", channel)
+    title = f"fire9, channel {channel}: mean {maps[channel].mean():.1f}"
+    return draw_channel(lesson.cat, maps[channel], lesson.filters(convolution)[index], title)
+
+
+def _figure_preprocessing(lesson: Lesson) -> Figure:
+    coffee = load_image("coffee", size=224)
+    feeds = {"BGR, as trained": coffee, "RGB by mistake": coffee[:, :, ::-1], "0 to 1, not 0 to 255": coffee / 255}
+    return draw_predictions(coffee, {title: lesson.model.predict(image, 3) for title, image in feeds.items()})
+
+
+def _figure_dead(lesson: Lesson) -> Figure:
+    sizes = {layer: len(lesson.maps(layer)) for layer in DEPTHS}
+    return draw_dead_counts(lesson.dead_counts(), sizes, len(IMAGE_NAMES))
+
+
+def _figure_pairs(lesson: Lesson) -> Figure:
+    filters = lesson.filters("conv1")
+    pairs = fm.most_alike(fm.cosine_similarities(filters), 6)
+    return draw_pairs(fm.color_patches(filters), pairs, lesson.maps("conv1_activation"))
+
+
+def _figure_evidence(lesson: Lesson) -> Figure:
+    rocket = load_image("rocket", size=224)
+    maps, logits = lesson.maps("conv10_activation", rocket), lesson.model.logits(lesson.model.preprocess(rocket))[0]
+    numbers = {name: lesson.model.categories.index(name) for name in ("drilling platform", "missile", "space shuttle")}
+    return draw_evidence(
+        rocket, {name: maps[i] for name, i in numbers.items()}, {name: logits[i] for name, i in numbers.items()}
+    )
+
+
+FIGURES: dict[str, Callable[[Lesson], Figure]] = {
+    "00_toy.png": _figure_toy,
+    "01_conv1_maps.png": _figure_maps("conv1_activation", "conv1 after its ReLU, all 64 channels"),
+    "02_conv1_filters.png": _figure_filters,
+    "03_strongest_channels.png": _figure_ranking,
+    "04_fire2_maps.png": _figure_maps("fire2", "fire2, all 128 channels"),
+    "05_fire3_maps.png": _figure_maps("fire3", "fire3, all 128 channels"),
+    "06_two_images.png": _figure_two_images,
+    "07_fire2_filters.png": _figure_slices,
+    "08_trained_and_untrained.png": _figure_beside,
+    "09_parts_of_a_cat.jpg": _figure_parts,
+    "10_one_channel.png": _figure_channel,
+    "12_preprocessing.png": _figure_preprocessing,
+    "13_dead_channels.png": _figure_dead,
+    "14_opposite_filters.png": _figure_pairs,
+    "15_rocket_evidence.png": _figure_evidence,
+}
+SLIDING_GIF = "11_sliding_photo.gif"
+
+
+def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
+    """Rebuild one still figure of `FIGURES` in the day's outputs folder and return its path."""
+    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(17) / name)
+
+
+def anim_sliding_photo(lesson: Lesson | None = None) -> Path:
+    """Rebuild the animation: the photo slides under the window, and the maps of fire2 slide along."""
+    lesson = lesson or Lesson()
+    photo = load_image("chelsea")
+    lefts = [*range(0, 217, 24), *range(192, 0, -24)]
+    crops = [crop_at(photo, left) for left in lefts]
+    maps = [lesson.maps("fire2", crop)[list(SLIDING_CHANNELS)] for crop in crops]
+    scale = color_scale(np.stack(maps), clip=99)
+    labels = [f"fire2, channel {channel}" for channel in SLIDING_CHANNELS]
+    frames = (draw_frame(crop, one, labels, scale) for crop, one in zip(crops, maps, strict=True))
+    alt = "The cat's photo slides sideways, and three feature maps of fire2 slide with it, unchanged in shape."
+    return save_gif(frames, outputs_dir(17) / SLIDING_GIF, alt)
+
+
+def main() -> list[Path]:
+    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
+    from tqdm.auto import tqdm
+
+    lesson = Lesson()
+    jobs: Iterator[str] = tqdm([*FIGURES, SLIDING_GIF], desc="Day 17 figures", unit="figure")
+    return [anim_sliding_photo(lesson) if name == SLIDING_GIF else plot_figure(name, lesson) for name in jobs]
+
+
+if __name__ == "__main__":
+    main()
