@@ -1,0 +1,75 @@
+"""The shape of the house: imports run one way, heavy things come late, compute modules do not draw."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from days.common.paths import REPO_ROOT
+
+MODULES = sorted(path.relative_to(REPO_ROOT) for path in (REPO_ROOT / "days").rglob("*.py"))
+HEAVY = {"torch", "torchvision", "timm", "tensorflow", "keras"}
+MAY_IMPORT_HEAVY = ("_backend.py", "_models.py")
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
+    tree = ast.parse((REPO_ROOT / path).read_text(encoding="utf-8"))
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert [alias.name for alias in node.names] != ["*"], f"{path}: star import"
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def days_in(names: set[str]) -> set[int]:
+    return {
+        int(part[3:]) for name in names for part in name.split(".") if part.startswith("day") and part[3:].isdigit()
+    }
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_imports_run_one_way(path):
+    used = days_in(imports(path))
+    if path.parts[1] == "common":
+        assert not used, f"{path} is common and imports a day"
+    else:
+        own = days_in({path.parts[1]})
+        assert all(day <= max(own, default=99) for day in used), f"{path} imports a later day"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_frameworks_are_imported_in_backends_only(path):
+    heavy = {name.split(".")[0] for name in imports(path, top_level_only=True)} & HEAVY
+    if not path.name.endswith(MAY_IMPORT_HEAVY):
+        assert not heavy, f"{path} imports {heavy} as soon as it is imported"
+    if path.name.startswith("torch_"):
+        assert not heavy & {"tensorflow", "keras"}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if "code" in path.parts], ids=str)
+def test_compute_modules_do_not_draw(path):
+    if path.name not in ("visualizations.py", "explorer.py"):
+        assert not {name for name in imports(path) if name.startswith("matplotlib")}
+
+
+def test_every_level_is_a_package():
+    folders = {path.parent for path in (REPO_ROOT / "days").rglob("*.py")}
+    assert not [folder for folder in folders if not (folder / "__init__.py").is_file()]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_functions_are_small_and_public_ones_documented(path):
+    for node in ast.walk(ast.parse((REPO_ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            document = ast.get_docstring(node)
+            lines = node.end_lineno - node.lineno + 1 - (len(document.splitlines()) if document else 0)
+            assert lines <= 35, f"{path}: {node.name} has {lines} lines"
+            if not node.name.startswith("_") and node.col_offset == 0 and path.name != "exercises.py":
+                assert document, f"{path}: {node.name} has no docstring"

@@ -1,0 +1,434 @@
+"""Day 17: the maps are the network's, the frameworks agree, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from notebook_tools import code_cells
+from scipy.signal import correlate2d
+from torch import nn
+
+from days.common.images import IMAGE_NAMES, load_image
+from days.common.paths import REPO_ROOT
+from days.common.squeezenet import convolution_behind
+from days.day17.code import feature_maps as fm
+from days.day17.code import torch_backend
+
+LAYERS = ("conv1", "fire5", "fire9")
+NOTEBOOK = REPO_ROOT / "days/day17/day17_feature_maps_and_filters.ipynb"
+
+
+@pytest.fixture(scope="session")
+def keras_backend():
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    from days.day17.code import keras_backend
+
+    return keras_backend
+
+
+def state_of(network):
+    modules = list(network.modules())
+    return (
+        [module.training for module in modules],
+        [parameter.requires_grad for parameter in network.parameters()],
+        [parameter.detach().clone() for parameter in [*network.parameters(), *network.buffers()]],
+        [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules],
+    )
+
+
+def assert_same_state(one, other):
+    for before, after in zip(one[2], other[2], strict=True):
+        assert torch.equal(before, after)
+    assert (one[0], one[1], one[3]) == (other[0], other[1], other[3])
+
+
+# ------------------------------------------------------------ NumPy
+
+
+def test_feature_map_of_the_hand_worked_example():
+    image = np.repeat([[0, 0, 0, 1, 1, 1]], 6, axis=0)
+    kernel = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+    np.testing.assert_array_equal(fm.feature_map(image, kernel), [[0, 4, 4, 0]] * 4)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (2, 5), (9, 12)])
+def test_feature_map_against_scipy_and_torch(shape):
+    generator = np.random.default_rng(0)
+    image, kernel = generator.normal(size=(9, 12)), generator.normal(size=shape)
+    answer = fm.feature_map(image, kernel)
+    np.testing.assert_allclose(answer, correlate2d(image, kernel, mode="valid"), atol=1e-12)
+    theirs = nn.functional.conv2d(torch.tensor(image)[None, None], torch.tensor(kernel)[None, None])
+    np.testing.assert_allclose(answer, theirs[0, 0].numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("image", "kernel", "said"),
+    [
+        (np.zeros((4, 4)), np.zeros((5, 3)), "no larger than the image"),
+        (np.zeros((4, 4, 3)), np.zeros((3, 3)), "image as a non-empty"),
+        (np.zeros((4, 4)), np.zeros((0, 3)), "kernel as a non-empty"),
+        (np.full((4, 4), np.nan), np.zeros((3, 3)), "finite numbers in image"),
+        (np.zeros((4, 4)), np.full((3, 3), np.inf), "finite numbers in kernel"),
+    ],
+)
+def test_feature_map_refuses(image, kernel, said):
+    with pytest.raises(ValueError, match=said):
+        fm.feature_map(image, kernel)
+
+
+def test_a_networks_map_is_a_sum_of_feature_maps(squeezenet, cat):
+    pixels = squeezenet.preprocess(cat)[0].numpy()
+    weights = torch_backend.filters(squeezenet.network, "conv1")
+    found = torch_backend.capture(squeezenet.network, "conv1", squeezenet.preprocess(cat))["conv1"][0]
+    for channel in (0, 47, 60):
+        by_hand = sum(fm.feature_map(pixels[c], weights[channel, c]) for c in range(3))[::2, ::2]
+        by_hand += squeezenet.network.conv1.bias[channel].item()
+        np.testing.assert_allclose(found[channel], by_hand, atol=1e-5 * np.abs(by_hand).max())
+
+
+def test_ranking_dead_and_changed_channels():
+    maps = np.zeros((2, 4, 3, 3), np.float32)
+    maps[0, 1], maps[1, 1], maps[1, 2, 0, 0] = 5, 1, 9
+    assert fm.rank_channels(maps[0]).tolist() == [1, 0, 2, 3]
+    assert fm.dead_channels(maps).tolist() == [0, 3]
+    assert fm.dead_channels(maps[:1]).tolist() == [0, 2, 3]
+    assert fm.channel_changes(maps[0], maps[1]).tolist() == [0, -4, 1, 0]
+    for call in (lambda: fm.rank_channels(maps), lambda: fm.dead_channels(maps[0])):
+        with pytest.raises(ValueError, match="batch axis"):
+            call()
+
+
+def test_cosines_name_pairs():
+    filters = np.zeros((4, 2, 3, 3))
+    filters[0, 0], filters[1, 0], filters[2, 1] = 1, -2, 3
+    similarities = fm.cosine_similarities(filters)
+    np.testing.assert_allclose(similarities[:3, :3], [[1, -1, 0], [-1, 1, 0], [0, 0, 1]], atol=1e-12)
+    assert not similarities[3].any()  # a filter of zeros has no direction
+    assert fm.most_alike(similarities, 1) == [(0, 1, pytest.approx(-1))]
+
+
+def test_color_patches_keep_zero_gray_and_one_scale():
+    filters = np.zeros((2, 3, 1, 1))
+    filters[0, 0], filters[1, 0] = 2, -1  # input channel 0
+    np.testing.assert_allclose(fm.color_patches(filters, "BGR")[:, 0, 0], [[0.5, 0.5, 1], [0.5, 0.5, 0.25]])
+    np.testing.assert_allclose(fm.color_patches(filters, "RGB")[:, 0, 0], [[1, 0.5, 0.5], [0.25, 0.5, 0.5]])
+    with pytest.raises(ValueError, match="3 input channels"):
+        fm.color_patches(np.zeros((2, 16, 3, 3)))
+
+
+# ------------------------------------------------------------ the backends
+
+
+def test_frameworks_agree_on_maps_filters_and_names(squeezenet, keras_squeezenet, keras_backend, cat):
+    ours = torch_backend.capture(squeezenet.network, LAYERS, squeezenet.preprocess(cat))
+    theirs = keras_backend.capture(keras_squeezenet.network, LAYERS, keras_squeezenet.preprocess(cat))
+    assert list(ours) == list(theirs) == list(LAYERS)
+    for layer in LAYERS:
+        np.testing.assert_allclose(theirs[layer], ours[layer], atol=1e-4 * np.abs(ours[layer]).max())
+    names = torch_backend.conv_layers(squeezenet.network)
+    assert names == keras_backend.conv_layers(keras_squeezenet.network)
+    assert len(names) == 26
+    for name in names:
+        np.testing.assert_array_equal(
+            torch_backend.filters(squeezenet.network, name), keras_backend.filters(keras_squeezenet.network, name)
+        )
+
+
+def test_a_captured_map_is_a_copy(squeezenet, cat):
+    """conv1 is followed by an in-place ReLU, which would wipe out every negative value."""
+    batch = squeezenet.preprocess(cat)
+    maps = torch_backend.capture(squeezenet.network, ["conv1", "conv1_activation"], batch)
+    assert (maps["conv1"] < 0).mean() > 0.4
+    np.testing.assert_array_equal(np.maximum(maps["conv1"], 0), maps["conv1_activation"])
+    alone = torch_backend.capture(squeezenet.network, "conv1", batch)["conv1"]
+    np.testing.assert_array_equal(alone, maps["conv1"])
+
+
+def test_nothing_captured_shares_memory_with_batch_or_weights():
+    network = nn.Sequential(nn.Identity(), nn.Conv2d(3, 3, 1))
+    batch = torch.ones(1, 3, 4, 4)
+    maps = torch_backend.capture(network, "0", batch)["0"]
+    maps[:] = 7
+    assert torch.equal(batch, torch.ones(1, 3, 4, 4))
+    weights = torch_backend.filters(network, "1")
+    weights[:] = 7
+    assert not (network[1].weight == 7).any()
+
+
+def test_no_hook_is_left_and_the_network_is_as_before(squeezenet, cat):
+    batch = squeezenet.preprocess(cat)
+    before = state_of(squeezenet.network)
+    for _ in range(1000):
+        torch_backend.capture(squeezenet.network, "conv1", batch)
+    assert_same_state(before, state_of(squeezenet.network))
+
+
+def test_no_hook_is_left_after_an_exception():
+    class Breaks(nn.Module):
+        def forward(self, x):
+            raise RuntimeError("on purpose")
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), Breaks()).train()
+    network[0].weight.requires_grad_(False)
+    before = state_of(network)
+    with pytest.raises(RuntimeError, match="on purpose"):
+        torch_backend.capture(network, ["0", "2"], torch.ones(1, 3, 4, 4))
+    assert_same_state(before, state_of(network))
+
+
+def test_a_network_in_training_mode_is_run_in_evaluation_mode_and_comes_back():
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Dropout(0.9)).train()
+    network[1].eval()  # frozen statistics, as in fine-tuning
+    before, batch = state_of(network), torch.rand(2, 3, 5, 5)
+    one, other = (torch_backend.capture(network, "2", batch)["2"] for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+    assert_same_state(before, state_of(network))
+
+
+def test_capture_runs_no_layer_deeper_than_asked_for(squeezenet, cat):
+    ran = []
+    handles = [
+        module.register_forward_pre_hook(lambda module, inputs, name=name: ran.append(name))
+        for name, module in squeezenet.network.named_children()
+    ]
+    torch_backend.capture(squeezenet.network, ["fire3", "conv1"], squeezenet.preprocess(cat))
+    for handle in handles:
+        handle.remove()
+    assert ran == ["conv1", "conv1_activation", "pool1", "fire2", "fire3"]
+
+
+def test_keras_capture_runs_no_layer_deeper_than_asked_for(keras_squeezenet, keras_backend):
+    names = [layer.name for layer in keras_backend._submodel(keras_squeezenet.network, ["fire3", "conv1"]).layers]
+    assert names[-1] == "fire3"
+    assert "pool3" not in names
+
+
+def test_conv_layers_are_found_by_type_and_in_forward_order():
+    class Backwards(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = nn.Conv2d(4, 2, 1)
+            self.conv_norm = nn.BatchNorm2d(3)
+            self.stem = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
+
+        def forward(self, x):
+            return self.last(self.stem(self.conv_norm(x)))
+
+    assert torch_backend.conv_layers(Backwards()) == ["stem.0", "last"]
+
+
+def test_efficientnet_with_its_own_kind_of_convolution(cat):
+    from days.common.models import load_model
+
+    model = load_model("efficientnet_lite0")
+    names = torch_backend.conv_layers(model.network)
+    assert len(names) == 49
+    assert names[0] == "conv_stem"
+    assert torch_backend.filters(model.network, "conv_stem").shape == (32, 3, 3, 3)
+    assert torch_backend.capture(model.network, "blocks.2", model.preprocess(cat))["blocks.2"].shape == (1, 40, 28, 28)
+
+
+def test_torch_uses_the_networks_type(cat, squeezenet):
+    network = nn.Sequential(nn.Conv2d(3, 4, 1)).double()
+    assert torch_backend.capture(network, "0", squeezenet.preprocess(cat))["0"].dtype == np.float64
+
+
+def small_keras_models(keras):
+    """A sequential model inside a sequential one, and inside a functional one."""
+    inner = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3, name="a"), keras.layers.ReLU()], name="inner"
+    )
+    outer = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Rescaling(2.0), inner])
+    image = keras.Input((None, None, 3))
+    functional = keras.Model(image, keras.layers.Conv2D(2, 1, name="b")(inner(keras.layers.Rescaling(2.0)(image))))
+    return inner, outer, functional
+
+
+def test_nested_keras_models(keras_backend, cat):
+    keras = keras_backend.keras
+    inner, outer, functional = small_keras_models(keras)
+    batch = keras.ops.convert_to_tensor(cat[None])
+    wanted = np.moveaxis(keras.ops.convert_to_numpy(inner.get_layer("a")(batch * 2)), -1, 1)
+    for network in (outer, functional):
+        assert keras_backend.conv_layers(network)[0] == "inner/a"
+        found = keras_backend.capture(network, ["inner", "inner/a"], batch)
+        np.testing.assert_allclose(found["inner/a"], wanted, atol=1e-5)
+        np.testing.assert_allclose(found["inner"], np.maximum(wanted, 0), atol=1e-5)
+    deeper = keras.Sequential([keras.Input((None, None, 3)), functional])
+    name = f"{functional.name}/inner/a"
+    np.testing.assert_allclose(keras_backend.capture(deeper, name, batch)[name], wanted, atol=1e-5)
+
+
+def test_keras_depthwise_and_separable_filters_do_what_the_layer_does(keras_backend):
+    keras, image = keras_backend.keras, np.random.default_rng(0).normal(size=(1, 6, 6, 3)).astype(np.float32)
+    for layer, groups in (
+        (keras.layers.DepthwiseConv2D(3, depth_multiplier=2), 3),
+        (keras.layers.SeparableConv2D(5, 3), 1),
+    ):
+        network = keras.Sequential([keras.Input((6, 6, 3)), layer])
+        weights = torch.from_numpy(keras_backend.filters(network, layer.name))
+        by_torch = nn.functional.conv2d(torch.from_numpy(image.transpose(0, 3, 1, 2).copy()), weights, groups=groups)
+        found = keras_backend.capture(network, layer.name, keras.ops.convert_to_tensor(image))[layer.name]
+        np.testing.assert_allclose(found, by_torch.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layers", "change", "said"),
+    [
+        ("fire1", None, "near it: fire"),
+        ("", None, "no layer ''"),
+        ([], None, "at least one layer"),
+        ("logits", None, "from layer 'logits', got"),
+        ("conv1", lambda batch: batch[0], r"batch\[None\]"),
+        ("conv1", lambda batch: np.asarray(batch), "got ndarray"),
+        ("conv1", lambda batch: batch * np.nan, "finite"),
+    ],
+)
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_capture_refuses(framework, layers, change, said, request, cat):
+    model = request.getfixturevalue("squeezenet" if framework == "torch" else "keras_squeezenet")
+    backend = torch_backend if framework == "torch" else request.getfixturevalue("keras_backend")
+    batch = model.preprocess(cat)
+    with pytest.raises(ValueError, match=said):
+        backend.capture(model.network, layers, change(batch) if change else batch)
+    with pytest.raises(ValueError, match=r"fire2\.squeeze"):
+        backend.filters(model.network, "fire2.sqeeze")
+
+
+def test_capture_names_the_way_out_of_a_wrong_layout(squeezenet, keras_squeezenet, keras_backend, cat):
+    batch = squeezenet.preprocess(cat)
+    with pytest.raises(ValueError, match=r"permute\(0, 3, 1, 2\)"):
+        torch_backend.capture(squeezenet.network, "conv1", batch.permute(0, 2, 3, 1))
+    with pytest.raises(ValueError, match="channels go last"):
+        keras_backend.capture(
+            keras_squeezenet.network, "conv1", keras_backend.keras.ops.convert_to_tensor(batch.numpy())
+        )
+
+
+def test_a_layer_that_never_runs_says_so():
+    class Skips(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.idle = nn.Conv2d(3, 2, 1), nn.Conv2d(3, 2, 1)
+
+        def forward(self, x):
+            return self.used(x)
+
+    with pytest.raises(ValueError, match="'idle' did not run"):
+        torch_backend.capture(Skips(), ["used", "idle"], torch.ones(1, 3, 2, 2))
+
+
+def test_subclassed_keras_models_are_refused(keras_backend, cat):
+    keras = keras_backend.keras
+
+    class Mine(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.convolution = keras.layers.Conv2D(2, 1, name="first")
+
+        def call(self, x):
+            return self.convolution(x)
+
+    network, batch = Mine(), keras.ops.convert_to_tensor(cat[None])
+    network(batch)
+    with pytest.raises(ValueError, match="functional or sequential"):
+        keras_backend.capture(network, "first", batch)
+
+
+def test_convolution_behind_a_channel_makes_its_map(squeezenet, cat):
+    """Channel 70 of fire2 is filter 6 of expand3x3, after its ReLU."""
+    name, index = convolution_behind("fire2", 70)
+    maps = torch_backend.capture(squeezenet.network, ["fire2", name], squeezenet.preprocess(cat))
+    np.testing.assert_array_equal(maps["fire2"][0, 70], np.maximum(maps[name][0, index], 0))
+
+
+# ------------------------------------------------------------ the calls of the chapter that asked for this day
+
+
+def test_a_learners_own_hook_and_weights(squeezenet, cat):
+    """The usual PyTorch lines work on model.network as they stand."""
+    model, image = squeezenet.network, squeezenet.preprocess(cat)[0]
+    activations = {}
+    handle = model.conv1.register_forward_hook(lambda module, inputs, output: activations.update(conv1=output.detach()))
+    model.eval()
+    with torch.no_grad():
+        model(image.unsqueeze(0))
+    handle.remove()
+    assert activations["conv1"].squeeze().shape == (64, 111, 111)
+    assert model.conv1.weight.data.clone().shape == (64, 3, 3, 3)
+
+
+def test_a_learners_own_keras_submodel(keras_squeezenet, cat):
+    """The usual Keras lines work too, but for the layer name 'conv2d', which this network does not have."""
+    import keras
+
+    model, image = keras_squeezenet.network, keras_squeezenet.preprocess(cat)[0]
+    outputs = [layer.output for layer in model.layers if "conv" in layer.name]
+    activations = keras.Model(inputs=model.input, outputs=outputs)(image[None], training=False)
+    assert activations[0].shape == (1, 111, 111, 64)
+    assert len(outputs) == 4
+    with pytest.raises(ValueError, match="conv2d"):
+        model.get_layer("conv2d")
+
+
+# ------------------------------------------------------------ the notebook's promises
+
+
+def run_notebook_code(lines_before, stop_at=None, lines_after=""):
+    """Run the notebook's code cells as one script in its folder; returns the finished process."""
+    sources = []
+    for cell in code_cells(NOTEBOOK):
+        if stop_at and stop_at in cell.source:
+            break
+        sources.append(cell.source)
+    script = "\n\n".join([lines_before, *sources, lines_after])
+    environment = {**os.environ, "PYTHONPATH": str(REPO_ROOT), "SEEING_CNNS_OUTPUTS": ""}
+    command = [sys.executable, "-W", "error::ImportWarning", "-c", script]
+    return subprocess.run(
+        command, cwd=NOTEBOOK.parent, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+NO_TENSORFLOW = """
+import importlib.util, sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "keras"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocked())
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name in ("tensorflow", "keras") else real(name, *rest)
+"""
+
+
+def test_without_tensorflow_the_lesson_runs_and_says_what_it_skips():
+    run = run_notebook_code(NO_TENSORFLOW)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.stdout.count("TensorFlow is not installed") == 1
+    assert "(N, H, W, C)" not in run.stdout
+
+
+def test_without_tensorflow_a_keras_network_names_the_way_out():
+    script = NO_TENSORFLOW + "\nfrom days.common.models import load_model\nload_model(framework='keras')"
+    run = subprocess.run([sys.executable, "-c", script], cwd=REPO_ROOT, capture_output=True, text=True, check=False)
+    assert "ImportError: TensorFlow is not installed: pip install -r requirements.txt" in run.stderr
+
+
+def test_the_torch_part_never_imports_tensorflow():
+    run = run_notebook_code("import sys", "KERAS = ", "print('imported:', {'tensorflow', 'keras'} & set(sys.modules))")
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert "imported: set()" in run.stdout
+
+
+def test_all_bundled_photos_leave_one_channel_of_fire5_dark(squeezenet):
+    """The numbers of section 8.2."""
+    batch = torch.cat([squeezenet.preprocess(load_image(name, size=224)) for name in IMAGE_NAMES])
+    maps = torch_backend.capture(squeezenet.network, ["fire5", "fire9"], batch)
+    assert fm.dead_channels(maps["fire5"]).tolist() == [9]
+    assert len(fm.dead_channels(maps["fire9"][:1])) == 86
+    assert len(fm.dead_channels(maps["fire9"])) == 0

@@ -1,0 +1,120 @@
+"""Every exercise of every day: solutions pass, each known wrong answer gets its own word, a stub is no attempt."""
+
+from __future__ import annotations
+
+import importlib
+import re
+
+import numpy as np
+import pytest
+from notebook_tools import NOTEBOOKS, code_cells
+
+from days.common.exercises import CORRECT, NOT_ATTEMPTED, NOT_QUITE, Mistake, exercise, exercises_of
+from days.common.paths import REPO_ROOT
+
+MODULES = [f"days.{path.parts[-3]}.code.exercises" for path in sorted(REPO_ROOT.glob("days/day*/code/exercises.py"))]
+EXERCISES = [
+    pytest.param(task, id=f"{module.split('.')[1]}-{name}")
+    for module in MODULES
+    for name, task in exercises_of(importlib.import_module(module))
+]
+every_exercise = pytest.mark.parametrize("task", EXERCISES)
+
+
+@every_exercise
+def test_solution_is_correct(task):
+    for seed in range(5):
+        assert task.check(task.solve, seed).status == CORRECT
+    assert task.check(task.solve).status == CORRECT  # fresh inputs
+
+
+@every_exercise
+def test_each_wrong_answer_is_rejected_with_its_own_word(task):
+    assert len(task.mistakes) >= 3
+    assert len({mistake.message for mistake in task.mistakes}) == len(task.mistakes)
+    for mistake in task.mistakes:
+        for seed in range(5):
+            verdict = task.check(mistake.wrong, seed)
+            assert verdict.status == NOT_QUITE
+            assert mistake.message in verdict.message
+
+
+@every_exercise
+def test_strange_answers_never_raise(task):
+    def forgot_to_return(*inputs):
+        inputs[0]
+
+    def leaves(*inputs):
+        raise SystemExit
+
+    for answer in (
+        7,
+        None,
+        "text",
+        forgot_to_return,
+        leaves,
+        lambda: 1,
+        lambda *inputs: object(),
+        lambda *inputs: np.nan,
+    ):
+        assert task.check(answer).status == NOT_QUITE
+
+
+@every_exercise
+def test_hints_come_one_by_one(task, monkeypatch):
+    monkeypatch.setattr(task, "hints_given", 0)
+    texts = [task.hint().text for _ in range(len(task.hints) + 2)]
+    assert len(set(texts)) == len(task.hints) + 1
+    assert "solution()" in texts[-1]
+
+
+@every_exercise
+def test_solution_shows_code_that_runs(task):
+    source = task.solution().text
+    assert source.startswith("def ")
+    namespace = {"np": np, "math": __import__("math")}
+    exec(source, namespace)
+    assert task.check(namespace[task.solve.__name__]).status == CORRECT
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_and_module_hold_the_same_exercises(path):
+    """Each exercise has a cell with number, time and difficulty, whose stub is no attempt and whose solution passes."""
+    module = importlib.import_module(f"days.{path.parent.name}.code.exercises")
+    cells = [cell.source for cell in code_cells(path) if cell.source.startswith("# Exercise")]
+    found = []
+    for source in cells:
+        number, name = re.match(r"# Exercise (\d+\.\d+) · \d+ min · [●○]{3}\ndef (\w+)", source).groups()
+        task = getattr(module, name)
+        namespace = {"exercises": module, "np": np}
+        definition, check = source.rsplit("\n", 1)
+        exec(definition, namespace)
+        assert check == f"exercises.{name}.check({name})"
+        assert task.check(namespace[name]).status == NOT_ATTEMPTED
+        assert task.number == number
+        found.append(name)
+    assert found == [name for name, _ in exercises_of(module)]
+
+
+def test_the_checker_itself():
+    @exercise(
+        "1.1",
+        cases=lambda generator: [(generator.random(4),)],
+        truth=lambda numbers: sum(numbers),
+        mistakes=[Mistake("that is the mean", lambda numbers: numbers.mean())],
+        hints=["add"],
+    )
+    def total(numbers):
+        return numbers.sum()
+
+    def spoils_its_input(numbers):
+        numbers *= 0
+        return numbers.sum()
+
+    assert total.check(lambda numbers: float(np.sum(numbers))).status == CORRECT
+    assert total.check(lambda numbers: numbers.sum() * (1 + 1e-3)).status == NOT_QUITE
+    assert total.check(spoils_its_input).status == NOT_QUITE
+    assert "that is the mean" in total.check(np.mean).message
+    assert "return" in total.check(lambda numbers: print(end="")).message
+    assert total.check(total.solve)._repr_html_().count("correct") == 1
+    assert "&lt;b&gt;" in total.check(lambda numbers: "<b>")._repr_html_()
