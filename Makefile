@@ -27,7 +27,9 @@ notebooks: .venv/installed  ## run the notebooks and store their outputs (DAY=17
 	  --ExecutePreprocessor.store_widget_state=False days/$$day/*.ipynb || exit 1; done
 
 lint: .venv/installed-test  ## check style and format of code and notebooks
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff format --check --line-length 98 $(NOTEBOOKS)
 
 bench: .venv/installed-test  ## time the course's code against its floor and its peers
 	$(BIN)/python -m benchmarks.run

@@ -282,7 +282,7 @@ def test_keras_depthwise_and_separable_filters_do_what_the_layer_does(keras_back
     [
         ("fire1", None, "near it: fire"),
         ("", None, "no layer ''"),
-        ([], None, "at least one layer"),
+        ([], None, "a list of names"),
         ("logits", None, "from layer 'logits', got"),
         ("conv1", lambda batch: batch[0], r"batch\[None\]"),
         ("conv1", lambda batch: np.asarray(batch), "got ndarray"),
@@ -336,7 +336,7 @@ def test_subclassed_keras_models_are_refused(keras_backend, cat):
 
     network, batch = Mine(), keras.ops.convert_to_tensor(cat[None])
     network(batch)
-    with pytest.raises(ValueError, match="functional or sequential"):
+    with pytest.raises(ValueError, match="got Mine: a subclassed model"):
         keras_backend.capture(network, "first", batch)
 
 
@@ -432,3 +432,127 @@ def test_all_bundled_photos_leave_one_channel_of_fire5_dark(squeezenet):
     assert fm.dead_channels(maps["fire5"]).tolist() == [9]
     assert len(fm.dead_channels(maps["fire9"][:1])) == 86
     assert len(fm.dead_channels(maps["fire9"])) == 0
+
+
+# ------------------------------------------------------------ found by attacking the functions
+
+
+class Odd(nn.Module):
+    """A forward that does what learners' forwards do: keeps a tensor, counts calls, uses layers out of order."""
+
+    def __init__(self):
+        super().__init__()
+        self.late, self.early = nn.Conv2d(8, 4, 1), nn.Conv2d(3, 8, 1)
+        self.same = self.early
+        self.register_buffer("calls", torch.zeros(1))
+        self.given = nn.Parameter(torch.ones(1, 2, 3, 3))
+        self.features = None
+
+    def forward(self, x):
+        self.calls += 1
+        self.features = self.early(x)
+        return self.late(self.features)
+
+
+def test_conv_layers_leaves_nothing_behind():
+    network = Odd()
+    torch_state = torch.get_rng_state()
+    assert torch_backend.conv_layers(network) == ["early", "late"]
+    assert network.features is None
+    assert network.calls.item() == 0
+    assert torch.equal(torch_state, torch.get_rng_state())
+
+
+def test_layers_registered_out_of_order_and_twice():
+    network, batch = Odd(), torch.rand(1, 3, 9, 9)
+    maps = torch_backend.capture(network, ["early", "same", "late"], batch)
+    np.testing.assert_array_equal(maps["early"], maps["same"])
+    np.testing.assert_array_equal(torch_backend.filters(network, "same"), torch_backend.filters(network, "early"))
+
+
+def test_an_inplace_layer_in_front_does_not_change_the_batch():
+    network, batch = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 2, 1)), -torch.ones(1, 3, 4, 4)
+    torch_backend.capture(network, ["0", "1"], batch)
+    assert (batch == -1).all()
+
+
+def test_writing_into_a_captured_array_changes_nothing():
+    class Gives(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.given = nn.Parameter(torch.ones(1, 2, 3, 3))
+
+        def forward(self, x):
+            return self.given
+
+    network = nn.Sequential(Gives())
+    torch_backend.capture(network, "0", torch.ones(1, 3, 4, 4))["0"][:] = 9
+    assert (network[0].given == 1).all()
+
+
+def test_half_precision_networks():
+    for dtype in (torch.float16, torch.bfloat16):
+        network = nn.Sequential(nn.Conv2d(3, 2, 1)).to(dtype)
+        maps = torch_backend.capture(network, "0", torch.full((1, 3, 200, 200), 9.0))["0"]
+        assert np.isfinite(maps).all()
+
+
+def test_looking_at_filters_does_not_move_a_spectral_norm():
+    network = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 4, 3))).train()
+    before = state_of(network)
+    torch_backend.filters(network, "0")
+    assert_same_state(before, state_of(network))
+
+
+@pytest.mark.parametrize(
+    ("network", "layers", "batch", "said"),
+    [
+        ("no network", "0", torch.ones(1, 3, 4, 4), "expected a torch network, got str"),
+        (nn.Conv2d(3, 2, 1), None, torch.ones(1, 3, 4, 4), "a layer's name or a list"),
+        (nn.Sequential(nn.Conv2d(3, 2, 1)), [5], torch.ones(1, 3, 4, 4), "a layer's name or a list"),
+        (nn.Sequential(nn.Conv2d(3, 2, 1)), "0", torch.ones(1, 3, 4, 4, dtype=torch.uint8), "batch of floats"),
+        (nn.Sequential(nn.Conv2d(3, 2, 1)), "0", torch.ones(0, 3, 4, 4), "at least one image"),
+        (nn.Sequential(nn.Conv2d(3, 2, 7)), "0", torch.ones(1, 3, 4, 4), "as small as"),
+    ],
+)
+def test_odd_requests(network, layers, batch, said):
+    with pytest.raises((ValueError, RuntimeError), match=said):
+        torch_backend.capture(network, layers, batch)
+
+
+def test_a_layer_that_returns_a_tuple_says_so():
+    class Two(nn.Module):
+        def forward(self, x):
+            return x, x
+
+    with pytest.raises(ValueError, match="got tuple"):
+        torch_backend.capture(nn.Sequential(Two()), "0", torch.ones(1, 3, 4, 4))
+
+
+def test_a_keras_layer_shared_by_two_networks(keras_backend):
+    keras = keras_backend.keras
+    shared, image = keras.layers.Conv2D(4, 3, name="shared"), keras.Input((8, 8, 3))
+    plain, scaled = keras.Model(image, shared(image)), keras.Model(image, shared(keras.layers.Rescaling(100.0)(image)))
+    batch = keras.ops.ones((1, 8, 8, 3))
+    one, other = (keras_backend.capture(network, "shared", batch)["shared"] for network in (plain, scaled))
+    np.testing.assert_allclose(other, 100 * one, rtol=1e-4)
+    grown = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Rescaling(2.0), shared])
+    np.testing.assert_allclose(keras_backend.capture(grown, "shared", batch)["shared"], 2 * one, rtol=1e-4)
+
+
+def test_a_keras_model_run_twice_gives_its_first_answer(keras_backend):
+    keras = keras_backend.keras
+    inner = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, name="k")], name="inner")
+    image = keras.Input((16, 16, 3))
+    twice = keras.Model(image, inner(inner(image)))
+    maps = keras_backend.capture(twice, ["inner", "inner/k"], keras.ops.ones((1, 16, 16, 3)))
+    assert maps["inner/k"].shape == maps["inner"].shape == (1, 3, 14, 14)
+
+
+def test_an_unbuilt_keras_model_says_what_to_do(keras_backend):
+    keras = keras_backend.keras
+    network = keras.Sequential([keras.layers.Conv2D(2, 1, name="first")])
+    with pytest.raises(ValueError, match="call it once"):
+        keras_backend.capture(network, "first", keras.ops.ones((1, 4, 4, 3)))
+    with pytest.raises(ValueError, match="no weights yet"):
+        keras_backend.filters(network, "first")

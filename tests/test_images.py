@@ -131,3 +131,31 @@ def test_bad_sizes(size):
 def test_check_image(image, said):
     with pytest.raises(ValueError, match=said):
         check_image(image)
+
+
+def test_every_shape_and_size_fits_the_crop():
+    generator = np.random.default_rng(0)
+    for _ in range(300):
+        height, width, size = (int(number) for number in generator.integers(1, 600, 3))
+        assert load_image(np.zeros((height, width, 3), np.float32), size=min(size, 90)).shape[2] == 3
+    assert load_image("chelsea", 73).shape == (73, 73, 3)
+
+
+@pytest.mark.parametrize("alpha", [np.nan, np.inf, 255, -1])
+def test_a_bad_transparency_is_refused(alpha):
+    rgba = np.full((2, 2, 4), 0.5)
+    rgba[:, :, 3] = alpha
+    with pytest.raises(ValueError, match="values"):
+        load_image(rgba)
+
+
+def test_wide_gray_files_are_right_or_refused(photo_file):
+    plain = photo_file(Image.fromarray(np.full((2, 2), 120, np.uint8)).convert("I"), "wide.tif")
+    np.testing.assert_allclose(load_image(plain), 120 / 255, atol=1e-6)
+    for pixels in (
+        np.array([[-5, 9]], np.int32),
+        np.array([[0.0, 1.2]], np.float32),
+        np.array([[0, np.inf]], np.float32),
+    ):
+        with pytest.raises(ValueError, match="expected"):
+            load_image(photo_file(Image.fromarray(pixels), "odd.tif"))

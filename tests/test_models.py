@@ -237,3 +237,43 @@ def test_the_offline_networks_ask_no_network(monkeypatch, cat):
         load_model(name).predict(cat)
     for name in IMAGE_NAMES:
         load_image(name)
+
+
+def test_a_forged_array_is_refused(tmp_path):
+    """numpy's own unpickling believes a dtype that says 'these bytes are object pointers', and crashes."""
+
+    class ForgedArray:
+        def __reduce_ex__(self, protocol):
+            make, arguments, state = np.zeros(1, np.float32).__reduce__()
+            return make, arguments, (*state[:2], np.dtype("O"), *state[3:])
+
+    (tmp_path / "forged.pkl").write_bytes(pickle.dumps({"conv1": [ForgedArray(), ForgedArray()]}))
+    with pytest.raises(ValueError, match=r"forged\.pkl is no SqueezeNet weights file"):
+        load_model(weights=tmp_path / "forged.pkl")
+
+
+def test_advice_to_run_code_is_not_passed_on(tmp_path):
+    (tmp_path / "evil.pth").write_bytes(pickle.dumps({"conv1": _RunsCode()}, protocol=2))
+    with pytest.raises(ValueError, match="no readable file of plain tensors") as caught:
+        load_model(weights=tmp_path / "evil.pth")
+    assert "weights_only" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["SqueezeNet", "efficientnet-lite0"])
+def test_names_are_taken_as_people_write_them(name):
+    assert load_model(name, weights="random").name in ("squeezenet", "efficientnet_lite0")
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_too_small_an_image_names_a_size_that_works(framework, request, squeezenet):
+    model = squeezenet if framework == "torch" else request.getfixturevalue("keras_squeezenet")
+    with pytest.raises(ValueError, match="size=224"):
+        model.predict(np.zeros((1, 1, 3), np.float32))
+    with pytest.raises(ValueError, match="at least 1"):
+        model.predict(load_image("chelsea", 64), top=0)
+
+
+def test_keras_leaves_pythons_random_alone(keras_squeezenet):
+    before = random.getstate()
+    load_model(framework="keras", weights="random")
+    assert random.getstate() == before

@@ -64,6 +64,7 @@ def test_cells_are_short(path):
     lengths = [len(cell.source.splitlines()) for cell in code_cells(path)]
     assert statistics.median(lengths) <= 5
     assert max(lengths) <= 15
+    assert max(len(line) for cell in code_cells(path) for line in cell.source.splitlines()) <= 98
 
 
 @every_notebook

@@ -88,18 +88,24 @@ class Exercise:
             try:
                 returned = answer(*given)
             except (Exception, SystemExit) as error:
-                return Verdict(NOT_QUITE, f"your function raised {type(error).__name__}: {str(error)[:300]}")
+                return Verdict(NOT_QUITE, f"your function raised {type(error).__name__}: {_brief(error)}")
             if returned is None or returned is Ellipsis:
                 if _is_stub(answer):
                     return Verdict(NOT_ATTEMPTED)
                 return Verdict(NOT_QUITE, f"you returned {returned}, wanted {_brief(wanted)}. Is there a `return`?")
             try:
-                got = self.look(returned, *given)
+                verdict = self._compare(returned, wanted, given, inputs)
             except Exception:
-                return Verdict(NOT_QUITE, f"you returned {_brief(returned)}, wanted {_brief(wanted)}.")
-            if difference := _difference(got, wanted, self.tolerance):
-                return Verdict(NOT_QUITE, " ".join(filter(None, [difference, self._advice(got, inputs)])))
+                # An answer can be any object, and one that cannot even be compared is a wrong one.
+                verdict = f"you returned {_brief(returned)}, wanted {_brief(wanted)}."
+            if verdict:
+                return Verdict(NOT_QUITE, verdict)
         return Verdict(CORRECT)
+
+    def _compare(self, returned, wanted, given: tuple, inputs: tuple) -> str:
+        got = self.look(returned, *given)
+        difference = _difference(got, wanted, self.tolerance)
+        return " ".join(filter(None, [difference, difference and self._advice(got, inputs)]))
 
     def hint(self) -> Note:
         """One more hint each time."""
@@ -171,14 +177,14 @@ def _difference(got, wanted, tolerance: float) -> str:
     if isinstance(wanted, dict):
         if not isinstance(got, dict) or list(got) != list(wanted):
             keys = list(got) if isinstance(got, dict) else type(got).__name__
-            return f"you returned {keys}, wanted a dict with the keys {list(wanted)}."
+            return f"you returned {_brief(keys)}, wanted a dict with the keys {list(wanted)}."
         parts = ((f"at {key!r} ", got[key], wanted[key]) for key in wanted)
     elif isinstance(wanted, tuple):
         if not isinstance(got, (tuple, list)) or len(got) != len(wanted):
             return f"you returned {_brief(got)}, wanted {_brief(wanted)}."
         parts = ((f"in place {place} ", one, other) for place, (one, other) in enumerate(zip(got, wanted, strict=True)))
     elif isinstance(wanted, str):
-        return "" if got == wanted else f"you returned {_brief(got)}, wanted {wanted!r}."
+        return "" if isinstance(got, str) and got == wanted else f"you returned {_brief(got)}, wanted {wanted!r}."
     else:
         return _array_difference(got, np.asarray(wanted), tolerance)
     return next((where + said for where, one, other in parts if (said := _difference(one, other, tolerance))), "")
@@ -187,10 +193,10 @@ def _difference(got, wanted, tolerance: float) -> str:
 def _array_difference(got, wanted: np.ndarray, tolerance: float) -> str:
     try:
         got = np.asarray(got)
-        if got.dtype.kind not in "biuf":
-            raise TypeError
-    except (TypeError, ValueError, RuntimeError):
-        return f"you returned {_brief(got)}, wanted {_brief(wanted)}."
+    except (TypeError, ValueError, RuntimeError) as error:
+        return f"you returned {type(got).__name__}, which is no array ({_brief(error)}); wanted {_brief(wanted)}."
+    if got.dtype.kind not in "biuf":
+        return f"you returned {_brief(got)} of type {got.dtype}, wanted numbers: {_brief(wanted)}."
     if got.shape != wanted.shape:
         if 0 in (got.ndim, wanted.ndim):
             return f"you returned {_brief(got)}, wanted {_brief(wanted)}."
@@ -206,11 +212,17 @@ def _array_difference(got, wanted: np.ndarray, tolerance: float) -> str:
     return f"you returned {got[first]:.4g} at {list(first)}, wanted {wanted[first]:.4g}; {share}."
 
 
-def _brief(value) -> str:
-    if isinstance(value, np.ndarray) and value.size > 6:
-        first = ", ".join(f"{number:.4g}" for number in value.ravel()[:4])
-        return f"[{first}, ...] of shape {value.shape}"
-    if isinstance(value, (np.ndarray, np.generic)):
-        return np.array2string(np.asarray(value), precision=4, separator=", ")
-    text = repr(value)
-    return text if len(text) <= 120 else text[:117] + "..."
+def _brief(value, length: int = 160) -> str:
+    """A value in a few words; never raises."""
+    try:
+        if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc":
+            value = np.asarray(value)
+            shown = value if value.size <= 6 else value.ravel()[:4]
+            text = np.array2string(shown, precision=4, separator=", ")
+            text += f" ... of shape {value.shape}" if value.size > 6 else ""
+        else:
+            text = str(value) if isinstance(value, BaseException) else repr(value)
+    except Exception:
+        text = f"a {type(value).__name__} that cannot be shown"
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 3] + "..."

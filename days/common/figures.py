@@ -42,9 +42,10 @@ def color_scale(values, *, clip: float = 99.8) -> ColorScale:
     """The scale that shows `values` honestly: viridis from 0 for activations, blue-white-red around 0 for signed ones.
 
     The upper end is the `clip`-th percentile of |values|, so that one hot pixel does not darken all the rest. Panels
-    that are to be compared get one scale made from all of them.
+    that are to be compared get one scale made from all of them. NaN and infinite values are left out of the reckoning.
     """
     values = np.asarray(values, np.float32)
+    values = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1, np.float32)
     high = float(np.percentile(np.abs(values), clip)) or float(np.abs(values).max()) or 1.0
     return ColorScale("RdBu_r", -high, high) if values.min() < 0 else ColorScale("viridis", 0.0, high)
 
@@ -119,28 +120,26 @@ def draw_panels(
     labels : one above each panel; their numbers, unless given. alarm : panels whose label is red.
     """
     panels = np.asarray(panels, np.float32)
+    if panels.ndim not in (3, 4) or panels.size == 0:
+        raise ValueError(f"expected panels (n, h, w) or (n, h, w, 3), got {panels.shape}")
     count, height, breadth = panels.shape[:3]
     columns = columns or columns_for(count, breadth / height)
     labels = [str(index) for index in range(count)] if labels is None else labels
     gap = max(1, breadth // 16)
     header = max(gap, round(0.17 * columns / width * breadth)) if any(labels) else 0
     sheet = tile(_with_header(panels, header), columns, gap)
-    sheet_height = width * sheet.shape[0] / sheet.shape[1]
-    figure = new_figure(width, sheet_height + 0.35 + (0.6 if panels.ndim == 3 else 0))
+    figure = new_figure(width, width * sheet.shape[0] / sheet.shape[1] + (0.95 if panels.ndim == 3 else 0.35))
     figure.suptitle(title, fontsize=10, color=INK)
     axes = plain(figure.add_subplot())
-    if panels.ndim == 4:
-        axes.imshow(np.nan_to_num(sheet, nan=1.0), interpolation="nearest")
-    else:
-        scale = scale or color_scale(panels)
-        show_map(axes, sheet, scale, "nearest")
+    scale = scale or color_scale(panels)
+    show_map(axes, np.nan_to_num(sheet, nan=1.0) if panels.ndim == 4 else sheet, scale, "nearest")
+    if panels.ndim == 3:
         add_colorbar(figure, axes, scale, unit)
-    pitch = (breadth + gap, height + header + gap)
     for index, label in enumerate(labels):
         row, column = divmod(index, columns)
-        place = (column * pitch[0] + breadth / 2 - 0.5, row * pitch[1] + header * 0.85 - 0.5)
-        font = {"fontsize": min(8, 4.5 + 4.5 * width / columns), "color": ALARM if index in alarm else MUTED}
-        axes.text(*place, label, ha="center", va="bottom", **font)
+        place = (column * (breadth + gap) + breadth / 2 - 0.5, row * (height + header + gap) + header * 0.85 - 0.5)
+        look = {"fontsize": min(8, 4.5 + 4.5 * width / columns), "color": ALARM if index in alarm else MUTED}
+        axes.text(*place, label, ha="center", va="bottom", **look)
     return describe(figure, alt or f"{title}: a grid of {count} panels, {columns} to a row.")
 
 
@@ -185,12 +184,21 @@ def show(figure: Figure, format: str = "png") -> ShownImage:
 def save_figure(figure: Figure, path: Path | str) -> Path:
     """Store the described figure as its suffix says (.png or .jpg), whole or not at all, and return the path."""
     path = Path(path)
-    return write_bytes(path, picture_bytes(figure, "png" if path.suffix == ".png" else "jpeg"))
+    formats = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
+    if path.suffix not in formats:
+        raise ValueError(f"expected a name ending in {', '.join(formats)}, got {path.name!r}")
+    return write_bytes(path, picture_bytes(figure, formats[path.suffix]))
 
 
 def save_gif(figures: Iterable[Figure], path: Path | str, alt: str, *, milliseconds: int = 120) -> Path:
-    """Store figures of one size as an endless animation with one palette, whole or not at all."""
+    """Store figures of one size as an endless animation with one palette, whole or not at all.
+
+    Raises ValueError for no figures, figures of different sizes, a missing `alt` or a name that is no .gif.
+    """
     frames = [_render(figure) for figure in figures]
+    if len({frame.size for frame in frames}) != 1 or not alt or Path(path).suffix != ".gif":
+        sizes = sorted({frame.size for frame in frames})
+        raise ValueError(f"expected figures of one size, a description and a .gif, got {sizes}, {alt!r} and {path}")
     palette = _palette(frames[len(frames) // 2], 64)
     frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     buffer = io.BytesIO()
@@ -218,8 +226,17 @@ def stored_alt(path: Path | str) -> str:
 
 
 def show_stored(path: Path | str) -> ShownImage:
-    """A stored picture for a notebook's screen. Raises FileNotFoundError with the way to rebuild it."""
+    """A stored picture for a notebook's screen.
+
+    Raises FileNotFoundError or ValueError, with the way to rebuild it, where it is missing or damaged.
+    """
     path = Path(path)
+    way_out = "set RUN_ANIMATIONS = True, or type 'make figures'"
     if not path.is_file():
-        raise FileNotFoundError(f"no stored figure {path.name}: set RUN_ANIMATIONS = True, or type 'make figures'")
+        raise FileNotFoundError(f"no stored figure {path.name}: {way_out}")
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+    except OSError as error:
+        raise ValueError(f"the stored figure {path.name} is damaged: {way_out}") from error
     return ShownImage(path.read_bytes(), format=path.suffix.lstrip(".").replace("jpg", "jpeg"), alt=stored_alt(path))

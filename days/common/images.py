@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import operator
+import os
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _FILES = {
     "flower": ("sklearn", "datasets/images/flower.jpg"),
 }
 
+MAX_SIDE = 20_000
 IMAGE_NAMES = tuple(_FILES)
 """Bundled photographs: a cat (`chelsea`), a cup (`coffee`), and five more."""
 
@@ -49,10 +51,12 @@ def load_image(source, size: int | tuple[int, int] | None = None) -> np.ndarray:
     """
     if isinstance(source, Image.Image):
         image = _from_pil(source)
-    elif isinstance(source, (str, Path)):
+    elif isinstance(source, (str, os.PathLike)):
         image = _from_file(source)
-    else:
+    elif hasattr(source, "shape"):
         image = _from_array(np.asarray(source))
+    else:
+        raise ValueError(f"expected a name, a path, a picture or an array, got {type(source).__name__}")
     return image if size is None else _resize(image, size)
 
 
@@ -62,22 +66,27 @@ def check_image(image) -> np.ndarray:
         got = getattr(image, "shape", type(image).__name__)
         hint = "drop the batch axis" if getattr(image, "ndim", 0) == 4 else "load_image(...) makes one"
         raise ValueError(f"expected an (H, W, 3) image, got {got}: {hint}")
+    if image.size == 0:
+        raise ValueError(f"expected an image with pixels, got shape {image.shape}")
     if image.dtype.kind != "f":
         raise ValueError(f"expected float values in [0, 1], got {image.dtype}: load_image(array) rescales them")
-    if not np.isfinite(image).all():
-        raise ValueError(f"expected finite values, got {np.count_nonzero(~np.isfinite(image))} NaN or infinite ones")
-    if image.min() < -1e-3 or image.max() > 1 + 1e-3:
-        raise ValueError(
-            f"expected values in [0, 1], got {image.min():.3g} to {image.max():.3g}: "
-            "divide by 255, or hand the file itself to load_image"
-        )
+    _check_range(image)
     return image
 
 
+def _check_range(array: np.ndarray) -> None:
+    if not np.isfinite(array).all():
+        raise ValueError(f"expected finite values, got {np.count_nonzero(~np.isfinite(array))} NaN or infinite ones")
+    low, high = array.min(), array.max()
+    if low < -1e-3 or high > 1 + 1e-3:
+        way_out = "divide by 255" if low >= 0 and high <= 255 else "rescale them to it"
+        raise ValueError(f"expected values in [0, 1], got {low:.3g} to {high:.3g}: {way_out}")
+
+
 def _from_file(source: str | Path) -> np.ndarray:
-    path = _bundled(str(source)) if str(source) in _FILES else Path(source).expanduser()
+    path = _bundled(str(source)) if str(source) in _FILES else Path(os.path.expanduser(source))
     if not path.is_file():
-        near = get_close_matches(str(source), IMAGE_NAMES, n=1)
+        near = get_close_matches(str(source).lower(), IMAGE_NAMES, n=1)
         raise FileNotFoundError(
             f"no picture {str(source)!r}: neither a file nor one of {', '.join(IMAGE_NAMES)}"
             + (f". Did you mean {near[0]!r}?" if near else "")
@@ -105,7 +114,7 @@ def _from_pil(picture: Image.Image) -> np.ndarray:
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
         # Pillow's own conversion saturates above 255.
-        return _from_array(_full_range(np.asarray(picture), picture.mode))
+        return _from_array(_narrowed(np.asarray(picture)))
     if picture.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
     else:
@@ -113,14 +122,11 @@ def _from_pil(picture: Image.Image) -> np.ndarray:
     return _from_array(np.asarray(picture))
 
 
-def _full_range(pixels: np.ndarray, mode: str) -> np.ndarray:
-    """Gray pixels of Pillow's wide modes as floats in [0, 1]; a 16-bit file may arrive in mode I."""
-    pixels = pixels.astype(np.float64)
-    if mode == "F":
-        top = 1.0 if pixels.max() <= 1 else 255.0
-    else:
-        top = 65535.0 if pixels.max() <= 65535 else 2.0**31 - 1
-    return np.clip(pixels / top, 0, 1)
+def _narrowed(pixels: np.ndarray) -> np.ndarray:
+    """32-bit integers, in which Pillow hands over some 8- and 16-bit files, as what they hold; others as they are."""
+    if pixels.dtype.kind == "i" and pixels.min() >= 0 and pixels.max() <= 65535:
+        return pixels.astype(np.uint8 if pixels.max() <= 255 else np.uint16)
+    return pixels
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:
@@ -140,9 +146,9 @@ def _from_array(array: np.ndarray) -> np.ndarray:
             "say what its full range is by .astype('uint8') for 0-255, or by dividing to [0, 1]"
         )
     array = array.astype(np.float32)
+    _check_range(array)
     if array.shape[2] == 1:
         array = np.repeat(array, 3, axis=2)
-    check_image(array[:, :, :3])
     if array.shape[2] == 4:
         opacity = array[:, :, 3:]
         array = array[:, :, :3] * opacity + (1 - opacity)
@@ -163,14 +169,15 @@ def _resize(image: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
         height, width = map(operator.index, pair)
     except (TypeError, ValueError) as error:
         raise ValueError(f"expected size as an integer or (height, width), got {size!r}") from error
-    if height < 1 or width < 1:
-        raise ValueError(f"expected a size of at least 1 pixel, got {size!r}")
+    if isinstance(size, bool) or not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        raise ValueError(f"expected a size from 1 to {MAX_SIDE} pixels, got {size!r}")
     scale = min(image.shape[0] / height, image.shape[1] / width)
     box = (scale * width, scale * height)
-    left, top = (image.shape[1] - box[0]) / 2, (image.shape[0] - box[1]) / 2
+    left, top = max(0, (image.shape[1] - box[0]) / 2), max(0, (image.shape[0] - box[1]) / 2)
+    right, bottom = min(image.shape[1], left + box[0]), min(image.shape[0], top + box[1])
     channels = [
         Image.fromarray(np.ascontiguousarray(image[:, :, channel])).resize(
-            (width, height), Image.Resampling.BICUBIC, box=(left, top, left + box[0], top + box[1])
+            (width, height), Image.Resampling.BICUBIC, box=(left, top, right, bottom)
         )
         for channel in range(3)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from pathlib import Path
 
@@ -10,23 +11,33 @@ import numpy as np
 from days.common import squeezenet
 from days.common.frameworks import import_keras, import_torchvision
 from days.common.images import check_image
-from days.common.models import download_failed, unknown_name
+from days.common.models import cannot_run, download_failed, unknown_name
 
 keras = import_keras()
+
+from tensorflow import errors  # noqa: E402  only after import_keras has quieted it
 
 DOWNLOAD_TIMEOUT = 15  # seconds without an answer
 
 
 def build(name: str, weights: str, seed: int):
     """Network, its normalize function (H, W, 3) -> (H, W, 3), and its categories."""
-    if name == "squeezenet":
-        network, normalize = _squeezenet(weights, seed), squeezenet.normalize
-    elif name == "efficientnet_lite0":
-        raise ValueError("efficientnet_lite0 is here in PyTorch only: framework='torch', or squeezenet in Keras")
-    else:
-        network, normalize = _from_applications(name, weights, seed)
+    # Keras draws the seeds of its initializers from Python's generator; the learner's own sequence must not notice.
+    state = random.getstate()
+    try:
+        network, normalize = _build(name, weights, seed)
+    finally:
+        random.setstate(state)
     categories = import_torchvision().models.SqueezeNet1_1_Weights.DEFAULT.meta["categories"]
     return network, normalize, list(categories)
+
+
+def _build(name: str, weights: str, seed: int):
+    if name == "squeezenet":
+        return _squeezenet(weights, seed), squeezenet.normalize
+    if name == "efficientnet_lite0":
+        raise ValueError("efficientnet_lite0 is here in PyTorch only: framework='torch', or squeezenet in Keras")
+    return _from_applications(name, weights, seed)
 
 
 def batch_maker(normalize):
@@ -42,7 +53,10 @@ def logits_of(network):
     """logits(batch) -> array (N, categories)."""
 
     def logits(batch):
-        return keras.ops.convert_to_numpy(network(batch, training=False))
+        try:
+            return keras.ops.convert_to_numpy(network(batch, training=False))
+        except (ValueError, errors.OpError) as error:
+            raise cannot_run(batch, error) from error
 
     return logits
 
@@ -141,6 +155,6 @@ def _load_file(network, path: str) -> None:
         )
     try:
         network.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         first_lines = " ".join(str(error).split())[:300]
         raise ValueError(f"{path} does not hold weights for this network: {first_lines}") from error

@@ -5,9 +5,11 @@ Two networks need no download: `squeezenet` (PyTorch and Keras, one weights file
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,8 @@ class Model:
 
     def predict(self, image: np.ndarray, top: int = 5) -> list[tuple[str, float]]:
         """The `top` most probable categories of an image, as (name, probability), best first."""
+        if top < 1:
+            raise ValueError(f"expected top of at least 1, got {top}")
         probabilities = softmax(self.logits(self.preprocess(image))[0])
         best = np.argsort(-probabilities, kind="stable")[:top]
         return [(self.categories[index], float(probabilities[index])) for index in best]
@@ -67,7 +71,12 @@ def load_model(
         from days.common import keras_models as backend
     else:
         raise ValueError(f"expected framework 'torch' or 'keras', got {framework!r}")
-    network, normalize, categories = backend.build(name, str(weights), seed)
+    if not isinstance(name, str):
+        raise ValueError(f"expected a network's name, got {name!r}")
+    plain_name = name.lower().replace("-", "_")
+    name = plain_name if plain_name in OFFLINE_NETWORKS else name
+    weights = weights if weights in ("imagenet", "random") else str(Path(weights).expanduser())
+    network, normalize, categories = backend.build(name, weights, operator.index(seed))
     return Model(
         network=network,
         preprocess=backend.batch_maker(normalize),
@@ -86,11 +95,20 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 def unknown_name(name: str, known: list[str], framework: str) -> ValueError:
     """The error for a network that the framework does not have, with the nearest names."""
-    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    near = get_close_matches(name.lower(), [*OFFLINE_NETWORKS, *known], n=3, cutoff=0.5)
     return ValueError(
         f"no network {name!r} in {framework}"
         + (f"; did you mean {', '.join(near)}?" if near else "")
         + f" Without a download there are {' and '.join(OFFLINE_NETWORKS)} (the second in torch only)."
+    )
+
+
+def cannot_run(batch, error: Exception) -> ValueError:
+    """The error for a batch that a network cannot take, most often of too small an image."""
+    reason = str(error).strip().splitlines()[-1][:200] if str(error).strip() else type(error).__name__
+    return ValueError(
+        f"the network cannot take a batch of shape {tuple(batch.shape)} ({reason}); "
+        "load_image(..., size=224) makes an image of the usual size"
     )
 
 

@@ -15,7 +15,7 @@ def outputs_dir(day: int) -> Path:
     The environment variable SEEING_CNNS_OUTPUTS names another root in place of `days/`; the tests use it,
     and so can a learner whose checkout is read-only.
     """
-    root = Path(os.environ.get("SEEING_CNNS_OUTPUTS") or REPO_ROOT / "days")
+    root = Path(os.environ.get("SEEING_CNNS_OUTPUTS") or REPO_ROOT / "days").expanduser()
     folder = root / f"day{day:02d}" / "outputs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -25,9 +25,9 @@ def outputs_dir(day: int) -> Path:
 
 
 def write_bytes(path: Path | str, data: bytes) -> Path:
-    """Write `data` to `path` whole or not at all: a file that was there survives any failure.
+    """Write `data` to `path` whole or not at all: a file that was there survives any failure, even Ctrl-C.
 
-    Raises OSError with one line that names the folder, the reason and the way out.
+    Raises OSError with one line that names the file, the reason and the way out.
     """
     path = Path(path)
     temporary = None
@@ -38,14 +38,16 @@ def write_bytes(path: Path | str, data: bytes) -> Path:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise _cannot_write(path, error) from error
     return path
 
 
 def _cannot_write(path: Path, error: OSError) -> OSError:
     return OSError(
-        f"cannot write {path} ({error.strerror or error}); what was there is untouched. Make the folder writable, "
-        "or set SEEING_CNNS_OUTPUTS to a folder of your own."
+        error.errno,
+        f"cannot write {path} ({error.strerror or error}); what was there is untouched. Let the folder exist and be "
+        "writable, or set SEEING_CNNS_OUTPUTS to a folder of your own",
     )

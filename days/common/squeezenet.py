@@ -41,22 +41,26 @@ def weight_shapes() -> dict[str, tuple[int, int, int, int]]:
 def imagenet_weights(path: Path | str | None = None) -> Weights:
     """The weights that Caffe trained on ImageNet, from the package `ndf` or from a file of the same form.
 
-    The file is a pickle; only the three globals that an array needs are let in, so it cannot run code.
+    The file is a pickle, read without any of the classes that it names: it can bring float32 arrays and nothing else.
     Raises FileNotFoundError without the file, ValueError for one that holds anything else.
     """
-    path = Path(path) if path else _packaged_file()
+    path = Path(path).expanduser() if path else _packaged_file()
     if not path.is_file():
         raise FileNotFoundError(f"no weights file {path}")
     try:
         with open(path, "rb") as file:
-            raw = _ArraysOnly(file, encoding="latin1").load()
-        weights = {_our_name(name): (kernel, bias) for name, (kernel, bias) in raw.items()}
-        found = {name: kernel.shape for name, (kernel, _) in weights.items()}
-    except (pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no SqueezeNet weights file ({{layer: [kernel, bias]}}): {error}") from error
-    if found != weight_shapes():
-        wrong = {name for name in found.keys() | weight_shapes() if found.get(name) != weight_shapes().get(name)}
+            raw = _ArraysOnly(file).load()
+        weights = {_our_name(name): (kernel.values, bias.values) for name, (kernel, bias) in raw.items()}
+        found = {name: (kernel.shape, bias.shape) for name, (kernel, bias) in weights.items()}
+    except Exception as error:
+        # A damaged pickle makes Python raise almost anything.
+        raise ValueError(f"{path} is no SqueezeNet weights file, {{layer: [kernel, bias]}}: {error}") from error
+    wanted = {name: (shape, shape[3:]) for name, shape in weight_shapes().items()}
+    if found != wanted:
+        wrong = {name for name in found.keys() | wanted if found.get(name) != wanted.get(name)}
         raise ValueError(f"{path} does not fit SqueezeNet 1.1: layers {sorted(wrong)[:4]} are missing or misshapen")
+    if not all(np.isfinite(kernel).all() and np.isfinite(bias).all() for kernel, bias in weights.values()):
+        raise ValueError(f"{path} holds NaN or infinite weights")
     return weights
 
 
@@ -101,9 +105,36 @@ def _our_name(caffe_name: str) -> str:
     return caffe_name.replace("squeeze1x1", "squeeze").replace("/", ".")
 
 
+class _Float32:
+    """Stands in for numpy's dtype, and is float32 or refuses."""
+
+    def __init__(self, code, *_):
+        if code != "f4":
+            raise pickle.UnpicklingError(f"expected float32 arrays, got dtype {code!r}")
+
+    def __setstate__(self, state):
+        if state[1] != "<":
+            raise pickle.UnpicklingError(f"expected little-endian numbers, got {state[1]!r}")
+
+
+class _Array:
+    """Stands in for numpy's array; numpy's own would believe whatever the file says of its memory."""
+
+    values: np.ndarray
+
+    def __init__(self, *_):
+        """Take no notice of what the file asks to be made; the state that follows says it all."""
+
+    def __setstate__(self, state):
+        _, shape, dtype, column_order, raw = state
+        if not isinstance(dtype, _Float32):
+            raise pickle.UnpicklingError("expected float32 arrays")
+        self.values = np.frombuffer(raw, "<f4").reshape(shape, order="F" if column_order else "C").copy()
+
+
 class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str):
-        allowed = {"_reconstruct": np._core.multiarray._reconstruct, "ndarray": np.ndarray, "dtype": np.dtype}
+        allowed = {"_reconstruct": _Array, "ndarray": _Array, "dtype": _Float32}
         if module.split(".")[0] == "numpy" and name in allowed:
             return allowed[name]
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no part of an array")
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no part of a float32 array")

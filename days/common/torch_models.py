@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pickle
 import socket
 from collections import OrderedDict
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import nn
 from days.common import squeezenet
 from days.common.frameworks import import_torchvision
 from days.common.images import check_image
-from days.common.models import download_failed, unknown_name
+from days.common.models import cannot_run, download_failed, unknown_name
 
 torchvision = import_torchvision()
 
@@ -50,7 +51,10 @@ def logits_of(network: nn.Module):
 
     @torch.no_grad()
     def logits(batch):
-        return network(batch.to(next(network.parameters()).device)).cpu().numpy()
+        try:
+            return network(batch.to(next(network.parameters()).device)).cpu().numpy()
+        except RuntimeError as error:
+            raise cannot_run(batch, error) from error
 
     return logits
 
@@ -135,6 +139,9 @@ def _download(name: str, pretrained) -> dict:
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
         return pretrained.get_state_dict(progress=True, check_hash=True, weights_only=True)
+    except (EOFError, pickle.UnpicklingError) as error:
+        stored = Path(torch.hub.get_dir(), "checkpoints", pretrained.url.rsplit("/", 1)[-1])
+        raise ValueError(f"the weights of {name!r} in {stored} are damaged: delete that file and try again") from error
     except (OSError, RuntimeError) as error:  # no network, or a file that does not match its hash
         raise download_failed(name, error) from error
     finally:
@@ -153,6 +160,9 @@ def _load_file(network: nn.Module, path: str) -> None:
             state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
     except Exception as error:
-        # The readers raise a dozen types for a broken file; each is the same news to the learner.
-        first_lines = " ".join(str(error).split())[:300]
-        raise ValueError(f"{path} does not hold weights for this network: {first_lines}") from error
+        # The readers raise a dozen types for a broken file; each is the same news to the learner. What torch says of a
+        # file that is no plain weights file is left out: it advises to read it in the way that can run code.
+        reason = " ".join(str(error).split())[:300]
+        if not reason.startswith("Error(s) in loading state_dict"):
+            reason = "it is no readable file of plain tensors"
+        raise ValueError(f"{path} does not hold weights for this network: {reason}") from error

@@ -10,22 +10,20 @@ from days.common.exercises import Mistake, exercise
 
 
 def _networks(generator):
-    """Small PyTorch networks whose first layer is called conv and is none, and whose first convolution is nested."""
+    """Small PyTorch networks whose first layer is called conv and is none; the first convolution is nested or not."""
+    from collections import OrderedDict
+
     from torch import nn
 
-    def network():
+    def network(depth):
         channels, width, size = (int(number) for number in generator.integers([1, 5, 2], [4, 12, 6]))
-        block = str(generator.choice(["stem", "body", "front"]))
-        inner = nn.Sequential()
-        inner.add_module("patch", nn.Conv2d(channels, width, size))
-        inner.add_module("activation", nn.ReLU())
-        outer = nn.Sequential()
-        outer.add_module("conv_norm", nn.BatchNorm2d(channels))
-        outer.add_module(block, inner)
-        outer.add_module("last", nn.Conv2d(width, 3, 1))
-        return outer
+        body = [("patch", nn.Conv2d(channels, width, size)), ("activation", nn.ReLU())]
+        for block in generator.choice(["stem", "body", "front", "entry"], depth, replace=False):
+            body = [("scale", nn.Identity()), (str(block), nn.Sequential(OrderedDict(body)))]
+        layers = [("conv_norm", nn.BatchNorm2d(channels)), *body, ("last", nn.Conv2d(width, 3, 1))]
+        return nn.Sequential(OrderedDict(layers))
 
-    return [(network(),) for _ in range(3)]
+    return [(network(depth),) for depth in (1, 2, 0)]
 
 
 def _first_4d_weight(network):
@@ -42,7 +40,7 @@ def _named_conv(network):
     "9.1",
     cases=_networks,
     truth=_first_4d_weight,
-    look=lambda answer, network: (answer[0], np.array([int(length) for length in answer[1]])),
+    look=lambda answer, network: (*answer[:1], *map(np.array, answer[1:])) if isinstance(answer, tuple) else answer,
     mistakes=[
         Mistake(
             "That layer has 'conv' in its name and is a BatchNorm: ask for the type, isinstance(module, nn.Conv2d).",
@@ -117,7 +115,7 @@ def make_batch(image):
 
 
 def _maps_and_columns(generator):
-    shapes = [(7, 4, 5, 3), (12, 3, 3, 5), (5, 2, 6, 4)]  # none fills its last row
+    shapes = [(7, 4, 5, 3), (12, 3, 3, 5), (8, 2, 6, 4)]  # only the last fills its last row
     return [(generator.random(shape[:3]), shape[3]) for shape in shapes]
 
 
@@ -190,7 +188,7 @@ def _order_by_sums(activations):
 
 @exercise(
     "9.4",
-    cases=lambda generator: [(_activations(generator), 6) for _ in range(3)],
+    cases=lambda generator: [(_activations(generator), count) for count in (6, 4, 9)],
     truth=lambda activations, count: np.array(_order_by_sums(activations)[:count]),
     mistakes=[
         Mistake(
@@ -224,13 +222,13 @@ def strongest_channels(activations, count):
     return np.argsort(means)[::-1][:count]
 
 
-def _two_photos(generator):
+def _two_photos(generator, count):
     """Two answers of one layer; in some channels the pattern only moved, and their means are nearly the same."""
     first = _activations(generator)
     second = first * generator.uniform(0.2, 1.9, (20, 1, 1))
     moved = generator.choice(20, 6, replace=False)
     second[moved] = np.roll(first[moved], 7, axis=2) * 1.001
-    return first, second, 5
+    return first, second, count
 
 
 def _order_by_difference(first, second):
@@ -240,7 +238,7 @@ def _order_by_difference(first, second):
 
 @exercise(
     "9.5",
-    cases=lambda generator: [_two_photos(generator) for _ in range(3)],
+    cases=lambda generator: [_two_photos(generator, count) for count in (5, 4, 8)],
     truth=lambda first, second, count: np.array(_order_by_difference(first, second)[:count]),
     mistakes=[
         Mistake(
@@ -328,6 +326,10 @@ def _convolved(network, batch):
     return conv2d(batch, network[0].weight, network[0].bias).detach().numpy(), 0
 
 
+def _hooks_left(network):
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in network.modules())
+
+
 def _hooked(network, batch, *, copy=True, remove=True):
     store = {}
 
@@ -345,7 +347,7 @@ def _hooked(network, batch, *, copy=True, remove=True):
     "9.7",
     cases=_networks_with_inplace_relu,
     truth=_convolved,
-    look=lambda answer, network, batch: (np.asarray(answer), len(network[0]._forward_hooks)),
+    look=lambda answer, network, batch: (answer, _hooks_left(network)),
     mistakes=[
         Mistake(
             "No value is negative, so this is what the in-place ReLU left behind: store output.detach().clone().",

@@ -122,6 +122,33 @@ def strongest_inputs(one_filter: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(-np.linalg.norm(one_filter.reshape(len(one_filter), -1), axis=1), kind="stable")[:count]
 
 
+def share_inside(one_map: np.ndarray, region: np.ndarray) -> float:
+    """Which share of a map's answer lies in a region of the photo, from 0 to 1.
+
+    Parameters
+    ----------
+    one_map : (h, w) after a ReLU. region : (H, W) booleans on the photo; H and W need not be multiples of h and w.
+
+    Each unit counts by the part of its cell that the region covers. A map of zeros gives 0.
+
+    >>> share_inside(np.array([[3.0, 1.0]]), np.array([[True, True, False, False]]))
+    0.75
+    """
+    if np.min(one_map) < 0:
+        raise ValueError("expected a map after a ReLU, got negative values: shares need one sign")
+    rows, columns = (_overlaps(cells, pixels) for cells, pixels in zip(one_map.shape, region.shape, strict=True))
+    covered = rows @ region.astype(np.float64) @ columns.T
+    return float((one_map * covered).sum() / max(one_map.sum(), 1e-12))
+
+
+def _overlaps(cells: int, pixels: int) -> np.ndarray:
+    """(cells, pixels): which part of each of `cells` equal intervals every one of `pixels` equal intervals fills."""
+    edges, marks = np.linspace(0, 1, cells + 1), np.linspace(0, 1, pixels + 1)
+    low = np.maximum(edges[:-1, None], marks[None, :-1])
+    high = np.minimum(edges[1:, None], marks[None, 1:])
+    return np.clip(high - low, 0, None) * cells
+
+
 def _plane(array, name: str) -> np.ndarray:
     array = np.asarray(array, np.float64)
     if array.ndim != 2 or array.size == 0:

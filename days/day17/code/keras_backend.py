@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from days.common.frameworks import import_keras
-from days.day17.code.layers import check_layers, check_maps, unknown_layer
+from days.day17.code.layers import check_layers, check_maps, check_values, unknown_layer
 
 keras = import_keras()
 
@@ -45,17 +45,14 @@ def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray
         or with NaN; a network that is no graph of layers.
     """
     layers = check_layers(layers)
-    if not hasattr(network, "inputs"):
-        raise ValueError(
-            f"expected a functional or sequential Keras model, got {type(network).__name__}: "
-            "a subclassed model has no graph of layers to cut"
-        )
+    _check_network(network)
     batch = _check_batch(network, batch)
     known = _named_layers(network)
     for name in layers:
         if name not in known:
             raise unknown_layer(name, list(known))
-    answers = keras.tree.flatten(_submodel(network, layers)(batch, training=False))
+    answers = _submodel(network, layers)(batch, training=False)
+    answers = answers if isinstance(answers, list) else [answers]
     return {name: check_maps(name, _channels_first(answer)) for name, answer in zip(layers, answers, strict=True)}
 
 
@@ -68,6 +65,8 @@ def filters(network, layer: str) -> np.ndarray:
     module = _named_layers(network).get(layer)
     if not isinstance(module, CONVOLUTIONS):
         raise unknown_layer(layer, conv_layers(network), kind="convolution")
+    if not module.built:
+        raise ValueError(f"layer {layer!r} has no weights yet: call the network once on a batch")
     kernel = module.get_weights()[0]
     if isinstance(module, keras.layers.SeparableConv2D):
         pointwise = module.get_weights()[1].reshape(*kernel.shape[2:], -1)
@@ -82,7 +81,7 @@ def _named_layers(network, prefix: str = "") -> dict[str, object]:
     named = {}
     for layer in network.layers:
         named[prefix + layer.name] = layer
-        if isinstance(layer, keras.Model):
+        if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
             named |= _named_layers(layer, f"{prefix}{layer.name}/")
     return named
 
@@ -101,7 +100,9 @@ def _submodel(network, layers: list[str]):
 def _tensors(network, layers: list[str]) -> list:
     """The symbolic outputs of `layers`, on the network's own inputs."""
     direct = {layer.name: layer for layer in network.layers}
-    if all(name in direct for name in layers):
+    # A layer that is used in several places has several outputs, and `.output` is the oldest, of whatever network.
+    used_once = all(len(layer._inbound_nodes) == 1 for layer in network.layers)
+    if used_once and all(name in direct for name in layers):
         return [direct[name].output for name in layers]
     found = {}
 
@@ -110,10 +111,11 @@ def _tensors(network, layers: list[str]) -> list:
         if inside:
             deeper = _tensors(layer, [name.removeprefix(f"{layer.name}/") for name in inside])
             *answers, output = keras.Model(layer.inputs, [*deeper, *layer.outputs])(*inputs)
-            found.update(zip(inside, answers, strict=True))
+            for name, answer in zip(inside, answers, strict=True):
+                found.setdefault(name, answer)
         else:
             output = layer(*inputs, **options)
-        found[layer.name] = output
+        found.setdefault(layer.name, output)
         return output
 
     # A nested model's layers are no part of the outer graph, so the outer graph is called again, layer by layer.
@@ -128,6 +130,23 @@ def _tensors(network, layers: list[str]) -> list:
     return [found[name] for name in layers]
 
 
+def _check_network(network) -> None:
+    if not isinstance(network, keras.Model):
+        raise ValueError(f"expected a Keras model, got {type(network).__name__}: load_model(...).network is one")
+    if not getattr(network, "inputs", None):
+        way_out = (
+            "call it once on a batch, so that it is built"
+            if isinstance(network, keras.Sequential)
+            else "a subclassed model has no graph of layers to cut"
+        )
+        raise ValueError(
+            f"expected a functional or a built sequential Keras model, got {type(network).__name__}: {way_out}"
+        )
+    turned = [layer.name for layer in network.layers if getattr(layer, "data_format", "") == "channels_first"]
+    if turned:
+        raise ValueError(f"expected layers with channels last, got channels_first in {turned[:3]}")
+
+
 def _check_batch(network, batch):
     if not keras.ops.is_tensor(batch):
         raise ValueError(f"expected a TensorFlow tensor, got {type(batch).__name__}: model.preprocess(image) makes one")
@@ -139,11 +158,13 @@ def _check_batch(network, batch):
         elif len(batch.shape) == 4 and batch.shape[1] == channels:
             way_out = "channels go last in Keras, so keras.ops.transpose(batch, (0, 2, 3, 1))"
         raise ValueError(f"expected a (N, H, W, {channels}) batch, got {tuple(batch.shape)}: {way_out}")
-    if not bool(keras.ops.all(keras.ops.isfinite(batch))):
-        raise ValueError("expected finite values in the batch, got NaN or infinity: look at the image and its scaling")
+    finite = bool(keras.ops.isfinite(keras.ops.sum(batch)) or keras.ops.all(keras.ops.isfinite(batch)))
+    check_values(finite, keras.backend.is_float_dtype(keras.backend.standardize_dtype(batch.dtype)), len(batch))
     return batch
 
 
 def _channels_first(answer):
+    if not keras.ops.is_tensor(answer):
+        return answer
     array = keras.ops.convert_to_numpy(answer)
-    return np.ascontiguousarray(array.transpose(0, 3, 1, 2)) if array.ndim == 4 else array
+    return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array

@@ -9,17 +9,27 @@ import numpy as np
 
 
 def check_layers(layers: str | Sequence[str]) -> list[str]:
-    """`layers` as a list without repeats. Raises ValueError when it is empty."""
-    layers = [layers] if isinstance(layers, str) else list(dict.fromkeys(layers))
-    if not layers:
-        raise ValueError("expected at least one layer name, got none: conv_layers(network) lists some")
-    return layers
+    """`layers` as a list without repeats. Raises ValueError when it is empty or holds anything but names."""
+    layers = [layers] if isinstance(layers, str) else layers
+    if not isinstance(layers, Sequence) or not layers or not all(isinstance(name, str) for name in layers):
+        raise ValueError(f"expected a layer's name or a list of names, got {layers!r}: conv_layers(network) lists some")
+    return list(dict.fromkeys(layers))
 
 
 def unknown_layer(name: str, known: list[str], kind: str = "layer") -> ValueError:
     """The error for a name that the network does not have, with the nearest ones."""
     near = get_close_matches(str(name), known, n=4, cutoff=0.4) or known[:4]
-    return ValueError(f"no {kind} {name!r} in this network of {len(known)}; near it: {', '.join(near)}")
+    return ValueError(f"no {kind} {name!r} in this network; of its {len(known)}, near it: {', '.join(near) or 'none'}")
+
+
+def check_values(finite: bool, floating: bool, count: int) -> None:
+    """Raise ValueError for a batch whose values no network can make sense of."""
+    if not floating:
+        raise ValueError("expected a batch of floats, got whole numbers: model.preprocess(image) makes one")
+    if not count:
+        raise ValueError("expected at least one image in the batch, got none")
+    if not finite:
+        raise ValueError("expected finite values in the batch, got NaN or infinity: look at the image and its scaling")
 
 
 def check_maps(name: str, answer) -> np.ndarray:

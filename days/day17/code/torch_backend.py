@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import fx, nn
 
-from days.day17.code.layers import check_layers, check_maps, unknown_layer
+from days.day17.code.layers import check_layers, check_maps, check_values, unknown_layer
 
 
 def conv_layers(network: nn.Module) -> list[str]:
@@ -24,12 +25,17 @@ def conv_layers(network: nn.Module) -> list[str]:
     >>> conv_layers(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()))
     ['0']
     """
+    _check_network(network)
     convolutions = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
     try:
-        called = [str(node.target) for node in _LayerTracer().trace(network).nodes if node.op == "call_module"]
+        # Tracing runs `forward`, which may count calls or keep tensors: so not on the learner's own modules.
+        shared_weights = {id(parameter): parameter for parameter in network.parameters()}
+        with torch.random.fork_rng(devices=[]):
+            nodes = _LayerTracer().trace(copy.deepcopy(network, shared_weights)).nodes
     except Exception:
-        # Tracing runs the learner's own forward on stand-ins for tensors, so anything may be raised.
+        # The learner's forward has run on stand-ins for tensors, so anything may be raised.
         return convolutions
+    called = [str(node.target) for node in nodes if node.op == "call_module"]
     return [name for name in dict.fromkeys(called) if name in convolutions]
 
 
@@ -58,11 +64,11 @@ def capture(network: nn.Module, layers: str | Sequence[str], batch: torch.Tensor
     def keep(name):
         def hook(module, inputs, output):
             deepest = len(found.keys() | {name}) == len(layers)
-            if name not in found and isinstance(output, torch.Tensor):
-                # Without a copy an in-place ReLU that runs next would overwrite what was seen. Behind the deepest
-                # layer nothing runs, so its fresh output needs none.
-                fresh = deepest and output._base is None and output.data_ptr() != batch.data_ptr()
-                found[name] = output.detach() if fresh else output.detach().clone()
+            # Without a copy an in-place ReLU that runs next would overwrite what was seen. Behind the deepest layer
+            # nothing runs, and what a plain convolution returns is nobody else's.
+            if isinstance(output, torch.Tensor) and not (deepest and type(module) is nn.Conv2d):
+                output = output.detach().clone()
+            found.setdefault(name, output)
             if deepest:
                 raise _AllSeen
 
@@ -70,8 +76,12 @@ def capture(network: nn.Module, layers: str | Sequence[str], batch: torch.Tensor
 
     hooks = [(module, keep(name)) for name, module in modules.items()]
     with _evaluation_mode(network), _hooks(hooks), torch.no_grad(), contextlib.suppress(_AllSeen):
-        network(batch)
-    return {name: check_maps(name, found[name].cpu().numpy() if name in found else None) for name in layers}
+        try:
+            network(batch)
+        except RuntimeError as error:
+            _name_the_layout(network, batch, error)
+            raise
+    return {name: check_maps(name, _to_numpy(found.get(name))) for name in layers}
 
 
 def filters(network: nn.Module, layer: str) -> np.ndarray:
@@ -79,10 +89,15 @@ def filters(network: nn.Module, layer: str) -> np.ndarray:
 
     Raises ValueError for a name that is no convolution; the nearest ones are listed.
     """
-    module = dict(network.named_modules()).get(layer)
+    _check_network(network)
+    try:
+        module = _module(network, layer)
+    except ValueError:
+        module = None
     if not isinstance(module, nn.Conv2d):
         raise unknown_layer(layer, conv_layers(network), kind="convolution")
-    return module.weight.detach().cpu().numpy().copy()
+    with _evaluation_mode(module):  # a spectral norm moves on with every look in training mode
+        return _to_numpy(module.weight.clone())
 
 
 class _AllSeen(Exception):
@@ -120,24 +135,47 @@ def _evaluation_mode(network: nn.Module) -> Iterator[None]:
 
 def _module(network: nn.Module, name: str) -> nn.Module:
     try:
-        return network.get_submodule(name or "no name")
-    except AttributeError:
+        return network.get_submodule(name) if name else network.get_submodule("no empty name")
+    except (AttributeError, TypeError):
         raise unknown_layer(name, [known for known, _ in network.named_modules() if known]) from None
 
 
+def _check_network(network) -> None:
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"expected a torch network, got {type(network).__name__}: load_model(...).network is one")
+
+
 def _check_batch(network: nn.Module, batch) -> torch.Tensor:
+    """The batch on the network's device and in its type, as a copy: an in-place layer may come first."""
+    _check_network(network)
     if not isinstance(batch, torch.Tensor):
         raise ValueError(f"expected a torch tensor, got {type(batch).__name__}: model.preprocess(image) makes one")
-    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
-    channels = first.in_channels if first else batch.shape[1] if batch.ndim == 4 else "C"
-    if batch.ndim != 4 or batch.shape[1] != channels:
-        way_out = "model.preprocess(image) makes one"
-        if batch.ndim == 3:
-            way_out = "add the batch axis with batch[None]"
-        elif batch.ndim == 4 and batch.shape[3] == channels:
-            way_out = "channels go first in PyTorch, so batch.permute(0, 3, 1, 2)"
-        raise ValueError(f"expected a (N, {channels}, H, W) batch, got {tuple(batch.shape)}: {way_out}")
-    if not torch.isfinite(batch.sum()):
-        raise ValueError("expected finite values in the batch, got NaN or infinity: look at the image and its scaling")
+    if batch.ndim != 4:
+        way_out = "add the batch axis with batch[None]" if batch.ndim == 3 else "model.preprocess(image) makes one"
+        raise ValueError(f"expected a (N, C, H, W) batch, got {tuple(batch.shape)}: {way_out}")
+    # One sum is ten times faster than a look at every value, which is owed only where it overflows.
+    finite = bool(torch.isfinite(batch.sum()) or torch.isfinite(batch).all())
+    check_values(finite, batch.is_floating_point(), len(batch))
     weight = next(network.parameters(), batch)
-    return batch.to(device=weight.device, dtype=weight.dtype)
+    return batch.detach().to(device=weight.device, dtype=weight.dtype, copy=True)
+
+
+def _name_the_layout(network: nn.Module, batch: torch.Tensor, error: RuntimeError) -> None:
+    """Raise ValueError if the network refused the batch for its axes or its size; else return."""
+    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
+    if first and batch.shape[3] == first.in_channels != batch.shape[1]:
+        raise ValueError(
+            f"expected a (N, {first.in_channels}, H, W) batch, got {tuple(batch.shape)}: "
+            "channels go first in PyTorch, so batch.permute(0, 3, 1, 2)"
+        ) from error
+    if min(batch.shape[2:]) < 32 and "size" in str(error):
+        raise ValueError(
+            f"the network cannot take a batch as small as {tuple(batch.shape)}: 224 x 224 is usual"
+        ) from error
+
+
+def _to_numpy(output):
+    if not isinstance(output, torch.Tensor):
+        return output
+    output = output.detach().cpu()
+    return (output.float() if output.dtype == torch.bfloat16 else output).numpy()

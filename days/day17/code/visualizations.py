@@ -91,7 +91,7 @@ def draw_maps(activations: np.ndarray, title: str, *, scale: ColorScale | None =
     return draw_panels(
         activations,
         title=title,
-        unit="activation, one scale for all panels (above its end: the brightest 0.2 %)",
+        unit="activation, one scale for all panels; the arrow stands for the brightest 0.2 %",
         scale=scale,
         columns=columns,
         alarm=dead,
@@ -106,7 +106,7 @@ def draw_patches(patches: np.ndarray, title: str) -> Figure:
     return draw_panels(patches, title=f"{title} (mid-gray = 0, one scale)", alt=alt)
 
 
-def draw_all_slices(filters: np.ndarray, title: str, *, filters_shown: int = 32) -> Figure:
+def draw_all_slices(filters: np.ndarray, title: str, *, filters_shown: int = 64) -> Figure:
     """Filters (out, in, kh, kw) with every input channel: a column for each filter, a row for each input."""
     shown = filters[:filters_shown]
     sheet = tile(shown.transpose(1, 0, 2, 3).reshape(-1, *filters.shape[2:]), len(shown))
@@ -125,8 +125,8 @@ def draw_all_slices(filters: np.ndarray, title: str, *, filters_shown: int = 32)
 def draw_beside(rows: Sequence[tuple[str, np.ndarray, np.ndarray]], titles: tuple[str, str]) -> Figure:
     """Two networks side by side, a row for each kind of panels: [(what, left (n, ...), right (n, ...)), ...].
 
-    Colors (n, k, k, 3) are shown as they are. Maps (n, H, W) of the two networks live on scales of their own, which
-    are printed: their units differ.
+    Colors (n, k, k, 3) are shown as they are. The maps (n, H, W) of each network have a scale of their own, dark blue
+    for 0, which is printed above them: their units differ.
     """
     figure = new_figure(9.6, 2.75 * len(rows))
     grid = figure.subplots(len(rows), 2, squeeze=False, gridspec_kw={"wspace": 0.06})
@@ -137,7 +137,7 @@ def draw_beside(rows: Sequence[tuple[str, np.ndarray, np.ndarray]], titles: tupl
                 plain(axes, f"{title}: {what}").imshow(np.nan_to_num(sheet, nan=1.0), interpolation="nearest")
             else:
                 scale = color_scale(panels)
-                axes = plain(axes, f"{title}: {what}, 0 to {scale.high:.0f}")
+                axes = plain(axes, f"{title}: {what}, scale 0 to {scale.high:.0f}")
                 show_map(axes, sheet, scale, "nearest")
     named = ", ".join(what for what, *_ in rows)
     seen = "Filters with stripes and spots stand only on the left; the cat is seen on both."
@@ -184,24 +184,39 @@ def draw_two_images(photos, maps, channels: Sequence[int], changes: np.ndarray, 
     return describe(figure, f"Two photos, {names[0]} and {names[1]}, and the channels that differ most: {listed}.")
 
 
-def draw_dead_counts(counts: dict[str, dict[str, tuple[int, int]]], sizes: dict[str, int], images: int) -> Figure:
-    """Share of dead channels: {network: {layer: (dead on one image, dead on all)}}; sizes {layer: channels}."""
+def draw_sheet(sheet: np.ndarray, title: str) -> Figure:
+    """One large array (H, W), such as a mosaic of maps, with its scale."""
+    figure, scale = new_figure(9.6, 9.6 * sheet.shape[0] / sheet.shape[1] + 0.9), color_scale(sheet)
+    axes = plain(figure.add_subplot(), title, size=10)
+    show_map(axes, sheet, scale)
+    add_colorbar(figure, axes, scale, "value")
+    return describe(figure, f"{title}: an array of shape {sheet.shape} drawn as one picture.")
+
+
+def draw_dead_counts(answers: dict[str, dict[str, np.ndarray]]) -> Figure:
+    """Dead channels, on the first image and on all: {network: {layer: activations (N, C, H, W) after a ReLU}}."""
     figure = new_figure(9.6, 2.9)
-    charts = figure.subplots(1, len(counts), sharey=True)
+    charts = figure.subplots(1, len(answers), sharey=True)
+    counts, images = {}, 0
+    for network, layers in answers.items():
+        images = len(next(iter(layers.values())))
+        counts[network] = {
+            layer: (len(fm.dead_channels(maps[:1])), len(fm.dead_channels(maps))) for layer, maps in layers.items()
+        }
     for axes, (network, layers) in zip(charts, counts.items(), strict=True):
         place = np.arange(len(layers))
         for offset, which, color, label in (
             (-0.2, 0, BLUE, "dead on the cat"),
             (0.2, 1, ALARM, f"dead on all {images} photos"),
         ):
-            shares = [100 * pair[which] / sizes[layer] for layer, pair in layers.items()]
+            shares = [100 * pair[which] / answers[network][layer].shape[1] for layer, pair in layers.items()]
             bars = axes.bar(place + offset, shares, 0.4, color=color, label=label)
             axes.bar_label(bars, [str(pair[which]) for pair in layers.values()], fontsize=7)
         axes.set_xticks(place, layers, fontsize=8)
         axes.set_title(network, fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
-    charts[0].set_ylabel("% of the layer's channels", fontsize=8)
+    charts[0].set_ylabel("% of the layer's channels (number: how many)", fontsize=8)
     charts[0].legend(fontsize=8, frameon=False)
     said = "; ".join(
         f"{network}, last layer: {[*layers.values()][-1][0]} and {[*layers.values()][-1][1]}"
@@ -258,8 +273,8 @@ def draw_channel(image: np.ndarray, one_map: np.ndarray, one_filter: np.ndarray,
         strongest = fm.strongest_inputs(one_filter, 16)
         high = color_scale(one_filter).high
         look = ColorScale("RdBu_r", -high, high)
-        title = f"filter: its {len(strongest)} strongest inputs"
-        show_map(plain(axes[3], title), tile(one_filter[strongest], 4), look, "nearest")
+        what = f"filter: its {len(strongest)} strongest inputs"
+        show_map(plain(axes[3], what), tile(one_filter[strongest], 4), look, "nearest")
         add_colorbar(figure, axes[3], look, "weight")
     return describe(figure, f"{title}: the photo, the photo lit where the channel fires, the map and the filter.")
 
@@ -351,24 +366,6 @@ class Lesson:
 
         return torch_backend.filters((model or self.model).network, layer)
 
-    def photos_batch(self, model) -> object:
-        """All bundled photos as one batch, the cat first."""
-        import torch
-
-        return torch.cat([model.preprocess(load_image(name, size=224)) for name in IMAGE_NAMES])
-
-    def dead_counts(self) -> dict[str, dict[str, tuple[int, int]]]:
-        """{network: {layer: (channels dead on the cat, dead on all photos)}}."""
-        from days.day17.code import torch_backend
-
-        counts = {}
-        for title, model in (("trained", self.model), ("untrained", self.untrained)):
-            answers = torch_backend.capture(model.network, DEPTHS, self.photos_batch(model))
-            counts[title] = {
-                layer: (len(fm.dead_channels(maps[:1])), len(fm.dead_channels(maps))) for layer, maps in answers.items()
-            }
-        return counts
-
 
 def _figure_toy(lesson: Lesson) -> Figure:
     image = toy_image()
@@ -427,13 +424,19 @@ def _figure_channel(lesson: Lesson) -> Figure:
 
 def _figure_preprocessing(lesson: Lesson) -> Figure:
     coffee = load_image("coffee", size=224)
-    feeds = {"BGR, as trained": coffee, "RGB by mistake": coffee[:, :, ::-1], "0 to 1, not 0 to 255": coffee / 255}
+    feeds = {"as trained": coffee, "red and blue exchanged": coffee[:, :, ::-1], "left at 0 to 1": coffee / 255}
     return draw_predictions(coffee, {title: lesson.model.predict(image, 3) for title, image in feeds.items()})
 
 
 def _figure_dead(lesson: Lesson) -> Figure:
-    sizes = {layer: len(lesson.maps(layer)) for layer in DEPTHS}
-    return draw_dead_counts(lesson.dead_counts(), sizes, len(IMAGE_NAMES))
+    photos = [load_image(name, size=224) for name in IMAGE_NAMES]
+    networks = {"trained": lesson.model, "untrained": lesson.untrained}
+    return draw_dead_counts(
+        {
+            title: {layer: np.stack([lesson.maps(layer, photo, model) for photo in photos]) for layer in DEPTHS}
+            for title, model in networks.items()
+        }
+    )
 
 
 def _figure_pairs(lesson: Lesson) -> Figure:
@@ -495,7 +498,7 @@ def main() -> list[Path]:
     from tqdm.auto import tqdm
 
     lesson = Lesson()
-    jobs: Iterator[str] = tqdm([*FIGURES, SLIDING_GIF], desc="Day 17 figures", unit="figure")
+    jobs: Iterator[str] = tqdm(sorted([*FIGURES, SLIDING_GIF]), desc="Day 17 figures", unit="figure")
     return [anim_sliding_photo(lesson) if name == SLIDING_GIF else plot_figure(name, lesson) for name in jobs]
 
 

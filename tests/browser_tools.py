@@ -1,0 +1,88 @@
+"""JupyterLab in a real browser: a server of our own, and a page that has run a notebook."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from days.common.paths import REPO_ROOT
+
+TOKEN = "seeing"
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+IDLE = "Python 3 (ipykernel) | Idle"
+
+
+def find_chromium() -> str | None:
+    """Path of an installed Chromium or Chrome; SEEING_CNNS_CHROMIUM names another."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return os.environ.get("SEEING_CNNS_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@contextlib.contextmanager
+def jupyter_server(folder: Path, settings: Path):
+    """A JupyterLab that serves `folder`, touches no setting of the user and asks nobody for news; gives its address."""
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
+    environment = {**os.environ, **{name: str(settings / name.lower()) for name in names}}
+    environment |= {"JUPYTERLAB_SETTINGS_DIR": str(settings / "user"), "PYTHONPATH": str(REPO_ROOT)}
+    environment["SEEING_CNNS_OUTPUTS"] = ""
+    news = settings / "user/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True)
+    news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", "--allow-root"]
+    command = [sys.executable, "-m", "jupyterlab", *options, f"--IdentityProvider.token={TOKEN}"]
+    with open(settings / "server.log", "w") as log:
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_it_answers(address, server, settings / "server.log")
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def _wait_until_it_answers(address: str, server: subprocess.Popen, log: Path, seconds: int = 60) -> None:
+    for _ in range(seconds * 4):
+        if server.poll() is not None:
+            break
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"{address}/api?token={TOKEN}", timeout=2)
+            return
+        time.sleep(0.25)
+    raise RuntimeError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+
+
+def open_notebook(page, address: str, path: str) -> None:
+    """Open a notebook and wait until its kernel is there."""
+    page.goto(f"{address}/lab/tree/{path}?reset&token={TOKEN}")
+    page.locator("#jp-main-statusbar").get_by_text(IDLE).wait_for(timeout=90_000)
+
+
+def run_all_cells(page, seconds: int = 180) -> None:
+    """Run > Run All Cells, and wait until the kernel has been busy and is idle again."""
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.locator("#jp-main-statusbar").get_by_text("Busy").wait_for(timeout=30_000)
+    page.locator("#jp-main-statusbar").get_by_text(IDLE).wait_for(timeout=seconds * 1000)

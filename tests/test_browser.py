@@ -1,0 +1,95 @@
+"""A whole lesson in JupyterLab in a real browser: it runs, its widget moves, its exercises answer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from browser_tools import CHROMIUM_FLAGS, find_chromium, jupyter_server, open_notebook, run_all_cells
+
+from days.common.paths import REPO_ROOT
+
+pytestmark = pytest.mark.browser
+NOTEBOOK = "day17_feature_maps_and_filters.ipynb"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """Day 17 in JupyterLab, all cells run, on a copy of the course in a folder with a difficult name."""
+    chromium = find_chromium()
+    if chromium is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must run the browser tests, and no Chromium is installed")
+        pytest.skip("no Chromium found (Debian: apt install chromium; or set SEEING_CNNS_CHROMIUM)")
+    from playwright.sync_api import sync_playwright
+
+    course = tmp_path_factory.mktemp("a course") / "Netze sehen – ü"
+    shutil.copytree(REPO_ROOT / "days", course / "days", ignore=shutil.ignore_patterns("__pycache__"))
+    with jupyter_server(course, tmp_path_factory.mktemp("settings")) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        open_notebook(page, address, f"days/day17/{NOTEBOOK}")
+        run_all_cells(page)
+        yield page
+        browser.close()
+
+
+def outputs(page):
+    return page.locator(".jp-CodeCell .jp-Cell-outputWrapper")
+
+
+def scroll_to(page, locator):
+    """JupyterLab draws cells as they come near; walk down until the locator is there."""
+    page.locator(".jp-Notebook .jp-WindowedPanel-outer, .jp-Notebook").first.hover()
+    for _ in range(200):
+        if locator.count() and locator.first.is_visible():
+            locator.first.scroll_into_view_if_needed()
+            return
+        page.mouse.wheel(0, 900)
+        page.wait_for_timeout(60)
+    raise AssertionError("scrolled to the end and did not find it")
+
+
+def test_the_lesson_runs_without_errors_and_warnings(page):
+    scroll_to(page, page.get_by_role("heading", name="10. Key takeaways"))
+    page.mouse.wheel(0, -200_000)
+    assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
+    assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
+    assert page.get_by_text("1,235,496 weights").count() >= 1
+
+
+def test_the_slider_moves_and_the_picture_follows(page):
+    picture = page.locator("img.explorer-picture")
+    scroll_to(page, picture)
+    page.get_by_text("chelsea, fire9, channel 426", exact=False).wait_for(timeout=15_000)
+    before = picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
+    page.locator(".widget-slider .noUi-handle").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("chelsea, fire9, channel 427", exact=False).wait_for(timeout=15_000)
+    after = picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
+    assert before != after
+
+
+def answer_exercise(page, body: str) -> str:
+    """Type a body into the cell of exercise 9.6, run it, and read the verdict."""
+    cell = page.locator(".jp-CodeCell").filter(has_text="Exercise 9.6")
+    scroll_to(page, cell)
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(
+        f"def to_oihw(kernel):\n    return {body}\n\n\nexercises.to_oihw.check(to_oihw)  # Exercise 9.6"
+    )
+    page.keyboard.press("Control+Enter")
+    verdict = cell.locator('[role="status"]')
+    verdict.filter(has_not_text="not attempted").first.wait_for(timeout=15_000)
+    page.wait_for_timeout(500)
+    return verdict.inner_text()
+
+
+def test_a_wrong_and_a_right_answer_get_their_verdicts(page):
+    wrong = answer_exercise(page, "kernel.transpose(3, 2, 1, 0)")
+    assert "not quite" in wrong
+    assert "every filter lies on its side" in wrong
+    right = answer_exercise(page, "kernel.transpose(3, 2, 0, 1)")
+    assert "correct" in right

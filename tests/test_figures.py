@@ -1,0 +1,159 @@
+"""Stored pictures: within their budgets, described, and what today's code draws."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from days.common import figures, paths
+from days.common.figures import ColorScale, color_scale, columns_for, describe, draw_panels, picture_bytes, tile
+from days.common.paths import REPO_ROOT
+
+KIB = 1024
+BUDGETS = {".png": 150 * KIB, ".jpg": 400 * KIB, ".webp": 400 * KIB, ".gif": 1024 * KIB}
+OUTPUTS = sorted(REPO_ROOT.glob("days/day*/outputs/*"))
+DAYS = sorted(path.parts[-3] for path in REPO_ROOT.glob("days/day*/code/visualizations.py"))
+
+
+@pytest.mark.parametrize("path", OUTPUTS, ids=lambda path: f"{path.parts[-3]}-{path.name}")
+def test_is_within_its_budget_and_described(path):
+    assert path.stat().st_size <= BUDGETS[path.suffix]
+    assert len(figures.stored_alt(path)) > 40
+    with Image.open(path) as picture:
+        assert max(picture.size) <= 1200
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_a_day_is_within_its_budget(day):
+    stored = [path for path in OUTPUTS if path.parts[-3] == day]
+    assert stored
+    assert sum(path.stat().st_size for path in stored) <= 4 * KIB * KIB
+
+
+def frames(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        shown = []
+        for index in range(getattr(picture, "n_frames", 1)):
+            picture.seek(index)
+            shown.append(np.asarray(picture.convert("RGB").resize((96, 96)), np.float32))
+    return np.stack(shown)
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_rebuilt_pictures_are_the_stored_ones(day, tmp_path, monkeypatch):
+    """All of them, from nothing, twice: equal bytes on one machine, and no visible change against what is stored."""
+    main = importlib.import_module(f"days.{day}.code.visualizations").main
+    built = []
+    for run in ("first", "second"):
+        monkeypatch.setenv("SEEING_CNNS_OUTPUTS", str(tmp_path / run))
+        built.append({path.name: path for path in main()})
+    stored = {path.name: path for path in OUTPUTS if path.parts[-3] == day}
+    assert list(built[0]) == sorted(stored)
+    for name, path in built[0].items():
+        assert path.read_bytes() == built[1][name].read_bytes(), f"{name} differs between two runs"
+        now, then = frames(path), frames(stored[name])
+        assert now.shape == then.shape
+        assert np.abs(now - then).mean() < 4, f"{name} has changed: make figures, and look at it"
+        assert figures.stored_alt(path) == figures.stored_alt(stored[name])
+
+
+def test_color_scales_are_honest():
+    assert color_scale([0, 1, 2], clip=100) == ColorScale("viridis", 0, 2)
+    assert color_scale([-3, 1], clip=100) == ColorScale("RdBu_r", -3, 3)
+    assert color_scale(np.zeros(4)) == ColorScale("viridis", 0, 1)  # dead maps are dark, not noise
+    spike = np.zeros(10_000)
+    spike[:3] = 5
+    assert color_scale(spike).high == 5  # a map with few bright units is not clipped away
+
+
+def test_a_dead_map_looks_dead():
+    maps = np.random.default_rng(0).random((4, 8, 8))
+    maps[2] = 0
+    picture = figures._render(draw_panels(maps, title="four", labels=[""] * 4, columns=4, alarm=[2]))
+    pixels = np.asarray(picture)
+    row = pixels[pixels.shape[0] // 3]
+    third = row[int(0.55 * len(row)) : int(0.70 * len(row))]
+    assert (np.abs(third.astype(int) - [68, 1, 84]).max(axis=1) < 12).mean() > 0.8  # viridis at zero
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 32, 64, 100, 512, 1000])
+def test_grids_fit_any_number_of_channels(count):
+    columns = columns_for(count)
+    assert 1 <= columns <= count
+    sheet = tile(np.ones((count, 2, 3)), columns, gap=1)
+    assert np.nansum(sheet) == count * 6
+    if count <= 100:
+        assert picture_bytes(draw_panels(np.ones((count, 2, 3)), title=f"{count} panels"))
+
+
+def test_a_figure_must_be_described():
+    figure = figures.new_figure(2, 1)
+    with pytest.raises(ValueError, match="description"):
+        picture_bytes(figure)
+    assert "what is seen" in picture_bytes(describe(figure, "what is seen")).decode("latin1")
+
+
+def test_pictures_carry_their_description(tmp_path):
+    for name in ("a.png", "a.jpg"):
+        path = figures.save_figure(describe(figures.new_figure(2, 1), "two circles – ü"), tmp_path / name)
+        assert figures.stored_alt(path) == "two circles – ü"
+
+
+def test_an_unwritable_folder_is_one_clear_error_and_loses_nothing(tmp_path, monkeypatch):
+    figure = describe(figures.new_figure(2, 1), "anything at all")
+    path = tmp_path / "old.png"
+    path.write_bytes(b"the old picture")
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "replace", refuse)
+        with pytest.raises(
+            OSError, match=r"cannot write .*old\.png \(Permission denied\); what was there is untouched"
+        ):
+            figures.save_figure(figure, path)
+    assert path.read_bytes() == b"the old picture"
+    assert list(tmp_path.iterdir()) == [path]  # and no litter
+    below_a_file = tmp_path / "old.png" / "new.png"
+    with pytest.raises(OSError, match="SEEING_CNNS_OUTPUTS"):
+        figures.save_figure(figure, below_a_file)
+    monkeypatch.setenv("SEEING_CNNS_OUTPUTS", str(path))
+    with pytest.raises(OSError, match="SEEING_CNNS_OUTPUTS"):
+        paths.outputs_dir(17)
+
+
+def test_a_missing_stored_figure_names_the_way_to_make_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="make figures"):
+        figures.show_stored(tmp_path / "none.png")
+
+
+def test_odd_requests_for_pictures(tmp_path):
+    figure = describe(figures.new_figure(2, 1), "anything at all")
+    for name in ("a.gif", "a.svg", "a"):
+        with pytest.raises(ValueError, match=r"\.png"):
+            figures.save_figure(figure, tmp_path / name)
+    for frames_, alt in (([], "x"), ([figure], ""), ([figure, figures.new_figure(3, 1)], "x")):
+        with pytest.raises(ValueError, match="one size"):
+            figures.save_gif(frames_, tmp_path / "a.gif", alt)
+    with pytest.raises(ValueError, match="expected panels"):
+        draw_panels(np.zeros((0, 3, 3)), title="none")
+    assert color_scale([1, np.nan, np.inf], clip=100).high == 1
+    (tmp_path / "cut.png").write_bytes(b"\x89PNG")
+    with pytest.raises(ValueError, match="make figures"):
+        figures.show_stored(tmp_path / "cut.png")
+
+
+def test_an_interrupted_write_leaves_no_litter(tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        paths.write_bytes(tmp_path / "file", b"data")
+    assert not list(tmp_path.iterdir())
