@@ -13,7 +13,7 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 lab: .venv/installed  ## open the course in JupyterLab (installs everything first)
-	$(BIN)/jupyter lab $(firstword $(NOTEBOOKS))
+	$(BIN)/jupyter lab $(ARGS) $(firstword $(NOTEBOOKS))
 
 test: .venv/installed-test  ## run all tests: code, exercises, notebooks, figures, browser
 	$(BIN)/python -m pytest $(ARGS)

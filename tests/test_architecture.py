@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,9 +62,17 @@ def test_compute_modules_do_not_draw(path):
         assert not {name for name in imports(path) if name.startswith("matplotlib")}
 
 
-def test_every_level_is_a_package():
-    folders = {path.parent for path in (REPO_ROOT / "days").rglob("*.py")}
-    assert not [folder for folder in folders if not (folder / "__init__.py").is_file()]
+def test_a_days_code_does_not_shadow_the_standard_librarys():
+    """Python started in a day's folder finds that folder first, and `import pdb` needs the real module `code`.
+
+    A folder without `__init__.py` gives way to the standard library; days and their parents are plain packages.
+    """
+    for path in (REPO_ROOT / "days").glob("day*"):
+        assert (path / "__init__.py").is_file()
+        assert not (path / "code/__init__.py").exists()
+        command = [sys.executable, "-c", "import code, pdb; code.InteractiveConsole; import days"]
+        environment = {**os.environ, "PYTHONPATH": str(REPO_ROOT)}
+        subprocess.run(command, cwd=path, env=environment, check=True)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
