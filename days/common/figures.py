@@ -199,7 +199,8 @@ def save_gif(figures: Iterable[Figure], path: Path | str, alt: str, *, milliseco
     if len({frame.size for frame in frames}) != 1 or not alt or Path(path).suffix != ".gif":
         sizes = sorted({frame.size for frame in frames})
         raise ValueError(f"expected figures of one size, a description and a .gif, got {sizes}, {alt!r} and {path}")
-    palette = _palette(frames[len(frames) // 2], 64)
+    samples = [np.asarray(frames[index]) for index in (0, len(frames) // 2, -1)]
+    palette = _palette(Image.fromarray(np.concatenate(samples)), 64)
     frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     buffer = io.BytesIO()
     frames[0].save(

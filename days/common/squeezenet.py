@@ -80,6 +80,11 @@ def normalize(image: np.ndarray) -> np.ndarray:
     return image[:, :, ::-1].astype(np.float32) * 255 - MEAN_BGR
 
 
+def denormalize(pixels: np.ndarray) -> np.ndarray:
+    """`normalize` undone: (..., H, W, 3) BGR minus the mean -> RGB from 0 to 1, clipped."""
+    return np.clip((pixels + MEAN_BGR)[..., ::-1] / 255, 0, 1).astype(np.float32)
+
+
 def convolution_behind(layer: str, channel: int) -> tuple[str, int]:
     """Which filter makes a channel: (convolution's name, filter index).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 from collections.abc import Callable
 
@@ -32,3 +33,50 @@ def explorer(controls: dict[str, ipywidgets.Widget], draw: Callable[..., Figure]
         control.observe(redraw, names="value")
     redraw()
     return ipywidgets.VBox([ipywidgets.HBox(list(controls.values())), picture, caption])
+
+
+class GrowingPicture:
+    """A picture that grows step by step, with Start and Stop, a progress bar, and errors in sight.
+
+    make_steps : `make_steps(**values)` does one step after the other and yields, for each, a function that draws it;
+        only each `every`-th is drawn, and the last.
+    count : how many steps it does.
+
+    The steps run in the kernel's event loop and give way after each one, so that Stop is heard at once; what was last
+    shown stays, and the kernel is free again.
+    """
+
+    def __init__(self, controls: dict[str, ipywidgets.Widget], make_steps: Callable, count: int, every: int = 5):
+        self.controls, self.make_steps, self.count, self.every = controls, make_steps, count, every
+        self.start = ipywidgets.Button(description="Start")
+        self.stop = ipywidgets.Button(description="Stop", disabled=True)
+        self.bar = ipywidgets.IntProgress(0, 0, count - 1, layout=ipywidgets.Layout(width="30%"))
+        self.picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
+        self.picture.add_class("growing-picture")
+        self.caption = ipywidgets.HTML("<i>Choose, and press Start.</i>")
+        self.start.on_click(lambda _: asyncio.ensure_future(self.run()))
+        self.stop.on_click(lambda _: self._ask_to_stop())
+        row = ipywidgets.HBox([self.start, self.stop, self.bar])
+        self.box = ipywidgets.VBox([ipywidgets.HBox(list(controls.values())), row, self.picture, self.caption])
+        self._stopped = False
+
+    async def run(self) -> None:
+        """What Start does: draw until the last step, Stop, or an error, and make Start possible again."""
+        self._stopped, self.start.disabled, self.stop.disabled, self.bar.value = False, True, False, 0
+        try:
+            for step, draw in enumerate(self.make_steps(**{name: one.value for name, one in self.controls.items()})):
+                self.bar.value = step
+                if step % self.every == 0 or step == self.count - 1:
+                    figure = draw()
+                    self.picture.value = picture_bytes(figure)
+                    self.caption.value = f"<i>{html.escape(figure.get_label())}</i>"
+                await asyncio.sleep(0.001)
+                if self._stopped:
+                    break
+        except Exception as error:
+            self.caption.value = f'<b role="alert">{type(error).__name__}: {html.escape(str(error))}</b>'
+        finally:
+            self.start.disabled, self.stop.disabled = False, True
+
+    def _ask_to_stop(self) -> None:
+        self._stopped = True

@@ -56,6 +56,15 @@ def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray
     return {name: check_maps(name, _channels_first(answer)) for name, answer in zip(layers, answers, strict=True)}
 
 
+def run_to(network, layer: str, batch):
+    """One layer's answer as a live tensor (N, H, W, C), for gradients: no deeper layer runs."""
+    _check_network(network)
+    known = _named_layers(network)
+    if layer not in known:
+        raise unknown_layer(layer, list(known))
+    return keras.tree.flatten(_submodel(network, [layer])(batch, training=False))[0]
+
+
 def filters(network, layer: str) -> np.ndarray:
     """A copy of a convolution's filters, (out, in, kh, kw); Keras stores (kh, kw, in, out).
 

@@ -84,6 +84,25 @@ def capture(network: nn.Module, layers: str | Sequence[str], batch: torch.Tensor
     return {name: check_maps(name, _to_numpy(found.get(name))) for name in layers}
 
 
+def run_to(network: nn.Module, layer: str, batch: torch.Tensor) -> torch.Tensor:
+    """One layer's answer as a live tensor, for gradients: nothing is copied, and no deeper layer runs.
+
+    Like `capture`, it runs in evaluation mode and leaves neither hooks nor modes behind; unlike it, it hands out the
+    tensor itself, with the graph that leads back to `batch`.
+    """
+    module, found = _module(network, layer), []
+
+    def hook(module, inputs, output):
+        found.append(output)
+        raise _AllSeen
+
+    with _evaluation_mode(network), _hooks([(module, hook)]), contextlib.suppress(_AllSeen):
+        network(batch)
+    if not found or not isinstance(found[0], torch.Tensor):
+        raise ValueError(f"layer {layer!r} did not run, or gave no single tensor")
+    return found[0]
+
+
 def filters(network: nn.Module, layer: str) -> np.ndarray:
     """A copy of a convolution's filters, (out, in, kh, kw). Grouped convolutions have in = their group's width.
 

@@ -1,0 +1,346 @@
+"""The figures of Day 19. `python -m days.day19.code.visualizations` rebuilds days/day19/outputs/.
+
+draw_* turn arrays into a described Figure. plot_* and anim_* store one and return its path.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from days.common.figures import (
+    ALARM,
+    BLUE,
+    ORANGE,
+    ColorScale,
+    add_colorbar,
+    color_scale,
+    describe,
+    draw_panels,
+    new_figure,
+    plain,
+    save_figure,
+    save_gif,
+    show_map,
+)
+from days.common.images import IMAGE_NAMES, load_image
+from days.common.paths import outputs_dir
+from days.common.squeezenet import MEAN_BGR, denormalize
+from days.day17.code import visualizations as day17
+from days.day19.code import feature_visualization as fv
+
+# The lowest and highest values that a pixel of SqueezeNet's batches (N, 3, H, W) can have.
+LOW = -MEAN_BGR.reshape(1, 3, 1, 1)
+HIGH = 255 - MEAN_BGR.reshape(1, 3, 1, 1)
+KERNELS = np.array(
+    [
+        [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
+        [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
+        [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],
+        [[1, 1, 1], [1, 1, 1], [1, 1, 1]],
+    ],
+    np.float32,
+)
+KERNELS /= np.abs(KERNELS).sum(axis=(1, 2), keepdims=True)
+"""Upright edges, level edges, spots, brightness; the sizes of each kernel's weights add up to 1."""
+
+
+def to_image(pixels: np.ndarray) -> np.ndarray:
+    """The first picture of a batch (N, 3, H, W) of SqueezeNet's pixels as an image (H, W, 3)."""
+    return denormalize(np.moveaxis(pixels[0], 0, -1))
+
+
+def noise(size: int = 128, *, seed: int = 0, strength: float = 8.0) -> np.ndarray:
+    """Faint gray noise to start an ascent from: (1, 3, size, size), in pixel units of 0 to 255 around the mean."""
+    return np.random.default_rng(seed).normal(0, strength, (1, 3, size, size)).astype(np.float32)
+
+
+# ---------------------------------------------------------------- draw_*: arrays -> Figure
+
+
+def draw_feature_maps(image: np.ndarray, kernels: np.ndarray, maps: np.ndarray) -> Figure:
+    """An image (H, W), kernels (n, k, k) and the map (n, h, w) that each makes of it, one scale for all maps."""
+    columns = min(len(kernels), 8)
+    rows = math.ceil(len(kernels) / columns)
+    figure = new_figure(9.6, 0.4 + rows * (0.6 + 2 * 9.6 / (columns + 2)))
+    grid = figure.subplots(2 * rows, columns + 1, squeeze=False, height_ratios=[0.5, 1] * rows)
+    scale, look = color_scale(maps), color_scale(kernels, clip=100)
+    look = ColorScale("RdBu_r", -look.high, look.high)
+    for axes in grid.ravel():
+        axes.axis("off")
+    plain(grid[1, 0], f"image {image.shape}", size=8).imshow(image, cmap="gray")
+    for index, (kernel, one) in enumerate(zip(kernels, maps, strict=True)):
+        row, column = divmod(index, columns)
+        show_map(plain(grid[2 * row, column + 1], f"kernel {index}", size=8), kernel, look, "nearest")
+        show_map(plain(grid[2 * row + 1, column + 1], f"map {one.shape}", size=8), one, scale)
+    add_colorbar(
+        figure, list(grid.ravel()), scale, "answer: red positive, blue negative, white 0; one scale for all maps"
+    )
+    return describe(
+        figure,
+        f"An image {image.shape}, {len(kernels)} kernels and the feature map of each, with values from "
+        f"{maps.min():.2g} to {maps.max():.2g}.",
+    )
+
+
+def draw_dreaming(patches: np.ndarray, kernel: np.ndarray, step: int) -> Figure:
+    """One moment of the toy's ascent: the patch so far, the kernel's direction, and the objective up to here."""
+    favorite = kernel / np.linalg.norm(kernel)
+    objectives = (patches * kernel).sum(axis=(1, 2))
+    figure = new_figure(6.0, 2.3)
+    now, goal, curve = figure.subplots(1, 3, width_ratios=[1, 1, 1.5])
+    scale = ColorScale("RdBu_r", -float(np.abs(favorite).max()), float(np.abs(favorite).max()))
+    show_map(plain(now, f"patch, step {step}", size=8), patches[step], scale, "nearest")
+    show_map(plain(goal, "kernel / |kernel|", size=8), favorite, scale, "nearest")
+    curve.plot(objectives[: step + 1], color=BLUE)
+    curve.axhline(np.linalg.norm(kernel), color=ORANGE, linestyle="--", linewidth=1)
+    curve.set(xlim=(0, len(patches) - 1), ylim=(min(objectives.min(), 0) - 0.2, 1.1 * np.linalg.norm(kernel)))
+    angle = fv.angle_between(patches[step], kernel)
+    curve.set_title(f"objective {objectives[step]:.2f} (dashed: |kernel|)\nangle left {angle:.1f}°", fontsize=8)
+    curve.tick_params(labelsize=7)
+    return describe(figure, f"Step {step}: the patch is {angle:.1f} degrees from the kernel's direction.")
+
+
+def draw_growth(lengths: dict[str, np.ndarray], angles: dict[str, np.ndarray]) -> Figure:
+    """Length of the patch and angle left, step by step, with and without the bound on the length."""
+    figure = new_figure(9.0, 2.6)
+    left, right = figure.subplots(1, 2)
+    for (name, values), color, style in zip(lengths.items(), (BLUE, ALARM), ("-", "--"), strict=True):
+        left.plot(values, color=color, linestyle=style, label=name)
+        right.plot(angles[name], color=color, linestyle=style, label=name)
+    left.set_title("length of the patch", fontsize=9)
+    right.set_title("angle to the kernel, degrees", fontsize=9)
+    for axes in (left, right):
+        axes.set_xlabel("step", fontsize=8)
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize=8, frameon=False)
+    last = ", ".join(f"{name}: length {values[-1]:.1f}" for name, values in lengths.items())
+    return describe(
+        figure, f"Two curves over the steps: the patch's length and its angle to the kernel. At the end, {last}."
+    )
+
+
+def draw_gradient(gradient: np.ndarray, kernel: np.ndarray) -> Figure:
+    """The gradient (H, W) of a map's mean with its numbers, beside the kernel."""
+    figure = new_figure(7.0, 3.4)
+    axes = figure.subplots(1, 2, width_ratios=[kernel.shape[1], gradient.shape[1]])
+    for place, grid, name in ((axes[0], kernel, "kernel"), (axes[1], gradient, "gradient of the map's mean")):
+        high = 1.6 * float(np.abs(grid).max())
+        show_map(plain(place, f"{name} {grid.shape}"), grid, ColorScale("RdBu_r", -high, high), "nearest")
+        for (row, column), value in np.ndenumerate(grid):
+            place.text(column, row, f"{value:.2f}".rstrip("0").rstrip("."), ha="center", va="center", fontsize=8)
+    return describe(
+        figure,
+        f"The kernel {kernel.shape} and the gradient {gradient.shape} of its map's mean with respect to each pixel, as "
+        "numbers: the columns left of the middle pull it down, those on the right push it up.",
+    )
+
+
+def draw_pictures(
+    images: Sequence[np.ndarray], labels: Sequence[str], title: str, columns: int | None = None
+) -> Figure:
+    """Images (H, W, 3) of one size beside each other, each under its label."""
+    listed = "; ".join(label.replace("\n", ", ") for label in labels)
+    return draw_panels(np.stack(images), title=title, labels=labels, columns=columns, alt=f"{title}. {listed}.")
+
+
+def draw_ascents(ascents: dict[str, list[fv.AscentStep]]) -> Figure:
+    """The objective of several ascents, each in a panel with the sentence that describes it."""
+    figure = new_figure(9.6, 2.5)
+    for axes, (name, steps) in zip(figure.subplots(1, len(ascents)), ascents.items(), strict=True):
+        axes.plot([step.value for step in steps], color=BLUE)
+        axes.set_title(name, fontsize=9)
+        axes.set_xlabel("step", fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    said = "; ".join(f"{name}: {fv.describe_ascent(steps)}" for name, steps in ascents.items())
+    return describe(figure, f"Curves of the objective. {said}.")
+
+
+def draw_distributions(shares: np.ndarray, maxima: np.ndarray, title: str) -> Figure:
+    """One dot for each channel: at which share of places it fires (C,), and its largest activation (C,)."""
+    figure = new_figure(9.0, 3.2)
+    axes = figure.add_subplot()
+    dead = maxima <= 0
+    axes.scatter(100 * shares[~dead], maxima[~dead], s=14, color=BLUE, alpha=0.6, linewidths=0)
+    axes.scatter(100 * shares[dead], maxima[dead], s=40, color=ALARM, marker="x")
+    named = {*np.flatnonzero(dead), *np.argsort(-shares)[:2], *np.argsort(-maxima)[:2], *np.argsort(shares + dead)[:1]}
+    for channel in sorted(named):
+        place = (100 * shares[channel], maxima[channel])
+        axes.annotate(str(channel), place, xytext=(5, 4), textcoords="offset points", fontsize=8)
+    axes.set_xlabel("% of all places at which the channel fires", fontsize=8)
+    axes.set_ylabel("largest activation", fontsize=8)
+    axes.set_title(title, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    listed = ", ".join(map(str, np.flatnonzero(dead))) or "none"
+    return describe(figure, f"{title}: a dot for each of {len(shares)} channels. Dead, marked by a cross: {listed}.")
+
+
+def draw_growing(photo: np.ndarray, one_map: np.ndarray, steps: Sequence[fv.AscentStep], title: str) -> Figure:
+    """A channel two ways: where it fires in a photo, and the picture that grows for it, with its objective."""
+    figure = new_figure(9.6, 2.9)
+    axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.2])
+    figure.suptitle(title, fontsize=9)
+    plain(axes[0], "photo").imshow(photo)
+    scale = color_scale(one_map)
+    show_map(plain(axes[1], "what fired in it"), one_map, scale)
+    plain(axes[2], f"what it loves, step {len(steps) - 1}").imshow(to_image(steps[-1].pixels))
+    axes[3].plot([step.value for step in steps], color=BLUE)
+    axes[3].set_title("objective: the channel's mean", fontsize=9)
+    axes[3].set_xlabel("step", fontsize=8)
+    axes[3].tick_params(labelsize=7)
+    axes[3].spines[["top", "right"]].set_visible(False)
+    return describe(
+        figure, f"{title}: photo, map, and the ascent picture. The ascent {fv.describe_ascent(list(steps))}."
+    )
+
+
+# ---------------------------------------------------------------- plot_* and anim_*: the contract
+
+
+def plot_feature_maps(img: np.ndarray, kernels: np.ndarray) -> Path:
+    """Draw the feature map of every kernel over an image, store the picture, return its path.
+
+    img : (H, W). kernels : (n, k, k), or flattened (n, k * k), so that a (4, 4) array is four 2 x 2 kernels.
+    Raises ValueError for kernels of another form; when k * k is no square it says which lengths are.
+    """
+    kernels = _as_squares(np.asarray(kernels, np.float64))
+    image = np.asarray(img, np.float64)
+    maps = np.stack([fv.feature_map(image, kernel) for kernel in kernels])
+    return save_figure(draw_feature_maps(image, kernels, maps), outputs_dir(19) / "00_feature_maps.png")
+
+
+def anim_filter_dreaming(kernel: np.ndarray | None = None, *, steps: int = 60, seed: int = 0) -> Path:
+    """Animate the toy's gradient ascent, patch and objective, store it, return its path."""
+    kernel = day17.EDGE_KERNEL if kernel is None else np.asarray(kernel, np.float64)
+    patches = fv.dreamed_patches(kernel, steps=steps, seed=seed)
+    shown = [*range(0, steps, 2), *[steps] * 6]
+    frames = (draw_dreaming(patches, kernel, step) for step in shown)
+    alt = "A patch of random numbers turns into the edge kernel, step by step, while its objective climbs to |kernel|."
+    return save_gif(frames, outputs_dir(19) / "01_filter_dreaming.gif", alt)
+
+
+def _as_squares(kernels: np.ndarray) -> np.ndarray:
+    if kernels.ndim == 2 and kernels.size:
+        side = math.isqrt(kernels.shape[1])
+        if side * side == kernels.shape[1]:
+            return kernels.reshape(-1, side, side)
+    if kernels.ndim == 3 and kernels.size and kernels.shape[1] == kernels.shape[2]:
+        return kernels
+    raise ValueError(
+        f"expected kernels as (n, k, k) or flattened (n, k*k) with k*k = 1, 4, 9, 16, ..., got {kernels.shape}"
+    )
+
+
+# ---------------------------------------------------------------- the lesson's own material
+
+
+class Lesson(day17.Lesson):
+    """Day 17's material, and ascents on it."""
+
+    def ascent(self, layer: str, channel: int | None, start: np.ndarray | None = None, **how) -> list[fv.AscentStep]:
+        """A plain ascent from noise, or from a batch, as a list of steps."""
+        from days.day19.code.torch_backend import value_and_gradient
+
+        how = {"steps": 60, "learning_rate": 4.0, "low": LOW, "high": HIGH} | how
+        network, start = self.model.network, noise() if start is None else start
+        return list(fv.ascend(lambda pixels: value_and_gradient(network, layer, pixels, channel), start, **how))
+
+    @cached_property
+    def gray_cat(self) -> np.ndarray:
+        """The cat in gray, (96, 96)."""
+        return load_image("chelsea", size=96).mean(axis=2)
+
+    @property
+    def small_cat(self) -> np.ndarray:
+        """The cat as a batch of SqueezeNet's pixels, (1, 3, 128, 128)."""
+        return self.model.preprocess(load_image("chelsea", size=128)).numpy()
+
+    def dream(self, layer: str) -> np.ndarray:
+        """The cat's photo with one layer amplified, an image."""
+        start = self.model.preprocess(self.cat).numpy()
+        return to_image(self.ascent(layer, None, start, steps=DREAM_STEPS, learning_rate=DREAM_RATE)[-1].pixels)
+
+
+DREAM_STEPS, DREAM_RATE = 30, 3.0
+DREAM_LAYERS = ("fire2", "fire4", "fire6", "fire8")
+FAVORITES = (("conv1", 47), ("conv1", 60), ("fire2.expand3x3", 20), ("fire4", 200), ("fire6", 341), ("fire6", 233))
+
+
+def _figure_growth(lesson: Lesson) -> Figure:
+    kernel, ways = day17.EDGE_KERNEL, {"at most 1 long": True, "not bounded": False}
+    patches = {name: fv.dreamed_patches(kernel, constrained=bound) for name, bound in ways.items()}
+    lengths = {name: np.linalg.norm(one, axis=(1, 2)) for name, one in patches.items()}
+    angles = {name: np.array([fv.angle_between(patch, kernel) for patch in one]) for name, one in patches.items()}
+    return draw_growth(lengths, angles)
+
+
+def _figure_gradient(lesson: Lesson) -> Figure:
+    return draw_gradient(fv.mean_gradient((6, 6), day17.EDGE_KERNEL), day17.EDGE_KERNEL)
+
+
+def _figure_favorites(lesson: Lesson) -> Figure:
+    ascents = {place: lesson.ascent(*place)[-1] for place in FAVORITES}
+    labels = [f"{layer}, channel {channel}" for layer, channel in ascents]
+    return draw_pictures([to_image(one.pixels) for one in ascents.values()], labels, "plain ascent from noise", 6)
+
+
+def _figure_dreams(lesson: Lesson) -> Figure:
+    dreams = {layer: lesson.dream(layer) for layer in DREAM_LAYERS}
+    labels = ["the photo", *(f"{layer} amplified" for layer in dreams)]
+    return draw_pictures([lesson.cat, *dreams.values()], labels, "one layer amplified in the photo", 5)
+
+
+def _figure_three_fates(lesson: Lesson) -> Figure:
+    return draw_ascents(
+        {
+            "it rises: fire6, channel 341": lesson.ascent("fire6", 341, steps=30),
+            "it never moves: fire9, channel 426": lesson.ascent("fire9", 426, steps=30),
+            "it fails: downhill from the cat": lesson.ascent(
+                "fire6", 341, lesson.small_cat, steps=30, learning_rate=-4.0
+            ),
+        }
+    )
+
+
+def _figure_distributions(lesson: Lesson) -> Figure:
+    maps = np.stack([lesson.maps("fire5", load_image(name, size=224)) for name in IMAGE_NAMES])
+    return draw_distributions((maps > 0).mean(axis=(0, 2, 3)), maps.max(axis=(0, 2, 3)), "fire5 on all 7 photos")
+
+
+def _figure_growing(lesson: Lesson) -> Figure:
+    title = "fire6, channel 341"
+    return draw_growing(lesson.cat, lesson.maps("fire6")[341], lesson.ascent("fire6", 341), title)
+
+
+FIGURES: dict[str, Callable[[Lesson], Figure]] = {
+    "02_growth.png": _figure_growth,
+    "03_gradient_by_hand.png": _figure_gradient,
+    "04_favorites.jpg": _figure_favorites,
+    "05_dreams.jpg": _figure_dreams,
+    "06_three_fates.png": _figure_three_fates,
+    "07_distributions.png": _figure_distributions,
+    "08_growing.jpg": _figure_growing,
+}
+
+
+def main() -> list[Path]:
+    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
+    from tqdm.auto import tqdm
+
+    lesson = Lesson()
+    jobs: list[Callable[[], Path]] = [lambda: plot_feature_maps(lesson.gray_cat, KERNELS), anim_filter_dreaming]
+    jobs += [lambda name=name: save_figure(FIGURES[name](lesson), outputs_dir(19) / name) for name in FIGURES]
+    bar: Iterator[Callable[[], Path]] = tqdm(jobs, desc="Day 19 figures", unit="figure")
+    return [job() for job in bar]
+
+
+if __name__ == "__main__":
+    main()
