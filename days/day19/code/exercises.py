@@ -226,7 +226,7 @@ def _layers_with_quiet_channels(generator):
         activations = np.maximum(generator.normal(0, 1, (4, 24, 9, 9)) + levels, 0)
         activations[0] = np.maximum(activations[0] - 1, 0)
         activations[:, 3] = 0
-        return 9 * activations, share
+        return 0.05 * activations, share
 
     return [case(share) for share in (0.02, 0.1, 0.05)]
 

@@ -187,12 +187,13 @@ def ascend(
 
 def describe_ascent(steps: list[AscentStep]) -> str:
     """What became of an ascent, in one sentence: it rose, it never moved, or it went wrong."""
-    first, last = steps[0], steps[-1]
+    # Two digits: further ones differ from processor to processor.
+    first, last = (f"{float(f'{step.value:.2g}'):g}" for step in (steps[0], steps[-1]))
     if max(step.slope for step in steps) == 0:
-        return f"never moved: no pixel has any influence (gradient 0), and the objective stays at {first.value:.2g}"
-    if last.value > first.value:
-        return f"rose from {first.value:.2g} to {last.value:.2g}"
-    return f"failed: there is a gradient, but the objective went from {first.value:.2g} to {last.value:.2g}"
+        return f"never moved: no pixel has any influence (gradient 0), and the objective stays at {first}"
+    if steps[-1].value > steps[0].value:
+        return f"rose from {first} to {last}"
+    return f"failed: there is a gradient, but the objective went from {first} to {last}"
 
 
 def mean_frequency(texture: np.ndarray) -> float:

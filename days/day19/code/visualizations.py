@@ -202,6 +202,21 @@ def draw_growing(photo: np.ndarray, one_map: np.ndarray, steps: Sequence[fv.Asce
     )
 
 
+def draw_cam(photo: np.ndarray, evidence: np.ndarray, category: str) -> Figure:
+    """A Grad-CAM map (h, w) for a category: the photo, the photo lit by the map, the map with its scale."""
+    figure = new_figure(7.2, 2.9)
+    axes = figure.subplots(1, 3)
+    scale = color_scale(evidence)
+    plain(axes[0], "photo").imshow(photo)
+    plain(axes[1], "lit by the evidence").imshow(day17.spotlight(photo, evidence))
+    show_map(plain(axes[2], f"evidence for {category}"), evidence, scale)
+    add_colorbar(figure, axes[2], scale, "Grad-CAM")
+    row, column = np.unravel_index(evidence.argmax(), evidence.shape)
+    return describe(
+        figure, f"Evidence for {category}: strongest in row {row + 1}, column {column + 1} of {evidence.shape}."
+    )
+
+
 # ---------------------------------------------------------------- plot_* and anim_*: the contract
 
 
