@@ -11,12 +11,11 @@ from browser_tools import CHROMIUM_FLAGS, find_chromium, jupyter_server, open_no
 from days.common.paths import REPO_ROOT
 
 pytestmark = pytest.mark.browser
-NOTEBOOK = "day17_feature_maps_and_filters.ipynb"
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """Day 17 in JupyterLab, all cells run, on a copy of the course in a folder with a difficult name."""
+def lab(tmp_path_factory):
+    """A browser and JupyterLab's address, on a copy of the course in a folder with a difficult name."""
     chromium = find_chromium()
     if chromium is None:
         if os.environ.get("CI"):
@@ -28,15 +27,29 @@ def page(tmp_path_factory):
     shutil.copytree(REPO_ROOT / "days", course / "days", ignore=shutil.ignore_patterns("__pycache__"))
     with jupyter_server(course, tmp_path_factory.mktemp("settings")) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        open_notebook(page, address, f"days/day17/{NOTEBOOK}")
-        run_all_cells(page)
-        yield page
+        yield browser, address
         browser.close()
 
 
-def outputs(page):
-    return page.locator(".jp-CodeCell .jp-Cell-outputWrapper")
+def run_lesson(lab, path: str):
+    """A page on which a whole lesson has just been run."""
+    browser, address = lab
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    open_notebook(page, address, path)
+    run_all_cells(page)
+    return page
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    """Day 17, all cells run."""
+    return run_lesson(lab, "days/day17/day17_feature_maps_and_filters.ipynb")
+
+
+@pytest.fixture(scope="module")
+def page19(lab):
+    """Day 19, all cells run."""
+    return run_lesson(lab, "days/day19/day19_feature_visualization.ipynb")
 
 
 def scroll_to(page, locator):
@@ -51,11 +64,15 @@ def scroll_to(page, locator):
     raise AssertionError("scrolled to the end and did not find it")
 
 
-def test_the_lesson_runs_without_errors_and_warnings(page):
+def assert_no_error_and_no_warning(page):
     scroll_to(page, page.get_by_role("heading", name="10. Key takeaways"))
     page.mouse.wheel(0, -200_000)
     assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
     assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
+
+
+def test_day_17_runs_without_errors_and_warnings(page):
+    assert_no_error_and_no_warning(page)
     assert page.get_by_text("1,235,496 weights").count() >= 1
 
 
@@ -93,3 +110,19 @@ def test_a_wrong_and_a_right_answer_get_their_verdicts(page):
     assert "every filter lies on its side" in wrong
     right = answer_exercise(page, "kernel.transpose(3, 2, 0, 1)")
     assert "correct" in right
+
+
+def test_day_19_runs_and_its_picture_grows_and_stops(page19):
+    assert_no_error_and_no_warning(page19)
+    start, stop = (page19.get_by_role("button", name=name, exact=True) for name in ("Start", "Stop"))
+    scroll_to(page19, start)
+    start.click()
+    caption = page19.get_by_text("fire6, channel 341: photo, map", exact=False)
+    caption.filter(has_text="rose").wait_for(timeout=30_000)
+    stop.click()
+    page19.wait_for_function(
+        "() => [...document.querySelectorAll('button')].some(b => b.innerText === 'Stop' && b.disabled)"
+    )
+    picture = page19.locator("img.growing-picture")
+    assert picture.evaluate("image => image.naturalWidth") > 500
+    assert not start.is_disabled()

@@ -178,15 +178,24 @@ def test_asking_for_a_gradient_changes_nothing_in_the_network(squeezenet, small_
 def test_plain_ascent_beats_the_photo_and_a_favorite_is_its_own(squeezenet, small_pixels):
     """47 of conv1 is red minus green: its picture must be red; and both pictures beat the cat by far."""
     lesson = viz.Lesson()
-    for layer, channel in (("conv1", 47), ("fire6", 341)):
+    for layer, channel in (("conv1_activation", 47), ("fire6", 341)):
         steps = lesson.ascent(layer, channel)
         in_cat, _ = torch_backend.value_and_gradient(squeezenet.network, layer, small_pixels, channel)
         assert steps[-1].value > 5 * in_cat
         assert fv.describe_ascent(steps).startswith("rose")
-    red, green, blue = viz.to_image(lesson.ascent("conv1", 47)[-1].pixels).mean(axis=(0, 1))
+    red, green, blue = viz.to_image(lesson.ascent("conv1_activation", 47)[-1].pixels).mean(axis=(0, 1))
     assert red > 0.9
     assert green < 0.2
     assert blue < 0.5
+
+
+def test_an_edge_detectors_favorite_is_upright_stripes():
+    """60 of conv1 is Sobel's detector of upright edges, with stride 2: stripes four pixels wide, level in no place."""
+    gray = viz.to_image(viz.Lesson().ascent("conv1_activation", 60)[-1].pixels).mean(axis=2)
+    across, down = (np.abs(np.diff(gray, axis=axis)).mean() for axis in (1, 0))
+    assert across > 2.5 * down
+    power = np.abs(np.fft.rfft(gray - gray.mean(), axis=1)).mean(axis=0)
+    assert abs(power.argmax() / gray.shape[1] - 0.25) < 0.02
 
 
 def test_ascents_stay_between_black_and_white_and_repeat():

@@ -47,7 +47,8 @@ KERNELS = np.array(
     np.float32,
 )
 KERNELS /= np.abs(KERNELS).sum(axis=(1, 2), keepdims=True)
-"""Upright edges, level edges, spots, brightness; the sizes of each kernel's weights add up to 1."""
+KERNEL_NAMES = ("upright", "level", "spots", "brightness")
+"""Two kinds of edges, spots, brightness; the absolute values of each kernel's weights add up to 1."""
 
 
 def to_image(pixels: np.ndarray) -> np.ndarray:
@@ -63,8 +64,11 @@ def noise(size: int = 128, *, seed: int = 0, strength: float = 8.0) -> np.ndarra
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
 
 
-def draw_feature_maps(image: np.ndarray, kernels: np.ndarray, maps: np.ndarray) -> Figure:
+def draw_feature_maps(
+    image: np.ndarray, kernels: np.ndarray, maps: np.ndarray, names: Sequence[str] | None = None
+) -> Figure:
     """An image (H, W), kernels (n, k, k) and the map (n, h, w) that each makes of it, one scale for all maps."""
+    names = names or [f"kernel {index}" for index in range(len(kernels))]
     columns = min(len(kernels), 8)
     rows = math.ceil(len(kernels) / columns)
     figure = new_figure(9.6, 0.4 + rows * (0.6 + 2 * 9.6 / (columns + 2)))
@@ -76,10 +80,13 @@ def draw_feature_maps(image: np.ndarray, kernels: np.ndarray, maps: np.ndarray) 
     plain(grid[1, 0], f"image {image.shape}", size=8).imshow(image, cmap="gray")
     for index, (kernel, one) in enumerate(zip(kernels, maps, strict=True)):
         row, column = divmod(index, columns)
-        show_map(plain(grid[2 * row, column + 1], f"kernel {index}", size=8), kernel, look, "nearest")
+        show_map(plain(grid[2 * row, column + 1], names[index], size=8), kernel, look, "nearest")
         show_map(plain(grid[2 * row + 1, column + 1], f"map {one.shape}", size=8), one, scale)
     add_colorbar(
-        figure, list(grid.ravel()), scale, "answer: red positive, blue negative, white 0; one scale for all maps"
+        figure,
+        list(grid.ravel()),
+        scale,
+        "map: red positive, blue negative, white 0; one scale for all maps, another for all kernels",
     )
     return describe(
         figure,
@@ -92,7 +99,7 @@ def draw_dreaming(patches: np.ndarray, kernel: np.ndarray, step: int) -> Figure:
     """One moment of the toy's ascent: the patch so far, the kernel's direction, and the objective up to here."""
     favorite = kernel / np.linalg.norm(kernel)
     objectives = (patches * kernel).sum(axis=(1, 2))
-    figure = new_figure(6.0, 2.3)
+    figure = new_figure(6.0, 2.4)
     now, goal, curve = figure.subplots(1, 3, width_ratios=[1, 1, 1.5])
     scale = ColorScale("RdBu_r", -float(np.abs(favorite).max()), float(np.abs(favorite).max()))
     show_map(plain(now, f"patch, step {step}", size=8), patches[step], scale, "nearest")
@@ -102,6 +109,7 @@ def draw_dreaming(patches: np.ndarray, kernel: np.ndarray, step: int) -> Figure:
     curve.set(xlim=(0, len(patches) - 1), ylim=(min(objectives.min(), 0) - 0.2, 1.1 * np.linalg.norm(kernel)))
     angle = fv.angle_between(patches[step], kernel)
     curve.set_title(f"objective {objectives[step]:.2f} (dashed: |kernel|)\nangle left {angle:.1f}°", fontsize=8)
+    curve.set_xlabel("step", fontsize=7)
     curve.tick_params(labelsize=7)
     return describe(figure, f"Step {step}: the patch is {angle:.1f} degrees from the kernel's direction.")
 
@@ -142,10 +150,9 @@ def draw_gradient(gradient: np.ndarray, kernel: np.ndarray) -> Figure:
     )
 
 
-def draw_pictures(
-    images: Sequence[np.ndarray], labels: Sequence[str], title: str, columns: int | None = None
-) -> Figure:
-    """Images (H, W, 3) of one size beside each other, each under its label."""
+def draw_pictures(images: Sequence[np.ndarray], labels: Sequence, title: str, columns: int | None = None) -> Figure:
+    """Images (H, W, 3) of one size beside each other, each under its label, a text or a number."""
+    labels = [str(label) for label in labels]
     listed = "; ".join(label.replace("\n", ", ") for label in labels)
     return draw_panels(np.stack(images), title=title, labels=labels, columns=columns, alt=f"{title}. {listed}.")
 
@@ -170,7 +177,7 @@ def draw_distributions(shares: np.ndarray, maxima: np.ndarray, title: str) -> Fi
     dead = maxima <= 0
     axes.scatter(100 * shares[~dead], maxima[~dead], s=14, color=BLUE, alpha=0.6, linewidths=0)
     axes.scatter(100 * shares[dead], maxima[dead], s=40, color=ALARM, marker="x")
-    named = {*np.flatnonzero(dead), *np.argsort(-shares)[:2], *np.argsort(-maxima)[:2], *np.argsort(shares + dead)[:1]}
+    named = {*np.flatnonzero(dead), np.argmax(shares), np.argmax(maxima), np.argmin(shares + dead)}
     for channel in sorted(named):
         place = (100 * shares[channel], maxima[channel])
         axes.annotate(str(channel), place, xytext=(5, 4), textcoords="offset points", fontsize=8)
@@ -191,6 +198,7 @@ def draw_growing(photo: np.ndarray, one_map: np.ndarray, steps: Sequence[fv.Asce
     plain(axes[0], "photo").imshow(photo)
     scale = color_scale(one_map)
     show_map(plain(axes[1], "what fired in it"), one_map, scale)
+    add_colorbar(figure, axes[1], scale, "activation")
     plain(axes[2], f"what it loves, step {len(steps) - 1}").imshow(to_image(steps[-1].pixels))
     axes[3].plot([step.value for step in steps], color=BLUE)
     axes[3].set_title("objective: the channel's mean", fontsize=9)
@@ -286,7 +294,14 @@ class Lesson(day17.Lesson):
 
 DREAM_STEPS, DREAM_RATE = 30, 3.0
 DREAM_LAYERS = ("fire2", "fire4", "fire6", "fire8")
-FAVORITES = (("conv1", 47), ("conv1", 60), ("fire2.expand3x3", 20), ("fire4", 200), ("fire6", 341), ("fire6", 233))
+FAVORITES = (
+    ("conv1_activation", 47),
+    ("conv1_activation", 60),
+    ("fire2", 84),
+    ("fire4", 200),
+    ("fire6", 341),
+    ("fire6", 233),
+)
 
 
 def _figure_growth(lesson: Lesson) -> Figure:
@@ -304,13 +319,13 @@ def _figure_gradient(lesson: Lesson) -> Figure:
 def _figure_favorites(lesson: Lesson) -> Figure:
     ascents = {place: lesson.ascent(*place)[-1] for place in FAVORITES}
     labels = [f"{layer}, channel {channel}" for layer, channel in ascents]
-    return draw_pictures([to_image(one.pixels) for one in ascents.values()], labels, "plain ascent from noise", 6)
+    return draw_pictures([to_image(one.pixels) for one in ascents.values()], labels, "plain ascent from noise", 3)
 
 
 def _figure_dreams(lesson: Lesson) -> Figure:
     dreams = {layer: lesson.dream(layer) for layer in DREAM_LAYERS}
     labels = ["the photo", *(f"{layer} amplified" for layer in dreams)]
-    return draw_pictures([lesson.cat, *dreams.values()], labels, "one layer amplified in the photo", 5)
+    return draw_pictures([lesson.cat, *dreams.values()], labels, "one layer amplified in the photo", 3)
 
 
 def _figure_three_fates(lesson: Lesson) -> Figure:
@@ -338,7 +353,7 @@ def _figure_growing(lesson: Lesson) -> Figure:
 FIGURES: dict[str, Callable[[Lesson], Figure]] = {
     "02_growth.png": _figure_growth,
     "03_gradient_by_hand.png": _figure_gradient,
-    "04_favorites.jpg": _figure_favorites,
+    "04_favorites.png": _figure_favorites,
     "05_dreams.jpg": _figure_dreams,
     "06_three_fates.png": _figure_three_fates,
     "07_distributions.png": _figure_distributions,
