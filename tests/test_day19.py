@@ -332,3 +332,102 @@ def test_the_torch_part_of_day_19_never_imports_tensorflow():
     )
     run = subprocess.run([sys.executable, "-c", script], cwd=REPO_ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
+
+
+# ------------------------------------------------------------ found by attacking the functions
+
+
+@pytest.mark.parametrize(
+    ("change", "channel", "said"),
+    [
+        (lambda pixels: pixels[0], 3, r"batch\[None\]"),
+        (lambda pixels: pixels * np.nan, 3, "finite"),
+        (lambda pixels: pixels.astype(int), 3, "batch of floats"),
+        (lambda pixels: pixels[:0], 3, "at least one image"),
+        (lambda pixels: pixels, True, "got True"),
+        (lambda pixels: pixels, 1.0, "got 1.0"),
+        (lambda pixels: pixels, -1, "got -1"),
+        (lambda pixels: pixels, "3", "got '3'"),
+    ],
+)
+def test_value_and_gradient_refuses(change, channel, said, squeezenet, small_pixels):
+    with pytest.raises(ValueError, match=said):
+        torch_backend.value_and_gradient(squeezenet.network, "fire2", change(small_pixels), channel)
+
+
+@pytest.mark.parametrize("channel", [True, 1.0, -1, "3"])
+def test_keras_refuses_the_same_channels(channel, keras_squeezenet, small_pixels):
+    from days.day19.code import keras_backend
+
+    with pytest.raises(ValueError, match="a channel of 'fire2' from 0 to 127"):
+        keras_backend.value_and_gradient(keras_squeezenet.network, "fire2", small_pixels, channel)
+    with pytest.raises(ValueError, match="finite"):
+        keras_backend.value_and_gradient(keras_squeezenet.network, "fire2", small_pixels * np.nan, 3)
+
+
+@pytest.mark.parametrize("category", [1000, -1, None, True, "tabby", [1, 2]])
+def test_grad_cams_material_refuses_what_is_no_category(category, squeezenet, small_pixels):
+    with pytest.raises(ValueError, match="a category from 0 to 999"):
+        torch_backend.maps_and_gradients(squeezenet.network, "fire9", small_pixels, category)
+
+
+def test_a_network_in_training_mode_gives_the_same_and_comes_back(small_pixels):
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        nn.ReLU(inplace=True),
+        nn.BatchNorm2d(4),
+        nn.Dropout(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
+    before = copy.deepcopy(network.eval().state_dict())
+    wanted = torch_backend.maps_and_gradients(network, "0", small_pixels, 2)
+    network.train()
+    for found, right in zip(torch_backend.maps_and_gradients(network, "0", small_pixels, 2), wanted, strict=True):
+        np.testing.assert_array_equal(found, right)
+    assert all(module.training for module in network.modules())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    with pytest.raises(ValueError, match=r"torch\.nn\.Sequential"):
+        torch_backend.maps_and_gradients(nn.Conv2d(3, 2, 1), "0", small_pixels, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: fv.angle_between([0, 0], [1, 1]), "not all zero"),
+        (lambda: fv.angle_between([1], [1, 2]), "one shape"),
+        (lambda: fv.mean_gradient((3, 3), np.full((2, 2), np.nan)), "finite numbers in kernel"),
+        (lambda: fv.mean_gradient((3, 3), np.ones(3)), "kernel as a non-empty"),
+        (lambda: fv.mean_gradient((2, 2), np.ones((3, 3))), "no larger than the image"),
+        (lambda: fv.finite_differences(np.sum, np.ones(2), [(0,)], step=0), "step above 0"),
+        (lambda: fv.mean_frequency(np.full((4, 4), np.nan)), "finite"),
+        (lambda: fv.describe_ascent([]), "got none"),
+        (lambda: list(fv.ascend(lambda x: (1.0, np.ones(3)), np.ones(2), steps=1, learning_rate=1)), "pixels' shape"),
+        (lambda: list(fv.ascend(lambda x: (1.0, x), np.array([np.nan]), steps=1, learning_rate=1)), "finite pixels"),
+        (lambda: gradient_ascent_filter((2, 2), learning_rate=1e200), "at most a million"),
+    ],
+)
+def test_odd_requests(call, said):
+    with pytest.raises(ValueError, match=said):
+        call()
+
+
+def test_angles_at_any_magnitude_and_slopes_of_whole_numbers():
+    assert fv.angle_between([1e200, 1e200], [1, 1]) == pytest.approx(0, abs=1e-6)
+    assert fv.angle_between([1e-200, 0], [0, 1]) == pytest.approx(90)
+    assert fv.finite_differences(lambda x: float((x**2).sum()), np.array([1, 3]), [(1,)]) == pytest.approx(6)
+
+
+def test_start_pressed_twice_runs_once(explorer):
+    async def press():
+        explorer.start.click()
+        explorer.start.click()
+        second = asyncio.ensure_future(explorer.run())
+        await asyncio.sleep(0)
+        assert second.done() or explorer.bar.value == 0
+        while explorer.start.disabled:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(press())
+    assert explorer.bar.value == 12
+    assert explorer.stop.disabled

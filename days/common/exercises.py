@@ -175,7 +175,7 @@ def _fresh(inputs: tuple) -> tuple:
 def _difference(got, wanted, tolerance: float) -> str:
     """What sets `got` apart from `wanted`, in words; "" where nothing does."""
     if isinstance(wanted, dict):
-        if not isinstance(got, dict) or list(got) != list(wanted):
+        if not isinstance(got, dict) or got.keys() != wanted.keys():
             keys = list(got) if isinstance(got, dict) else type(got).__name__
             return f"you returned {_brief(keys)}, wanted a dict with the keys {list(wanted)}."
         parts = ((f"at {key!r} ", got[key], wanted[key]) for key in wanted)

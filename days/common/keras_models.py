@@ -44,6 +44,7 @@ def batch_maker(normalize):
     """preprocess(image (H, W, 3)) -> tensor (1, H, W, 3)."""
 
     def preprocess(image):
+        """Image (H, W, 3), RGB, 0 to 1 -> batch (1, H, W, 3) as the network was trained on."""
         return keras.ops.convert_to_tensor(normalize(check_image(image)).astype(np.float32)[None])
 
     return preprocess
@@ -53,6 +54,7 @@ def logits_of(network):
     """logits(batch) -> array (N, categories)."""
 
     def logits(batch):
+        """Batch (N, H, W, 3) -> scores before the softmax, (N, categories)."""
         try:
             return keras.ops.convert_to_numpy(network(batch, training=False))
         except (ValueError, errors.OpError) as error:

@@ -40,6 +40,7 @@ def batch_maker(normalize):
     """preprocess(image (H, W, 3)) -> tensor (1, 3, H, W)."""
 
     def preprocess(image):
+        """Image (H, W, 3), RGB, 0 to 1 -> batch (1, 3, H, W) as the network was trained on."""
         pixels = normalize(check_image(image)).astype(np.float32)
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
 
@@ -51,6 +52,7 @@ def logits_of(network: nn.Module):
 
     @torch.no_grad()
     def logits(batch):
+        """Batch (N, 3, H, W) -> scores before the softmax, (N, categories)."""
         try:
             return network(batch.to(next(network.parameters()).device)).cpu().numpy()
         except RuntimeError as error:

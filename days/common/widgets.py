@@ -54,15 +54,26 @@ class GrowingPicture:
         self.picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
         self.picture.add_class("growing-picture")
         self.caption = ipywidgets.HTML("<i>Choose, and press Start.</i>")
-        self.start.on_click(lambda _: asyncio.ensure_future(self.run()))
-        self.stop.on_click(lambda _: self._ask_to_stop())
+        self.start.on_click(lambda _: asyncio.ensure_future(self._work()) if self._claim() else None)
+        self.stop.on_click(lambda _: setattr(self, "_stopped", True))
         row = ipywidgets.HBox([self.start, self.stop, self.bar])
         self.box = ipywidgets.VBox([ipywidgets.HBox(list(controls.values())), row, self.picture, self.caption])
-        self._stopped = False
+        self._running = self._stopped = False
 
     async def run(self) -> None:
-        """What Start does: draw until the last step, Stop, or an error, and make Start possible again."""
-        self._stopped, self.start.disabled, self.stop.disabled, self.bar.value = False, True, False, 0
+        """What Start does, to be awaited: draw until the last step, Stop, or an error. Does nothing while it runs."""
+        if self._claim():
+            await self._work()
+
+    def _claim(self) -> bool:
+        """Take the widget for one run, at once, so that a second click finds it taken."""
+        if self._running:
+            return False
+        self._running, self._stopped = True, False
+        self.start.disabled, self.stop.disabled, self.bar.value = True, False, 0
+        return True
+
+    async def _work(self) -> None:
         try:
             for step, draw in enumerate(self.make_steps(**{name: one.value for name, one in self.controls.items()})):
                 self.bar.value = step
@@ -76,7 +87,4 @@ class GrowingPicture:
         except Exception as error:
             self.caption.value = f'<b role="alert">{type(error).__name__}: {html.escape(str(error))}</b>'
         finally:
-            self.start.disabled, self.stop.disabled = False, True
-
-    def _ask_to_stop(self) -> None:
-        self._stopped = True
+            self._running, self.start.disabled, self.stop.disabled = False, False, True

@@ -62,6 +62,7 @@ def _named_conv(network):
     ],
 )
 def first_convolution(network):
+    """Path and filters' shape of a torch network's first convolution: ("a.b", (64, 3, 3, 3))."""
     import torch
 
     for name, module in network.named_modules():
@@ -110,6 +111,7 @@ def _planes(image, order=(2, 1, 0), scale=255, mean=MEAN_BGR):
     ],
 )
 def make_batch(image):
+    """RGB (H, W, 3), 0 to 1 -> BGR (1, 3, H, W), 0 to 255, minus (104, 117, 123)."""
     pixels = image[:, :, ::-1] * 255 - np.array([104, 117, 123])
     return pixels.transpose(2, 0, 1)[None]
 
@@ -165,6 +167,7 @@ def _mosaic_without_swap(maps, columns):
     ],
 )
 def mosaic(maps, columns):
+    """Maps (C, H, W) in reading order, `columns` to a row: (rows * H, columns * W), rest 0."""
     count, height, width = maps.shape
     sheet = np.zeros((math.ceil(count / columns) * height, columns * width))
     for i, one in enumerate(maps):
@@ -218,6 +221,7 @@ def _order_by_sums(activations):
     ],
 )
 def strongest_channels(activations, count):
+    """Indices of the `count` channels of (C, H, W) with the largest mean, the largest first."""
     means = activations.mean(axis=(1, 2))
     return np.argsort(means)[::-1][:count]
 
@@ -261,6 +265,7 @@ def _order_by_difference(first, second):
     ],
 )
 def changed_channels(first, second, count):
+    """Indices of the `count` channels of two (C, H, W) whose mean changed most, either way."""
     difference = second.mean(axis=(1, 2)) - first.mean(axis=(1, 2))
     return np.argsort(np.abs(difference))[::-1][:count]
 
@@ -303,6 +308,7 @@ def _oihw_by_index(kernel):
     ],
 )
 def to_oihw(kernel):
+    """Keras' (kh, kw, in, out) as PyTorch's (out, in, kh, kw)."""
     return kernel.transpose(3, 2, 0, 1)
 
 
@@ -370,6 +376,7 @@ def _hooked(network, batch, *, copy=True, remove=True):
     ],
 )
 def maps_before_relu(network, batch):
+    """What network[0] answers, before the ReLU: a NumPy array (N, C, H, W). No hook stays."""
     store = {}
 
     def hook(module, inputs, output):

@@ -32,7 +32,7 @@ def feature_map(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
     Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
     """
-    image, kernel = _plane(image, "image"), _plane(kernel, "kernel")
+    image, kernel = check_plane(image, "image"), check_plane(kernel, "kernel")
     if kernel.shape[0] > image.shape[0] or kernel.shape[1] > image.shape[1]:
         raise ValueError(f"expected a kernel no larger than the image {image.shape}, got {kernel.shape}")
     windows = sliding_window_view(image, kernel.shape)
@@ -149,7 +149,8 @@ def _overlaps(cells: int, pixels: int) -> np.ndarray:
     return np.clip(high - low, 0, None) * cells
 
 
-def _plane(array, name: str) -> np.ndarray:
+def check_plane(array, name: str) -> np.ndarray:
+    """`array` as float64 (rows, columns). Raises ValueError for another shape, an empty one, NaN or infinity."""
     array = np.asarray(array, np.float64)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"expected {name} as a non-empty (rows, columns) array, got shape {array.shape}")

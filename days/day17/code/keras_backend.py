@@ -46,7 +46,7 @@ def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray
     """
     layers = check_layers(layers)
     _check_network(network)
-    batch = _check_batch(network, batch)
+    batch = check_batch(network, batch)
     known = _named_layers(network)
     for name in layers:
         if name not in known:
@@ -156,7 +156,8 @@ def _check_network(network) -> None:
         raise ValueError(f"expected layers with channels last, got channels_first in {turned[:3]}")
 
 
-def _check_batch(network, batch):
+def check_batch(network, batch):
+    """The batch, if it is a finite (N, H, W, C) tensor of floats that fits the network; else ValueError."""
     if not keras.ops.is_tensor(batch):
         raise ValueError(f"expected a TensorFlow tensor, got {type(batch).__name__}: model.preprocess(image) makes one")
     channels = network.inputs[0].shape[-1]

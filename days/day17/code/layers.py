@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -30,6 +31,17 @@ def check_values(finite: bool, floating: bool, count: int) -> None:
         raise ValueError("expected at least one image in the batch, got none")
     if not finite:
         raise ValueError("expected finite values in the batch, got NaN or infinity: look at the image and its scaling")
+
+
+def check_index(value, count: int, what: str) -> int:
+    """`value` as an index from 0 to count - 1, or ValueError: `what` names it ("a channel of 'fire4'")."""
+    try:
+        index = operator.index(value)
+    except TypeError:
+        index = -1
+    if isinstance(value, bool) or not 0 <= index < count:
+        raise ValueError(f"expected {what} from 0 to {count - 1}, got {value!r}")
+    return index
 
 
 def check_maps(name: str, answer) -> np.ndarray:

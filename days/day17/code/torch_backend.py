@@ -57,7 +57,7 @@ def capture(network: nn.Module, layers: str | Sequence[str], batch: torch.Tensor
         another shape or with NaN.
     """
     layers = check_layers(layers)
-    batch = _check_batch(network, batch)
+    batch = check_batch(network, batch)
     modules = {name: _module(network, name) for name in layers}
     found: dict[str, torch.Tensor] = {}
 
@@ -75,7 +75,7 @@ def capture(network: nn.Module, layers: str | Sequence[str], batch: torch.Tensor
         return hook
 
     hooks = [(module, keep(name)) for name, module in modules.items()]
-    with _evaluation_mode(network), _hooks(hooks), torch.no_grad(), contextlib.suppress(_AllSeen):
+    with evaluation_mode(network), _hooks(hooks), torch.no_grad(), contextlib.suppress(_AllSeen):
         try:
             network(batch)
         except RuntimeError as error:
@@ -96,7 +96,7 @@ def run_to(network: nn.Module, layer: str, batch: torch.Tensor) -> torch.Tensor:
         found.append(output)
         raise _AllSeen
 
-    with _evaluation_mode(network), _hooks([(module, hook)]), contextlib.suppress(_AllSeen):
+    with evaluation_mode(network), _hooks([(module, hook)]), contextlib.suppress(_AllSeen):
         network(batch)
     if not found or not isinstance(found[0], torch.Tensor):
         raise ValueError(f"layer {layer!r} did not run, or gave no single tensor")
@@ -115,7 +115,7 @@ def filters(network: nn.Module, layer: str) -> np.ndarray:
         module = None
     if not isinstance(module, nn.Conv2d):
         raise unknown_layer(layer, conv_layers(network), kind="convolution")
-    with _evaluation_mode(module):  # a spectral norm moves on with every look in training mode
+    with evaluation_mode(module):  # a spectral norm moves on with every look in training mode
         return _to_numpy(module.weight.clone())
 
 
@@ -141,7 +141,8 @@ def _hooks(hooks: list[tuple[nn.Module, Callable]]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _evaluation_mode(network: nn.Module) -> Iterator[None]:
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Every module of the network in evaluation mode inside the `with`, and as it was after it."""
     training = [module for module in network.modules() if module.training]
     for module in training:
         module.training = False
@@ -164,7 +165,7 @@ def _check_network(network) -> None:
         raise ValueError(f"expected a torch network, got {type(network).__name__}: load_model(...).network is one")
 
 
-def _check_batch(network: nn.Module, batch) -> torch.Tensor:
+def check_batch(network: nn.Module, batch) -> torch.Tensor:
     """The batch on the network's device and in its type, as a copy: an in-place layer may come first."""
     _check_network(network)
     if not isinstance(batch, torch.Tensor):

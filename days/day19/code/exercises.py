@@ -8,9 +8,14 @@ from days.common.exercises import Mistake, exercise
 
 
 def _filters(generator):
-    shapes = [(20, 3, 3, 3), (18, 3, 5, 5), (32, 3, 7, 7)]
-    strengths = [generator.uniform(0.1, 1, (shape[0], 1, 1, 1)) for shape in shapes]
-    return [(generator.normal(0.1, 1, shape) * strength, 16) for shape, strength in zip(shapes, strengths, strict=True)]
+    """The largest weight of the chosen filters is negative, and a larger one stands behind them."""
+
+    def case(shape, count):
+        filters = generator.normal(0.1, 1, shape) * generator.uniform(0.1, 1, (shape[0], 1, 1, 1))
+        filters[count - 1, 0, 0, 0], filters[count, 0, 0, 0] = -6, 9
+        return filters, count
+
+    return [case((20, 3, 3, 3), 16), case((18, 3, 5, 5), 10), case((32, 3, 7, 7), 5)]
 
 
 def _patches_by_loop(filters, count):
@@ -58,13 +63,14 @@ def _stretched(filters, count):
     ],
 )
 def first_filters(filters, count):
+    """(out, 3, kh, kw) -> the first as (count, kh, kw, 3) in [0, 1]: one scale, 0 is 0.5."""
     chosen = filters[:count]
     return (0.5 + chosen / (2 * np.abs(chosen).max())).transpose(0, 2, 3, 1)
 
 
 def _three_layers(generator):
     def case():
-        shapes = {"early": (1, 4, 12, 12), "middle": (1, 6, 8, 8), "late": (1, 9, 3, 3)}
+        shapes = {"early": (1, 4, 12, 14), "middle": (1, 6, 8, 9), "late": (1, 9, 3, 5)}
         return ({name: np.maximum(generator.normal(-0.3, 1, shape), 0) for name, shape in shapes.items()},)
 
     return [case() for _ in range(3)]
@@ -72,7 +78,7 @@ def _three_layers(generator):
 
 def _summary_by_counting(activations):
     return {
-        name: np.array([values.shape[1], values.shape[2], sum(v > 0 for v in values.ravel().tolist()) / values.size])
+        name: (values.shape[1], values.shape[2], sum(v > 0 for v in values.ravel().tolist()) / values.size)
         for name, values in activations.items()
     }
 
@@ -81,7 +87,7 @@ def _summary_by_counting(activations):
     "9.2",
     cases=_three_layers,
     truth=_summary_by_counting,
-    look=lambda answer, activations: {name: np.array(row) for name, row in answer.items()},
+    look=lambda answer, activations: {name: tuple(row) for name, row in answer.items()},
     mistakes=[
         Mistake(
             "The first number is the batch: channels are axis 1, rows axis 2.",
@@ -102,6 +108,7 @@ def _summary_by_counting(activations):
     ],
 )
 def describe_depths(activations):
+    """{layer: (1, C, H, W)} -> {layer: (C, H, share of units above 0)}."""
     return {layer: (a.shape[1], a.shape[2], (a > 0).mean()) for layer, a in activations.items()}
 
 
@@ -148,6 +155,7 @@ def _roughness_by_rows(photo, dream):
     ],
 )
 def roughness(photo, dream):
+    """Mean |difference of horizontal neighbors| of dream - photo, over its mean size."""
     change = dream - photo
     return np.abs(np.diff(change, axis=1)).mean() / np.abs(change).mean()
 
@@ -162,12 +170,12 @@ def _score(activations):
 
 
 def _maps_and_slopes(generator):
-    def case():
-        activations = np.maximum(generator.normal(0.3, 1, (6, 4, 5)), 0)
+    def case(*shape):
+        activations = np.maximum(generator.normal(0.3, 1, shape), 0)
         weights = (_score_slope_at_zero(activations.shape)) * (1 + 0.1 * activations)
         return activations, weights
 
-    return [case() for _ in range(3)]
+    return [case(6, 4, 5), case(5, 3, 7), case(7, 6, 2)]
 
 
 def _score_slope_at_zero(shape):
@@ -216,6 +224,7 @@ def _grad_cam_by_trying(activations, gradients):
     ],
 )
 def grad_cam(activations, gradients):
+    """Maps (C, h, w) and the score's gradient for them (C, h, w) -> evidence (h, w)."""
     weights = gradients.mean(axis=(1, 2))
     return np.maximum((weights[:, None, None] * activations).sum(axis=0), 0)
 
@@ -223,9 +232,10 @@ def grad_cam(activations, gradients):
 def _layers_with_quiet_channels(generator):
     def case(share):
         levels = generator.permutation(np.linspace(-5, 1, 24))[None, :, None, None]
-        activations = np.maximum(generator.normal(0, 1, (4, 24, 9, 9)) + levels, 0)
+        activations = np.maximum(generator.normal(0, 1, (4, 24, 10, 10)) + levels, 0)
         activations[0] = np.maximum(activations[0] - 1, 0)
-        activations[:, 3] = 0
+        activations[:, 3] = activations[:, 7] = 0
+        activations[1, 7].flat[: round(share * 400)] = 1  # fires at exactly this share, so it is not below it
         return 0.05 * activations, share
 
     return [case(share) for share in (0.02, 0.1, 0.05)]
@@ -265,4 +275,5 @@ def _quiet_by_counting(activations, share):
     ],
 )
 def quiet_channels(activations, share):
+    """Indices of the channels of (N, C, H, W) that fire at less than `share` of all places."""
     return np.flatnonzero((activations > 0).mean(axis=(0, 2, 3)) < share)

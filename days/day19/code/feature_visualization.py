@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from days.day17.code.feature_maps import feature_map
+from days.day17.code.feature_maps import check_plane, feature_map
 
 __all__ = [
     "AscentStep",
@@ -89,8 +89,10 @@ def dreamed_patches(
             f"expected a 2-D kernel of finite numbers, not all zero, got shape {kernel.shape} with largest value "
             f"{np.abs(kernel).max(initial=0):g}"
         )
-    if steps < 1 or not learning_rate > 0 or not np.isfinite(learning_rate):
-        raise ValueError(f"expected at least 1 step and a learning rate above 0, got {steps} and {learning_rate}")
+    if steps < 1 or not 0 < learning_rate <= 1e6:
+        raise ValueError(
+            f"expected at least 1 step and a learning rate above 0, at most a million, got {steps} and {learning_rate}"
+        )
     uphill = kernel / np.abs(kernel).max()  # so that the squares of tiny or huge weights stay within range
     uphill = uphill / np.linalg.norm(uphill)
     patch = np.random.default_rng(seed).normal(size=kernel.shape)
@@ -107,7 +109,10 @@ def angle_between(one: np.ndarray, other: np.ndarray) -> float:
     >>> angle_between(np.array([1.0, 0.0]), np.array([0.0, 2.0]))
     90.0
     """
-    one, other = np.ravel(one) / np.linalg.norm(one), np.ravel(other) / np.linalg.norm(other)
+    if np.shape(one) != np.shape(other) or not np.any(one) or not np.any(other):
+        raise ValueError(f"expected two patterns of one shape, not all zero, got {np.shape(one)} and {np.shape(other)}")
+    one, other = (np.ravel(each) / np.abs(each).max() for each in (one, other))  # keeps the squares within range
+    one, other = one / np.linalg.norm(one), other / np.linalg.norm(other)
     # arccos would lose half the digits near 0.
     return float(np.degrees(2 * np.arctan2(np.linalg.norm(one - other), np.linalg.norm(one + other))))
 
@@ -123,7 +128,7 @@ def mean_gradient(shape: tuple[int, int], kernel: np.ndarray) -> np.ndarray:
     array([[1., 3., 2.]])
     """
     height, width = _check_shape(shape)
-    kernel = np.asarray(kernel, np.float64)
+    kernel = check_plane(kernel, "kernel")
     rows, columns = height - kernel.shape[0] + 1, width - kernel.shape[1] + 1
     if rows < 1 or columns < 1:
         raise ValueError(f"expected a kernel no larger than the image {tuple(shape)}, got {kernel.shape}")
@@ -143,7 +148,9 @@ def finite_differences(
     >>> finite_differences(lambda x: float((x**2).sum()), np.array([1.0, 3.0]), [(1,)]).round(6)
     array([6.])
     """
-    slopes = []
+    if not step > 0:
+        raise ValueError(f"expected a step above 0, got {step}")
+    pixels, slopes = np.asarray(pixels, np.float64), []
     for place in places:
         up, down = pixels.copy(), pixels.copy()
         up[place] += step
@@ -174,9 +181,13 @@ def ascend(
     Where the gradient is zero everywhere the pixels stay as they are; `describe_ascent` tells it from failing.
     Raises ValueError, naming the step, when the objective or a gradient is not finite.
     """
-    pixels = np.array(start, np.float32)
+    pixels = np.clip(np.array(start, np.float32), low, high).astype(np.float32)
+    if pixels.shape != np.shape(start) or not np.isfinite(pixels).all():
+        raise ValueError(f"expected finite pixels and bounds of their shape, got {np.shape(start)} and {pixels.shape}")
     for step in range(steps + 1):
         value, gradient = value_and_gradient(pixels)
+        if np.shape(gradient) != pixels.shape:
+            raise ValueError(f"expected a gradient of the pixels' shape {pixels.shape}, got {np.shape(gradient)}")
         slope = float(np.abs(gradient).mean())
         if not np.isfinite(value) or not np.isfinite(slope):
             raise ValueError(f"the ascent left the finite numbers at step {step}: take a smaller learning rate")
@@ -187,10 +198,14 @@ def ascend(
 
 def describe_ascent(steps: list[AscentStep]) -> str:
     """What became of an ascent, in one sentence: it rose, it never moved, or it went wrong."""
+    if not steps:
+        raise ValueError("expected the steps of an ascent, got none")
     # Two digits: further ones differ from processor to processor.
     first, last = (f"{float(f'{step.value:.2g}'):g}" for step in (steps[0], steps[-1]))
     if max(step.slope for step in steps) == 0:
         return f"never moved: no pixel has any influence (gradient 0), and the objective stays at {first}"
+    if steps[-1].value == steps[0].value:
+        return f"stayed at {first}"
     if steps[-1].value > steps[0].value:
         return f"rose from {first} to {last}"
     return f"failed: there is a gradient, but the objective went from {first} to {last}"
@@ -205,7 +220,7 @@ def mean_frequency(texture: np.ndarray) -> float:
     0.5
     """
     gray = np.asarray(texture, np.float64)
-    gray = gray.mean(axis=2) if gray.ndim == 3 else gray
+    gray = check_plane(gray.mean(axis=2) if gray.ndim == 3 else gray, "texture")
     power = np.abs(np.fft.fft2(gray - gray.mean())) ** 2
     rows, columns = np.fft.fftfreq(gray.shape[0]), np.fft.fftfreq(gray.shape[1])
     frequency = np.hypot(rows[:, None], columns[None, :])

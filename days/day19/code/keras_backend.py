@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from days.day17.code.keras_backend import run_to
+from days.day17.code.keras_backend import check_batch, run_to
+from days.day17.code.layers import check_index
 
 # isort: split
 import tensorflow as tf  # after the line above, which imports it without its noise
@@ -24,7 +25,8 @@ def value_and_gradient(network, layer: str, pixels: np.ndarray, channel: int | N
 
     Raises ValueError for an unknown layer or a channel out of range.
     """
-    batch = tf.convert_to_tensor(np.asarray(pixels, np.float32).transpose(0, 2, 3, 1))
+    batch = tf.convert_to_tensor(np.moveaxis(np.asarray(pixels), 1, -1))
+    batch = tf.cast(check_batch(network, batch), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(batch)
         value = _objective(run_to(network, layer, batch), layer, channel)
@@ -35,6 +37,4 @@ def value_and_gradient(network, layer: str, pixels: np.ndarray, channel: int | N
 def _objective(answer, layer: str, channel: int | None):
     if channel is None:
         return tf.reduce_mean(answer**2) / 2
-    if not 0 <= channel < answer.shape[-1]:
-        raise ValueError(f"expected a channel of {layer!r} from 0 to {answer.shape[-1] - 1}, got {channel}")
-    return tf.reduce_mean(answer[..., channel])
+    return tf.reduce_mean(answer[..., check_index(channel, answer.shape[-1], f"a channel of {layer!r}")])

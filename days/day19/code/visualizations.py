@@ -246,7 +246,7 @@ def anim_filter_dreaming(kernel: np.ndarray | None = None, *, steps: int = 60, s
     patches = fv.dreamed_patches(kernel, steps=steps, seed=seed)
     shown = [*range(0, steps, 2), *[steps] * 6]
     frames = (draw_dreaming(patches, kernel, step) for step in shown)
-    alt = "A patch of random numbers turns into the edge kernel, step by step, while its objective climbs to |kernel|."
+    alt = "A patch of random numbers turns into the kernel, step by step, while its objective climbs to |kernel|."
     return save_gif(frames, outputs_dir(19) / "01_filter_dreaming.gif", alt)
 
 
