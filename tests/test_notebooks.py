@@ -89,3 +89,11 @@ def test_links_between_files_lead_somewhere():
             if cell.cell_type == "markdown":
                 for target in re.findall(r"\]\(([^)#:]+)\)", cell.source):
                     assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+@every_notebook
+def test_animations_are_not_compared_byte_by_byte(path):
+    """nbval skips PNG and JPEG, and would compare a GIF exactly, which differs from machine to machine."""
+    for cell in code_cells(path):
+        if any("image/gif" in output.get("data", {}) for output in cell.outputs):
+            assert "nbval-ignore-output" in cell.metadata.get("tags", [])
