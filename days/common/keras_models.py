@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +10,11 @@ import numpy as np
 from days.common import squeezenet
 from days.common.frameworks import import_keras, import_torchvision
 from days.common.images import check_image
-from days.common.models import cannot_run, download_failed, unknown_name
+from days.common.models import cannot_run, download_failed, network_timeout, unknown_name
 
 keras = import_keras()
 
 from tensorflow import errors  # noqa: E402  only after import_keras has quieted it
-
-DOWNLOAD_TIMEOUT = 15  # seconds without an answer
 
 
 def build(name: str, weights: str, seed: int):
@@ -65,13 +62,12 @@ def logits_of(network):
 
 def _squeezenet(weights: str, seed: int):
     network = _squeezenet_layers()
-    if weights in ("imagenet", "random") or weights.endswith(".pkl"):
-        values = squeezenet.random_weights(seed) if weights == "random" else None
-        values = values or squeezenet.imagenet_weights(None if weights == "imagenet" else weights)
-        for layer, kernel_and_bias in values.items():
-            network.get_layer(layer).set_weights(kernel_and_bias)
-    else:
+    values = squeezenet.load_weights(weights, seed)
+    if values is None:
         _load_file(network, weights)
+        return network
+    for layer, kernel_and_bias in values.items():
+        network.get_layer(layer).set_weights(kernel_and_bias)
     return network
 
 
@@ -124,18 +120,15 @@ def _from_applications(name: str, weights: str, seed: int):
 
 
 def _download(name: str, builder):
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
-        return builder(weights="imagenet", classifier_activation=None)
+        with network_timeout():
+            return builder(weights="imagenet", classifier_activation=None)
     except Exception as error:
         # Keras raises a bare Exception when a download fails, and a ValueError for a file that arrives damaged.
         said = str(error)
         if not isinstance(error, OSError) and "URL fetch failure" not in said and "corrupted file" not in said:
             raise
         raise download_failed(name, error) from error
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _draw_kernels(network, seed: int) -> None:

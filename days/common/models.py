@@ -5,8 +5,10 @@ Two networks need no download: `squeezenet` (PyTorch and Keras, one weights file
 
 from __future__ import annotations
 
+import contextlib
 import operator
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -110,6 +112,17 @@ def cannot_run(batch, error: Exception) -> ValueError:
         f"the network cannot take a batch of shape {tuple(batch.shape)} ({reason}); "
         "load_image(..., size=224) makes an image of the usual size"
     )
+
+
+@contextlib.contextmanager
+def network_timeout(seconds: float = 15) -> Iterator[None]:
+    """No download waits longer than this for an answer; Python's own setting comes back afterwards."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def download_failed(name: str, error: Exception) -> OfflineError:

@@ -38,6 +38,15 @@ def weight_shapes() -> dict[str, tuple[int, int, int, int]]:
     return shapes | {"conv10": (1, 1, 512, 1000)}
 
 
+def load_weights(weights: str, seed: int = 0) -> Weights | None:
+    """What `weights` names: "imagenet", "random" (drawn from `seed`) or a .pkl file; None for any other file."""
+    if weights == "random":
+        return random_weights(seed)
+    if weights == "imagenet" or weights.endswith(".pkl"):
+        return imagenet_weights(None if weights == "imagenet" else weights)
+    return None
+
+
 def imagenet_weights(path: Path | str | None = None) -> Weights:
     """The weights that Caffe trained on ImageNet, from the package `ndf` or from a file of the same form.
 

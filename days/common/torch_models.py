@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import pickle
-import socket
 from collections import OrderedDict
 from pathlib import Path
 
@@ -15,11 +14,9 @@ from torch import nn
 from days.common import squeezenet
 from days.common.frameworks import import_torchvision
 from days.common.images import check_image
-from days.common.models import cannot_run, download_failed, unknown_name
+from days.common.models import cannot_run, download_failed, network_timeout, unknown_name
 
 torchvision = import_torchvision()
-
-DOWNLOAD_TIMEOUT = 15  # seconds without an answer
 
 
 def build(name: str, weights: str, seed: int):
@@ -68,15 +65,14 @@ def imagenet_categories() -> list[str]:
 
 def _squeezenet(weights: str, seed: int) -> nn.Module:
     network = _squeezenet_layers()
-    if weights in ("imagenet", "random") or weights.endswith(".pkl"):
-        values = squeezenet.random_weights(seed) if weights == "random" else None
-        values = values or squeezenet.imagenet_weights(None if weights == "imagenet" else weights)
-        for layer, (kernel, bias) in values.items():
-            convolution = network.get_submodule(layer)
-            kernel_oihw = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
-            convolution.load_state_dict({"weight": torch.from_numpy(kernel_oihw), "bias": torch.from_numpy(bias)})
-    else:
+    values = squeezenet.load_weights(weights, seed)
+    if values is None:
         _load_file(network, weights)
+        return network
+    for layer, (kernel, bias) in values.items():
+        convolution = network.get_submodule(layer)
+        kernel_oihw = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
+        convolution.load_state_dict({"weight": torch.from_numpy(kernel_oihw), "bias": torch.from_numpy(bias)})
     return network
 
 
@@ -137,17 +133,14 @@ def _from_torchvision(name: str, weights: str):
 
 
 def _download(name: str, pretrained) -> dict:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
-        return pretrained.get_state_dict(progress=True, check_hash=True, weights_only=True)
+        with network_timeout():
+            return pretrained.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except (EOFError, pickle.UnpicklingError) as error:
         stored = Path(torch.hub.get_dir(), "checkpoints", pretrained.url.rsplit("/", 1)[-1])
         raise ValueError(f"the weights of {name!r} in {stored} are damaged: delete that file and try again") from error
     except (OSError, RuntimeError) as error:  # no network, or a file that does not match its hash
         raise download_failed(name, error) from error
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _load_file(network: nn.Module, path: str) -> None:

@@ -24,10 +24,9 @@ def explorer(controls: dict[str, ipywidgets.Widget], draw: Callable[..., Figure]
 
     def redraw(_=None):
         try:
-            figure = draw(**{name: control.value for name, control in controls.items()})
-            picture.value, caption.value = picture_bytes(figure), f"<i>{html.escape(figure.get_label())}</i>"
+            _show(draw(**_values(controls)), picture, caption)
         except Exception as error:
-            caption.value = f'<b role="alert">{type(error).__name__}: {html.escape(str(error))}</b>'
+            _alarm(error, caption)
 
     for control in controls.values():
         control.observe(redraw, names="value")
@@ -75,16 +74,26 @@ class GrowingPicture:
 
     async def _work(self) -> None:
         try:
-            for step, draw in enumerate(self.make_steps(**{name: one.value for name, one in self.controls.items()})):
+            for step, draw in enumerate(self.make_steps(**_values(self.controls))):
                 self.bar.value = step
                 if step % self.every == 0 or step == self.count - 1:
-                    figure = draw()
-                    self.picture.value = picture_bytes(figure)
-                    self.caption.value = f"<i>{html.escape(figure.get_label())}</i>"
+                    _show(draw(), self.picture, self.caption)
                 await asyncio.sleep(0.001)
                 if self._stopped:
                     break
         except Exception as error:
-            self.caption.value = f'<b role="alert">{type(error).__name__}: {html.escape(str(error))}</b>'
+            _alarm(error, self.caption)
         finally:
             self._running, self.start.disabled, self.stop.disabled = False, False, True
+
+
+def _values(controls: dict[str, ipywidgets.Widget]) -> dict:
+    return {name: control.value for name, control in controls.items()}
+
+
+def _show(figure: Figure, picture: ipywidgets.Image, caption: ipywidgets.HTML) -> None:
+    picture.value, caption.value = picture_bytes(figure), f"<i>{html.escape(figure.get_label())}</i>"
+
+
+def _alarm(error: Exception, caption: ipywidgets.HTML) -> None:
+    caption.value = f'<b role="alert">{type(error).__name__}: {html.escape(str(error))}</b>'

@@ -10,9 +10,9 @@ from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import Model
 from days.common.squeezenet import convolution_behind
 from days.common.widgets import explorer
-from days.day17.code.visualizations import draw_channel
+from days.day17.code.visualizations import DEPTHS, draw_channel
 
-LAYERS = ("conv1_activation", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
+LAYERS = ("conv1_activation", *DEPTHS)
 
 
 def channel_explorer(model: Model, backend) -> ipywidgets.VBox:

@@ -154,10 +154,10 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
 
 
 def _module(network: nn.Module, name: str) -> nn.Module:
-    try:
-        return network.get_submodule(name) if name else network.get_submodule("no empty name")
-    except (AttributeError, TypeError):
-        raise unknown_layer(name, [known for known, _ in network.named_modules() if known]) from None
+    if name:  # the empty name is the network itself
+        with contextlib.suppress(AttributeError, TypeError):
+            return network.get_submodule(name)
+    raise unknown_layer(name, [known for known, _ in network.named_modules() if known])
 
 
 def _check_network(network) -> None:

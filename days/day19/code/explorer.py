@@ -7,10 +7,9 @@ import ipywidgets
 from days.common.images import load_image
 from days.common.models import Model
 from days.common.widgets import GrowingPicture
+from days.day17.code.explorer import LAYERS
 from days.day19.code import feature_visualization as fv
 from days.day19.code.visualizations import HIGH, LOW, draw_growing, noise
-
-LAYERS = ("conv1_activation", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
 
 
 def ascent_explorer(model: Model, value_and_gradient, capture, *, steps: int = 60) -> GrowingPicture:
