@@ -25,7 +25,7 @@ def conv_layers(network) -> list[str]:
 
     Layers are told by their type: `'conv' in layer.name` would also match `conv1_pad` and `conv1_bn`.
     """
-    return [name for name, layer in _named_layers(network).items() if isinstance(layer, CONVOLUTIONS)]
+    return [name for name, layer in named_layers(network).items() if isinstance(layer, CONVOLUTIONS)]
 
 
 def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray]:
@@ -47,22 +47,22 @@ def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray
     layers = check_layers(layers)
     _check_network(network)
     batch = check_batch(network, batch)
-    known = _named_layers(network)
+    known = named_layers(network)
     for name in layers:
         if name not in known:
             raise unknown_layer(name, list(known))
-    answers = _submodel(network, layers)(batch, training=False)
+    answers = submodel(network, layers)(batch, training=False)
     answers = answers if isinstance(answers, list) else [answers]
-    return {name: check_maps(name, _channels_first(answer)) for name, answer in zip(layers, answers, strict=True)}
+    return {name: channels_first(name, answer) for name, answer in zip(layers, answers, strict=True)}
 
 
 def run_to(network, layer: str, batch):
     """One layer's answer as a live tensor (N, H, W, C), for gradients: no deeper layer runs."""
     _check_network(network)
-    known = _named_layers(network)
+    known = named_layers(network)
     if layer not in known:
         raise unknown_layer(layer, list(known))
-    return keras.tree.flatten(_submodel(network, [layer])(batch, training=False))[0]
+    return keras.tree.flatten(submodel(network, [layer])(batch, training=False))[0]
 
 
 def filters(network, layer: str) -> np.ndarray:
@@ -71,7 +71,7 @@ def filters(network, layer: str) -> np.ndarray:
     A depthwise filter sees one channel: (out, 1, kh, kw). A separable one is given as the full filter that it equals.
     Raises ValueError for a name that is no convolution; the nearest ones are listed.
     """
-    module = _named_layers(network).get(layer)
+    module = named_layers(network).get(layer)
     if not isinstance(module, CONVOLUTIONS):
         raise unknown_layer(layer, conv_layers(network), kind="convolution")
     if not module.built:
@@ -86,16 +86,17 @@ def filters(network, layer: str) -> np.ndarray:
     return kernel.transpose(3, 2, 0, 1).copy()
 
 
-def _named_layers(network, prefix: str = "") -> dict[str, object]:
+def named_layers(network, prefix: str = "") -> dict[str, object]:
+    """Every layer by its name, in forward order, those of a nested model as "model/layer"."""
     named = {}
     for layer in network.layers:
         named[prefix + layer.name] = layer
         if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
-            named |= _named_layers(layer, f"{prefix}{layer.name}/")
+            named |= named_layers(layer, f"{prefix}{layer.name}/")
     return named
 
 
-def _submodel(network, layers: list[str]):
+def submodel(network, layers: list[str]):
     """The network cut at `layers`, from a store that is emptied when the network is gone or its layers change."""
     known_layers, store = _submodels.get(network, (None, {}))
     if known_layers != tuple(map(id, network.layers)):
@@ -173,8 +174,9 @@ def check_batch(network, batch):
     return batch
 
 
-def _channels_first(answer):
-    if not keras.ops.is_tensor(answer):
-        return answer
-    array = keras.ops.convert_to_numpy(answer)
-    return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
+def channels_first(name: str, answer) -> np.ndarray:
+    """What layer `name` answered, as an array (N, C, H, W). Raises ValueError where that holds no maps."""
+    if keras.ops.is_tensor(answer):
+        answer = keras.ops.convert_to_numpy(answer)
+        answer = answer.transpose(0, 3, 1, 2) if answer.ndim == 4 else answer
+    return check_maps(name, answer)

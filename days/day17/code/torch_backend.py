@@ -74,8 +74,8 @@ def capture(network: nn.Module, layers: str | Sequence[str], batch: torch.Tensor
 
         return hook
 
-    hooks = [(module, keep(name)) for name, module in modules.items()]
-    with evaluation_mode(network), _hooks(hooks), torch.no_grad(), contextlib.suppress(_AllSeen):
+    watched = [(module, keep(name)) for name, module in modules.items()]
+    with evaluation_mode(network), hooks(watched), torch.no_grad(), contextlib.suppress(_AllSeen):
         try:
             network(batch)
         except RuntimeError as error:
@@ -96,7 +96,7 @@ def run_to(network: nn.Module, layer: str, batch: torch.Tensor) -> torch.Tensor:
         found.append(output)
         raise _AllSeen
 
-    with evaluation_mode(network), _hooks([(module, hook)]), contextlib.suppress(_AllSeen):
+    with evaluation_mode(network), hooks([(module, hook)]), contextlib.suppress(_AllSeen):
         network(batch)
     if not found or not isinstance(found[0], torch.Tensor):
         raise ValueError(f"layer {layer!r} did not run, or gave no single tensor")
@@ -129,10 +129,11 @@ class _LayerTracer(fx.Tracer):
 
 
 @contextlib.contextmanager
-def _hooks(hooks: list[tuple[nn.Module, Callable]]) -> Iterator[None]:
+def hooks(functions: list[tuple[nn.Module, Callable]]) -> Iterator[None]:
+    """Forward hooks (module, function) that are there inside the `with` and gone after it, whatever happens."""
     handles = []
     try:
-        for module, hook in hooks:
+        for module, hook in functions:
             handles.append(module.register_forward_hook(hook))
         yield
     finally:

@@ -1,0 +1,222 @@
+"""The small network in Keras: built, trained and watched. `torch_backend` does the same by the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from days.common.datasets import SHAPE_NAMES, Shapes
+from days.common.frameworks import import_keras
+from days.common.keras_models import batch_maker, logits_of
+from days.common.models import Model
+from days.day17.code.keras_backend import channels_first, check_batch, conv_layers, filters, named_layers, submodel
+from days.day18.code import training
+from days.day18.code.snapshots import History, Measurement, Watch, check_labels, check_watched, train_steps
+from days.day18.code.storage import load_weights
+
+keras = import_keras()
+
+import tensorflow  # noqa: E402  only after import_keras has quieted it
+
+NORMS = (keras.layers.BatchNormalization, keras.layers.GroupNormalization, keras.layers.LayerNormalization)
+ACTIVATIONS = (
+    *(keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.layers.ELU),
+)
+
+
+def small_cnn(weights: training.Weights):
+    """The small network with the given weights: images (N, H, W, 3) -> scores (N, 6)."""
+    layers = keras.layers
+    start = x = keras.Input((None, None, 3))
+    for name, (count, _, size, _) in training.CONVOLUTIONS.items():
+        # The values come below; an initializer that draws would move the learner's own random numbers on.
+        x = layers.Conv2D(count, size, padding="same", kernel_initializer="zeros", name=name)(x)
+        x = layers.ReLU(name=f"{name}_activation")(x)
+        if name != "conv3":
+            x = layers.MaxPooling2D(2, name=f"pool{name[-1]}")(x)
+    x = layers.GlobalAveragePooling2D(name="pool3")(x)
+    x = layers.Dense(training.SCORES[0], kernel_initializer="zeros", name="scores")(x)
+    network = keras.Model(start, x, name="shapes")
+    for name, (values, bias) in weights.items():
+        network.get_layer(name).set_weights([values.transpose(2, 3, 1, 0) if values.ndim == 4 else values.T, bias])
+    return network
+
+
+def weights_of(network) -> training.Weights:
+    """Copies of the small network's weights, {layer: (weights, bias)}, in the layout that both frameworks share."""
+    weights = {}
+    for name in training.weight_shapes():
+        values, bias = network.get_layer(name).get_weights()
+        turned = values.transpose(3, 2, 0, 1) if values.ndim == 4 else values.T
+        weights[name] = (np.ascontiguousarray(turned), bias)
+    return weights
+
+
+def shapes_model(weights: training.Weights | None = None) -> Model:
+    """The small network as a `Model`, as `load_model` gives others: trained on shapes, unless weights are given."""
+    network = small_cnn(load_weights() if weights is None else weights)
+    preprocess, logits = batch_maker(training.normalize), logits_of(network)
+    return Model(network, preprocess, list(SHAPE_NAMES), "shapes", "keras", logits)
+
+
+def to_batch(images: np.ndarray):
+    """Images (N, H, W, 3) from 0 to 1 -> the batch (N, H, W, 3) that the small network wants."""
+    return keras.ops.convert_to_tensor(training.normalize(images))
+
+
+def scores(network, images: np.ndarray, *, size: int = 500) -> np.ndarray:
+    """The small network's scores (N, 6) for images (N, H, W, 3), in batches of `size`."""
+    parts = [images[start : start + size] for start in range(0, len(images), size)]
+    return np.concatenate([np.asarray(network(to_batch(part), training=False)) for part in parts])
+
+
+def train(
+    network,
+    data: Shapes,
+    *,
+    steps: int = 3000,
+    batch: int = 64,
+    learning_rate: float = 0.15,
+    seed: int = 0,
+    callback: Callable[[int], object] | None = None,
+    progress: bool = True,
+) -> History:
+    """Train the small network in place by gradient descent with momentum and weight decay.
+
+    Both frameworks see the same batches in the same order, drawn from `seed`. The stop button ends it after the step it
+    is in: the network and the history are then as good as any. No global state is changed.
+
+    Parameters
+    ----------
+    learning_rate : a tenth of it holds in the last seventh of the steps.
+    callback : called with the number of steps taken, before each step and after the last; a `Watch`, for example.
+    """
+    plan = training.plan(len(data), size=batch, steps=steps, seed=seed, learning_rate=learning_rate)
+    return train_steps(descent(network), data, plan, steps=steps, callback=callback, progress=progress)
+
+
+def descent(network) -> Callable[[np.ndarray, np.ndarray, float], float]:
+    """A function that does one step of training in place: (images (N, H, W, 3), labels (N,), learning rate) -> loss."""
+    optimizer = keras.optimizers.SGD(momentum=training.MOMENTUM)
+    variables = network.trainable_variables
+    optimizer.build(variables)
+
+    @tensorflow.function
+    def descend(images, labels):
+        with tensorflow.GradientTape() as tape:
+            answers = network(images, training=True)
+            loss = tensorflow.reduce_mean(tensorflow.nn.sparse_softmax_cross_entropy_with_logits(labels, answers))
+            # Half the squared length, whose gradient is the weight itself: PyTorch's `weight_decay`.
+            penalty = tensorflow.add_n([tensorflow.nn.l2_loss(variable.value) for variable in variables])
+            total = loss + training.WEIGHT_DECAY * penalty
+        optimizer.apply(tape.gradient(total, variables))
+        return loss
+
+    def step(images, labels, rate):
+        change = rate / float(optimizer.learning_rate)
+        if abs(change - 1) > 1e-6:
+            # Keras' momentum holds past steps, PyTorch's past gradients: a new rate must reach into it.
+            for momentum in optimizer.momentums:
+                momentum.assign(change * momentum)
+            optimizer.learning_rate.assign(rate)
+        return float(descend(to_batch(images), keras.ops.convert_to_tensor(labels)))
+
+    return step
+
+
+def watch(network, batch, labels: np.ndarray, *, every: int = 25, layers: dict[str, str] | None = None) -> Watch:
+    """A `Watch` over any classifier while any loop trains it: it looks at the same batch every `every` steps.
+
+    It runs the network in inference mode and leaves weights and random numbers alone.
+
+    Parameters
+    ----------
+    batch : (N, H, W, C), preprocessed; some 60 images are enough. labels : (N,) whole numbers.
+    layers : {convolution: layer whose answer is watched}. By itself it takes the activation behind each convolution,
+        or what comes last before it, such as a batch norm, where the activation is no layer.
+
+    Raises ValueError for a network without convolutions, an unknown layer, or labels that do not fit.
+    """
+    layers = check_watched(layers or _activations_behind(network), conv_layers(network), list(named_layers(network)))
+    batch = check_batch(network, batch)
+    labels = check_labels(labels, len(batch), tuple(network(batch, training=False).shape))
+    look = _compiled(network, batch, labels, layers)
+
+    def measure():
+        answers, activations, gradients = look()
+        kernels = {name: filters(network, name) for name in layers}
+        return Measurement(
+            scores=answers.numpy(),
+            labels=labels,
+            input_spread=float(keras.ops.std(batch)),
+            filters=kernels,
+            activations={name: channels_first(layer, activations[layer]) for name, layer in layers.items()},
+            gradients={
+                name: gradients[name].numpy().transpose(3, 2, 0, 1) if name in gradients else np.full(one.shape, np.nan)
+                for name, one in kernels.items()
+            },
+        )
+
+    return Watch(measure, every)
+
+
+def _compiled(network, batch, labels: np.ndarray, layers: dict[str, str]):
+    """A compiled function without arguments: scores, {layer: activations}, {convolution: gradient} on this batch."""
+    known, watched = named_layers(network), list(dict.fromkeys(layers.values()))
+    trained = [name for name in layers if known[name].trainable]
+    cut = submodel(network, [*watched, network.layers[-1].name])
+
+    @tensorflow.function
+    def look():
+        with tensorflow.GradientTape() as tape:
+            *activations, answers = cut(batch, training=False)
+            answers = _as_scores(answers)
+            losses = tensorflow.nn.sparse_softmax_cross_entropy_with_logits(labels, answers)
+            loss = tensorflow.reduce_mean(losses)
+        kernels = [known[name].kernel.value for name in trained]
+        gradients = tape.gradient(loss, kernels, unconnected_gradients="zero")
+        return answers, dict(zip(watched, activations, strict=True)), dict(zip(trained, gradients, strict=True))
+
+    return look
+
+
+class WatchFit(keras.callbacks.Callback):
+    """Carries a `Watch` into `model.fit`: fit(..., callbacks=[WatchFit(watch)])."""
+
+    def __init__(self, watch: Watch):
+        super().__init__()
+        self.watch, self.steps = watch, 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Look before each step, counted over all epochs."""
+        self.watch(self.steps)
+        self.steps += 1
+
+    def on_train_end(self, logs=None):
+        """Look once more at the end."""
+        self.watch.finish(self.steps)
+
+
+def _as_scores(answers):
+    """Scores before the softmax, also of a network that ends in one: the logarithm of a probability is such a score."""
+    sums = tensorflow.reduce_sum(answers, axis=1)
+    probable = tensorflow.reduce_all(answers >= 0) & tensorflow.reduce_all(tensorflow.abs(sums - 1) < 1e-3)
+    return tensorflow.where(probable, tensorflow.math.log(tensorflow.maximum(answers, 1e-12)), answers)
+
+
+def _activations_behind(network) -> dict[str, str]:
+    """For each convolution, the last layer of the run of batch norms and one activation that comes behind it."""
+    known, behind = named_layers(network), {}
+    names = list(known)
+    for name in conv_layers(network):
+        behind[name] = name
+        if known[name].activation is not keras.activations.linear:
+            continue
+        for later in names[names.index(name) + 1 :]:
+            if not isinstance(known[later], NORMS + ACTIVATIONS):
+                break
+            behind[name] = later
+            if isinstance(known[later], ACTIVATIONS):
+                break
+    return behind

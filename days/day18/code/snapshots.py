@@ -1,0 +1,241 @@
+"""Snapshots of a network in training: what is kept, when it is taken, and the loop that both frameworks share.
+
+Nothing here knows of a framework: a backend hands over arrays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from days.common.datasets import Shapes
+from days.day17.code.feature_maps import dead_channels
+from days.day17.code.layers import unknown_layer
+from days.day18.code.training import near_duplicates
+
+
+@dataclass(frozen=True)
+class LayerState:
+    """One layer at one moment, in numbers.
+
+    channels : how many it has; dead : how many of them fire at no place of the watched images.
+    spread : standard deviation of its activations. zeros : share of units that are exactly 0.
+    saturated : share of units that sit at one end of the layer's range, within a hundredth of it, and are not 0.
+    weights, gradient : length of all its filters taken as one vector, and of the loss's gradient for them.
+    duplicates : pairs of filters that point the same way, cosine above 0.95.
+    """
+
+    channels: int
+    dead: int
+    spread: float
+    zeros: float
+    saturated: float
+    weights: float
+    gradient: float
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A network at one moment of its training.
+
+    step : how many steps have been taken. loss, accuracy : on the watched images, whose spread is `input_spread`.
+    layers : {convolution: LayerState}. filters : {convolution: (out, in, kh, kw)}.
+    maps : {convolution: (C, h, w)} after the ReLU, of the first watched image.
+    """
+
+    step: int
+    loss: float
+    accuracy: float
+    input_spread: float
+    categories: int
+    layers: dict[str, LayerState]
+    filters: dict[str, np.ndarray] = field(repr=False)
+    maps: dict[str, np.ndarray] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a backend reads off a network for one snapshot; the dicts go by the convolutions' names.
+
+    scores : (N, K) before the softmax. labels : (N,). input_spread : standard deviation of the watched batch.
+    filters, gradients : (out, in, kh, kw), the gradient of the mean cross-entropy; NaN for frozen filters.
+    activations : (N, C, h, w).
+    """
+
+    scores: np.ndarray
+    labels: np.ndarray
+    input_spread: float
+    filters: dict[str, np.ndarray]
+    activations: dict[str, np.ndarray]
+    gradients: dict[str, np.ndarray]
+
+
+@dataclass
+class History:
+    """How a training went: the loss of every batch, and why it ended before its last step, "" if it did not."""
+
+    losses: list[float] = field(default_factory=list)
+    stopped: str = ""
+
+
+class Watch:
+    """Takes snapshots of a network while any loop trains it: call it with the number of steps taken so far.
+
+        watch = torch_backend.watch(network, batch, labels, every=20)
+        for step in range(steps):
+            watch(step)
+            ...  # your own: a batch, forward, backward, optimizer.step()
+        watch.finish(steps)
+
+    `snapshots` holds what was taken. Between two snapshots a call costs a comparison.
+    """
+
+    def __init__(self, measure: Callable[[], Measurement], every: int):
+        if every < 1:
+            raise ValueError(f"expected a snapshot every 1 or more steps, got {every}")
+        self.measure, self.every = measure, every
+        self.snapshots: list[Snapshot] = []
+
+    def __call__(self, step: int) -> Snapshot | None:
+        """Take a snapshot if `step` is a multiple of `every`, and return it."""
+        return self.finish(step) if step % self.every == 0 else None
+
+    def finish(self, step: int) -> Snapshot:
+        """Take a snapshot now, unless there is one of this very step, and return it."""
+        if not self.snapshots or self.snapshots[-1].step != step:
+            self.snapshots.append(summarize(step, self.measure()))
+        return self.snapshots[-1]
+
+
+def summarize(step: int, seen: Measurement) -> Snapshot:
+    """Turn what a backend has read into a snapshot: activations become numbers, and the maps of one image."""
+    layers = {
+        name: LayerState(
+            channels=seen.activations[name].shape[1],
+            dead=len(dead_channels(seen.activations[name])),
+            spread=float(seen.activations[name].std()),
+            zeros=float((seen.activations[name] == 0).mean()),
+            saturated=saturated_share(seen.activations[name]),
+            weights=float(np.linalg.norm(filters)),
+            gradient=float(np.linalg.norm(seen.gradients[name])),
+            duplicates=len(near_duplicates(filters)),
+        )
+        for name, filters in seen.filters.items()
+    }
+    maps = {name: values[0].copy() for name, values in seen.activations.items()}
+    accuracy = float((seen.scores.argmax(axis=1) == seen.labels).mean())
+    loss, categories = cross_entropy(seen.scores, seen.labels), seen.scores.shape[1]
+    return Snapshot(step, loss, accuracy, seen.input_spread, categories, layers, seen.filters, maps)
+
+
+def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Mean over images of -log softmax(scores)[label]; (N, K) and (N,). Guessing blindly costs ln K.
+
+    >>> round(cross_entropy(np.zeros((1, 6)), np.array([2])), 4)
+    1.7918
+    """
+    scores = scores - scores.max(axis=1, keepdims=True)
+    logarithms = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    return float(-logarithms[np.arange(len(labels)), labels].mean())
+
+
+def saturated_share(activations: np.ndarray) -> float:
+    """Share of units within a hundredth of the range's ends, zeros left out: near 1 for a saturated sigmoid or tanh.
+
+    >>> saturated_share(np.array([-1.0, 1.0, 1.0, 0.5]))
+    0.75
+    """
+    low, high = activations.min(), activations.max()
+    margin = (high - low) / 100
+    ends = (activations >= high - margin) | (activations <= low + margin)
+    return float((ends & (activations != 0)).mean())
+
+
+def check_watched(layers: dict[str, str], convolutions: list[str], known: list[str]) -> dict[str, str]:
+    """`layers` if it leads from convolutions of the network, at least one, to layers that it knows; else ValueError."""
+    if not convolutions:
+        raise ValueError("expected a network with convolutions, got one without: there are no filters to watch")
+    for name in layers:
+        if name not in convolutions:
+            raise unknown_layer(name, convolutions, kind="convolution")
+        if layers[name] not in known:
+            raise unknown_layer(layers[name], known)
+    return layers
+
+
+def check_labels(labels, count: int, shape: tuple[int, ...]) -> np.ndarray:
+    """`labels` as (count,) int64 that fit scores of `shape` (count, K), or ValueError."""
+    labels = np.asarray(labels)
+    if len(shape) != 2 or shape[1] < 2:
+        raise ValueError(f"expected a network that gives scores (N, categories), got {shape}: a classifier is wanted")
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise ValueError(f"expected {count} whole numbers as labels, one an image, got {labels.shape} {labels.dtype}")
+    if labels.min() < 0 or labels.max() >= shape[1]:
+        raise ValueError(f"expected labels from 0 to {shape[1] - 1}, got {labels.min()} to {labels.max()}")
+    return labels.astype(np.int64)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Inside the `with`, the stop button (Ctrl-C) only raises a flag, so that a step is never cut in half.
+
+    Gives a function that says whether it was pressed. Pressed a second time it interrupts at once. The usual handler
+    comes back afterwards. Outside the main thread, which signals never reach, nothing changes.
+    """
+    pressed = threading.Event()
+
+    def note(number, frame):
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def train_steps(
+    descend: Callable[[np.ndarray, np.ndarray, float], float],
+    data: Shapes,
+    plan: Iterator[tuple[np.ndarray, float]],
+    *,
+    steps: int,
+    callback: Callable[[int], object] | None,
+    progress: bool,
+) -> History:
+    """The loop that both frameworks share: a step for each (indices, learning rate) of the plan.
+
+    descend : one step on images and labels at a rate, which returns the loss; see the backends.
+    callback : called with the number of steps taken, before each step and after the last.
+
+    Ends early, and says so in the history, when the stop button is pressed or a loss is not finite.
+    """
+    from tqdm.auto import tqdm
+
+    history = History()
+    with interruptible() as pressed, tqdm(total=steps, desc="training", unit="step", disable=not progress) as bar:
+        for step, (indices, rate) in enumerate(plan):
+            if callback:
+                callback(step)
+            history.losses.append(descend(data.images[indices], data.labels[indices], rate))
+            bar.update()
+            if not np.isfinite(history.losses[-1]):
+                history.stopped = f"the loss was {history.losses[-1]} in step {step}"
+            elif pressed():
+                history.stopped = f"interrupted after step {step}"
+            if history.stopped:
+                break
+        if callback:
+            getattr(callback, "finish", callback)(len(history.losses))
+    return history

@@ -1,0 +1,214 @@
+"""The small network in PyTorch: built, trained and watched. `keras_backend` does the same by the same names."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from days.common.datasets import SHAPE_NAMES, Shapes
+from days.common.models import Model
+from days.common.torch_models import batch_maker, logits_of
+from days.day17.code.layers import check_maps
+from days.day17.code.torch_backend import check_batch, conv_layers, evaluation_mode, hooks
+from days.day18.code import training
+from days.day18.code.snapshots import History, Measurement, Watch, check_labels, check_watched, train_steps
+from days.day18.code.storage import load_weights
+
+NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)
+ACTIVATIONS = (
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus),
+    *(nn.Hardswish, nn.Hardtanh, nn.Sigmoid, nn.Tanh),
+)
+
+
+def small_cnn(weights: training.Weights) -> nn.Sequential:
+    """The small network with the given weights: images (N, 3, H, W) -> scores (N, 6), in evaluation mode."""
+    layers = OrderedDict()
+    for name, (count, channels, size, _) in training.CONVOLUTIONS.items():
+        layers[name] = nn.utils.skip_init(nn.Conv2d, channels, count, size, padding="same")
+        layers[f"{name}_activation"] = nn.ReLU()
+        layers[f"pool{name[-1]}"] = nn.MaxPool2d(2)
+    layers["pool3"] = nn.AdaptiveAvgPool2d(1)
+    layers["flatten"] = nn.Flatten()
+    layers["scores"] = nn.utils.skip_init(nn.Linear, training.SCORES[1], training.SCORES[0])
+    network = nn.Sequential(layers)
+    for name, (values, bias) in weights.items():
+        network.get_submodule(name).load_state_dict({"weight": torch.tensor(values), "bias": torch.tensor(bias)})
+    return network.eval()
+
+
+def weights_of(network: nn.Module) -> training.Weights:
+    """Copies of the small network's weights, {layer: (weights, bias)}, in the layout that both frameworks share."""
+    modules = {name: network.get_submodule(name) for name in training.weight_shapes()}
+    return {
+        name: tuple(part.detach().cpu().numpy().copy() for part in (module.weight, module.bias))
+        for name, module in modules.items()
+    }
+
+
+def shapes_model(weights: training.Weights | None = None) -> Model:
+    """The small network as a `Model`, as `load_model` gives others: trained on shapes, unless weights are given."""
+    network = small_cnn(load_weights() if weights is None else weights)
+    preprocess, logits = batch_maker(training.normalize), logits_of(network)
+    return Model(network, preprocess, list(SHAPE_NAMES), "shapes", "torch", logits)
+
+
+def to_batch(images: np.ndarray) -> torch.Tensor:
+    """Images (N, H, W, 3) from 0 to 1 -> the batch (N, 3, H, W) that the small network wants."""
+    return torch.from_numpy(training.normalize(images)).permute(0, 3, 1, 2)
+
+
+@torch.no_grad()
+def scores(network: nn.Module, images: np.ndarray, *, size: int = 500) -> np.ndarray:
+    """The small network's scores (N, 6) for images (N, H, W, 3), in batches of `size`; the mode comes back."""
+    device = next(network.parameters()).device
+    with evaluation_mode(network):
+        parts = [images[start : start + size] for start in range(0, len(images), size)]
+        return np.concatenate([network(to_batch(part).to(device)).cpu().numpy() for part in parts])
+
+
+def train(
+    network: nn.Module,
+    data: Shapes,
+    *,
+    steps: int = 3000,
+    batch: int = 64,
+    learning_rate: float = 0.15,
+    seed: int = 0,
+    callback: Callable[[int], object] | None = None,
+    progress: bool = True,
+) -> History:
+    """Train the small network in place by gradient descent with momentum and weight decay.
+
+    Both frameworks see the same batches in the same order, drawn from `seed`. The stop button ends it after the step it
+    is in: the network and the history are then as good as any. No global state is changed, and the mode comes back.
+
+    Parameters
+    ----------
+    learning_rate : a tenth of it holds in the last seventh of the steps.
+    callback : called with the number of steps taken, before each step and after the last; a `Watch`, for example.
+    """
+    modes = [(module, module.training) for module in network.modules()]
+    plan = training.plan(len(data), size=batch, steps=steps, seed=seed, learning_rate=learning_rate)
+    try:
+        network.train()
+        return train_steps(descent(network), data, plan, steps=steps, callback=callback, progress=progress)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def descent(network: nn.Module) -> Callable[[np.ndarray, np.ndarray, float], float]:
+    """A function that does one step of training in place: (images (N, H, W, 3), labels (N,), learning rate) -> loss."""
+    device = next(network.parameters()).device
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=0, momentum=training.MOMENTUM, weight_decay=training.WEIGHT_DECAY
+    )
+
+    @torch.enable_grad()
+    def step(images, labels, rate):
+        optimizer.param_groups[0]["lr"] = rate
+        loss = functional.cross_entropy(network(to_batch(images).to(device)), torch.from_numpy(labels).to(device))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.item()
+
+    return step
+
+
+def watch(
+    network: nn.Module,
+    batch: torch.Tensor,
+    labels: np.ndarray,
+    *,
+    every: int = 25,
+    layers: dict[str, str] | None = None,
+) -> Watch:
+    """A `Watch` over any classifier while any loop trains it: it looks at the same batch every `every` steps.
+
+    It runs the network in evaluation mode and leaves weights, gradients, mode, hooks and random numbers alone.
+
+    Parameters
+    ----------
+    batch : (N, C, H, W), preprocessed; some 60 images are enough. labels : (N,) whole numbers.
+    layers : {convolution: layer whose answer is watched}. By itself it takes the activation that runs behind each
+        convolution, or what comes last before it, such as a batch norm, where the activation is no module.
+
+    Raises ValueError for a network without convolutions, an unknown layer, or labels that do not fit.
+    """
+    batch = check_batch(network, batch)
+    known = [name for name, _ in network.named_modules()]
+    layers = check_watched(layers or _activations_behind(network, batch), conv_layers(network), known)
+    with evaluation_mode(network), torch.no_grad():
+        labels = check_labels(labels, len(batch), tuple(network(batch.clone()).shape))
+    return Watch(lambda: measure(network, batch, labels, layers), every)
+
+
+def measure(network: nn.Module, batch: torch.Tensor, labels: np.ndarray, layers: dict[str, str]) -> Measurement:
+    """Scores, filters, activations and gradients of a network on one batch; `layers` as in `watch`."""
+    weights = {name: network.get_submodule(name).weight for name in layers}
+    trained = {name: weight for name, weight in weights.items() if weight.requires_grad}
+    activations: dict[str, np.ndarray] = {}
+
+    def keep(name, output):
+        # Cloned, or an in-place layer that runs next would overwrite it; the first run counts, as in `capture`.
+        activations.setdefault(name, output.detach().clone().cpu().numpy())
+
+    kept = [
+        (network.get_submodule(layer), lambda module, inputs, output, name=name: keep(name, output))
+        for name, layer in layers.items()
+    ]
+    with evaluation_mode(network), torch.enable_grad(), hooks(kept):
+        answers = _as_scores(network(batch.clone()))
+        loss = functional.cross_entropy(answers, torch.from_numpy(labels).to(answers.device))
+        found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True) if trained else ()
+    gradients = {name: np.full(tuple(weight.shape), np.nan, np.float32) for name, weight in weights.items()}
+    for name, gradient in zip(trained, found, strict=True):
+        gradients[name] = np.zeros_like(gradients[name]) if gradient is None else gradient.cpu().numpy()
+    return Measurement(
+        scores=answers.detach().cpu().numpy(),
+        labels=labels,
+        input_spread=float(batch.std()),
+        filters={name: weight.detach().cpu().numpy().copy() for name, weight in weights.items()},
+        activations={name: check_maps(name, activations.get(name)) for name in layers},
+        gradients=gradients,
+    )
+
+
+def _as_scores(answers: torch.Tensor) -> torch.Tensor:
+    """Scores before the softmax, also of a network that ends in one: the logarithm of a probability is such a score."""
+    with torch.no_grad():
+        probable = bool((answers >= 0).all() and ((answers.sum(dim=1) - 1).abs() < 1e-3).all())
+    return answers.clamp_min(1e-12).log() if probable else answers
+
+
+def _activations_behind(network: nn.Module, batch: torch.Tensor) -> dict[str, str]:
+    """For each convolution, the last layer of the run of batch norms and one activation that comes behind it."""
+    order: list[tuple[str, nn.Module]] = []
+    leaves = [
+        (module, lambda module, inputs, output, name=name: order.append((name, module)))
+        for name, module in network.named_modules()
+        if not list(module.children())
+    ]
+    with evaluation_mode(network), torch.no_grad(), hooks(leaves):
+        network(batch[:1].clone())
+    calls = [name for name, _ in order]
+    behind = {}
+    for place, (name, module) in enumerate(order):
+        if isinstance(module, nn.Conv2d) and name not in behind:
+            behind[name] = name
+            for at in range(place + 1, len(order)):
+                later, kind = order[at]
+                # A module that runs several times in one pass is captured in its first run only.
+                if not isinstance(kind, NORMS + ACTIVATIONS) or calls.index(later) != at:
+                    break
+                behind[name] = later
+                if isinstance(kind, ACTIVATIONS):
+                    break
+    return behind

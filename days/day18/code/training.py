@@ -1,0 +1,180 @@
+"""What training does to filters, in NumPy: one filter that learns, a small network's start, and how change is measured.
+
+Every function takes arrays and returns new ones. Random numbers come from a seed that is passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from days.day17.code.feature_maps import cosine_similarities, feature_map
+
+CONVOLUTIONS = {"conv1": (16, 3, 7, 7), "conv2": (32, 16, 3, 3), "conv3": (64, 32, 3, 3)}
+"""The small network: filters (out, in, kh, kw), each followed by a ReLU, the first two also by 2x2 max pooling."""
+SCORES = (6, 64)
+"""After the mean over all places, one linear layer: (categories, channels)."""
+WEIGHT_DECAY = 5e-4
+MOMENTUM = 0.9
+
+Weights = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Layer name -> (weights, bias (out,)), float32; filters (out, in, kh, kw) or a matrix (out, in)."""
+
+
+def filter_gradient(image: np.ndarray, student: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    """How wrong a filter's map is, and how that changes with each of its weights.
+
+    loss = mean over places of error**2, with error = feature_map(image, student) - target
+    gradient[i, j] = 2 * mean over places (y, x) of error[y, x] * image[y + i, x + j]
+
+    The sum in the second line is itself a feature map: the error, slid over the image.
+
+    Parameters
+    ----------
+    image : (H, W). student : (kh, kw). target : the map wanted, (H - kh + 1, W - kw + 1).
+
+    Returns
+    -------
+    the loss, and the gradient (kh, kw).
+
+    >>> filter_gradient(np.array([[1.0, 3.0]]), np.array([[0.0]]), np.array([[1.0, 3.0]]))
+    (5.0, array([[-10.]]))
+    """
+    error = feature_map(image, student) - target
+    return float((error**2).mean()), 2 * feature_map(image, error) / error.size
+
+
+def learn_filter(
+    image: np.ndarray, target: np.ndarray, start: np.ndarray, *, learning_rate: float, steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient descent on one filter, from `start`, towards the map `target`: filter -= learning_rate * gradient.
+
+    Returns
+    -------
+    the filters (steps + 1, kh, kw), the start among them, and the loss of each (steps + 1,). Once a loss is no longer
+    finite the steps end, and fewer come back.
+    """
+    filters, losses = [np.asarray(start, np.float64)], []
+    for _ in range(steps + 1):
+        loss, gradient = filter_gradient(image, filters[-1], target)
+        losses.append(loss)
+        step = filters[-1] - learning_rate * gradient
+        if not np.isfinite(step).all() or not np.abs(step).max() < 1e100:
+            break
+        filters.append(step)
+    return np.stack(filters[: len(losses)]), np.array(losses)
+
+
+def curvatures(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """How sharply the loss of `filter_gradient` bends along its principal directions, smallest first: (kh * kw,).
+
+    They are the eigenvalues of 2 / n * sum over the n windows w of the image of w w^T. Gradient descent converges for
+    a learning rate below 2 / largest, and above it grows without bound.
+
+    Source: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998.
+    """
+    windows = sliding_window_view(np.asarray(image, np.float64), shape).reshape(-1, shape[0] * shape[1])
+    return np.linalg.eigvalsh(2 / len(windows) * windows.T @ windows)
+
+
+def weight_shapes() -> dict[str, tuple[int, ...]]:
+    """The small network's layers with weights, in forward order: {layer: shape of its weights}."""
+    return {**CONVOLUTIONS, "scores": SCORES}
+
+
+def normalize(images: np.ndarray) -> np.ndarray:
+    """The pixels that the small network wants: RGB from -1 to 1, so that gray is 0; any shape (..., 3)."""
+    return 2 * images.astype(np.float32) - 1
+
+
+def initial_weights(seed: int, *, scale: float = 1.0) -> Weights:
+    """The small network's first weights, for both frameworks: He-uniform filters, zero biases, drawn from `seed`.
+
+    A filter's weights are uniform within sqrt(6 / inputs), so that a ReLU network passes signals on at their size;
+    `scale` multiplies the three convolutions' and spoils that.
+
+    Source: He and others, "Delving deep into rectifiers", 2015.
+    """
+    generator = np.random.default_rng(seed)
+    weights = {}
+    for name, shape in weight_shapes().items():
+        bound = np.sqrt((6 if name in CONVOLUTIONS else 3) / np.prod(shape[1:]))
+        values = generator.uniform(-bound, bound, shape) * (scale if name in CONVOLUTIONS else 1)
+        weights[name] = (values.astype(np.float32), np.zeros(shape[0], np.float32))
+    return weights
+
+
+def batches(count: int, *, size: int, steps: int, seed: int) -> Iterator[np.ndarray]:
+    """`steps` batches of `size` indices below `count`: each index once before any comes twice, in an order from `seed`.
+
+    >>> [batch.tolist() for batch in batches(4, size=2, steps=3, seed=0)]
+    [[2, 0], [1, 3], [3, 2]]
+    """
+    generator = np.random.default_rng(seed)
+    waiting = np.empty(0, np.int64)
+    for _ in range(steps):
+        while len(waiting) < size:
+            waiting = np.concatenate([waiting, generator.permutation(count)])
+        yield waiting[:size]
+        waiting = waiting[size:]
+
+
+def plan(count: int, *, size: int, steps: int, seed: int, learning_rate: float) -> Iterator[tuple[np.ndarray, float]]:
+    """What to do in each step: a batch of indices, and the learning rate, a tenth in the last seventh, to settle."""
+    for step, indices in enumerate(batches(count, size=size, steps=steps, seed=seed)):
+        yield indices, learning_rate if step < 6 * steps // 7 else learning_rate / 10
+
+
+def filter_drift(now: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """How far each filter has gone from where it was, in units of its length then: |now - before| / |before|.
+
+    now, before : (out, in, kh, kw). Returns (out,). A filter that was zero gives infinity, or 0 if it still is.
+
+    >>> filter_drift(np.full((1, 1, 1, 2), 3.0), np.full((1, 1, 1, 2), 2.0))
+    array([0.5])
+    """
+    axes = tuple(range(1, now.ndim))
+    moved, length = (np.sqrt((one**2).sum(axis=axes)) for one in (now - before, before))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(moved == 0, 0.0, moved / length)
+
+
+def near_duplicates(filters: np.ndarray, threshold: float = 0.95) -> list[tuple[int, int]]:
+    """Pairs i < j of filters (out, in, kh, kw) that point the same way: cosine above `threshold`.
+
+    Filters that are not finite, or zero, are nobody's duplicates.
+    """
+    filters = np.where(np.isfinite(filters).all(axis=(1, 2, 3), keepdims=True), filters, 0)
+    rows, columns = np.nonzero(np.triu(cosine_similarities(filters) > threshold, k=1))
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+def neighbor_correlation(filters: np.ndarray) -> float:
+    """Correlation of weights that lie side by side, or one below the other, in filters (out, in, kh, kw): -1 to 1.
+
+    Weights drawn independently give 0, give or take 1 / sqrt(pairs). Photographs are smooth, and so are filters that
+    have learned from them. Raises ValueError for 1x1 filters, whose weights have no neighbors.
+
+    >>> round(neighbor_correlation(np.array([[[[1.0, 2.0, 3.0]]]])), 6)
+    1.0
+    """
+    filters = np.asarray(filters, np.float64)
+    first = np.concatenate([filters[..., :-1].ravel(), filters[..., :-1, :].ravel()])
+    second = np.concatenate([filters[..., 1:].ravel(), filters[..., 1:, :].ravel()])
+    if not first.size:
+        raise ValueError(f"expected filters larger than 1x1, got {filters.shape}: their weights have no neighbors")
+    first, second = first - first.mean(), second - second.mean()
+    length = np.sqrt((first**2).sum() * (second**2).sum())
+    return float((first * second).sum() / length) if length else 0.0
+
+
+def largest_possible(filters: np.ndarray, biases: np.ndarray, low: float, high: float) -> np.ndarray:
+    """The most that each filter can answer to any input whose values lie from `low` to `high`: (out,).
+
+    bias + sum of (weight * high where it is positive, weight * low where it is negative). A filter for which this is
+    not above 0 is dead behind its ReLU, whatever is shown: no data are needed to say so.
+    """
+    axes = tuple(range(1, filters.ndim))
+    return biases + (np.maximum(filters, 0) * high + np.minimum(filters, 0) * low).sum(axis=axes)

@@ -1,0 +1,488 @@
+"""The figures of Day 18. `python -m days.day18.code.visualizations` rebuilds days/day18/outputs/.
+
+draw_* turn arrays and snapshots into a described Figure. They show stored runs, so that all machines draw the same;
+`python -m days.day18.code.runs` trains those runs anew.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from days.common.datasets import BACKGROUND_NAMES, SHAPE_NAMES, Shapes, make_shapes
+from days.common.figures import (
+    ALARM,
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    ColorScale,
+    add_colorbar,
+    color_scale,
+    describe,
+    new_figure,
+    plain,
+    save_figure,
+    save_gif,
+    show_map,
+    tile,
+)
+from days.common.images import IMAGE_NAMES, load_image
+from days.common.paths import outputs_dir
+from days.day17.code import visualizations as day17
+from days.day17.code.feature_maps import feature_map
+from days.day18.code import training
+from days.day18.code.health import Finding, findings
+from days.day18.code.runs import RECIPES, watched_images
+from days.day18.code.snapshots import Snapshot
+from days.day18.code.storage import load_runs
+
+GREEN = "#2e7d4f"
+SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
+DEPTH_COLORS = (BLUE, ORANGE, GREEN, "#7b4fa3", "#a0522d", "#4aa3a2")
+STYLES = ("-", "--", ":", "-.")
+
+
+def visible_patches(filters: np.ndarray) -> np.ndarray:
+    """First filters (n, 3, k, k) as colors (n, k, k, 3), each at its own strength, mid-gray for 0.
+
+    A filter weaker than a twentieth of the strongest is not blown up beyond that: what has faded away looks gray.
+    """
+    strength = np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
+    return (0.5 + filters / (2 * np.maximum(strength, max(strength.max() / 20, 1e-12)))).transpose(0, 2, 3, 1)
+
+
+# ---------------------------------------------------------------- draw_*: arrays -> Figure
+
+
+def draw_shapes(data: Shapes) -> Figure:
+    """One image of each shape (a row) on each background (a column), taken from `data`."""
+    panels = []
+    for label in range(len(SHAPE_NAMES)):
+        for background in range(len(BACKGROUND_NAMES)):
+            first = np.flatnonzero((data.labels == label) & (data.backgrounds == background))[0]
+            panels.append(data.images[first])
+    size, columns = data.images.shape[1], len(BACKGROUND_NAMES)
+    sheet = np.nan_to_num(tile(np.stack(panels), columns, gap=3), nan=1.0)
+    figure = new_figure(6.4, 6.2)
+    axes = plain(figure.add_subplot(), "six shapes (labels), on six backgrounds that tell nothing", size=10)
+    axes.imshow(sheet, interpolation="nearest")
+    places = np.arange(columns) * (size + 3) + size / 2
+    axes.set_xticks(places, BACKGROUND_NAMES, fontsize=9)
+    axes.set_yticks(places, SHAPE_NAMES, fontsize=9)
+    axes.tick_params(length=0, colors=MUTED)
+    return describe(
+        figure,
+        f"A grid of {len(panels)} small colored pictures: a row for each shape, {', '.join(SHAPE_NAMES)}, and a column "
+        f"for each background, {', '.join(BACKGROUND_NAMES)}. Sizes, places, angles and colors vary.",
+    )
+
+
+def draw_learned_filters(rows: dict[str, tuple[np.ndarray, np.ndarray]], steps: Sequence[int], wanted) -> Figure:
+    """How one filter learns under several conditions: {name: (filters (n, k, k), losses (n,))}, shown at `steps`."""
+    figure = new_figure(9.6, 1.6 * len(rows) + 1.0)
+    grid = figure.subplots(len(rows), len(steps) + 2, squeeze=False, width_ratios=[1] * (len(steps) + 1) + [2.4])
+    high = float(np.abs(wanted).max())
+    scale = ColorScale("RdBu_r", -high, high)
+    said = []
+    for axes, (name, (filters, losses)) in zip(grid, rows.items(), strict=True):
+        for one, step in zip(axes, steps, strict=False):
+            show_map(plain(one, f"step {step}", size=8), filters[step], scale, "nearest")
+        axes[0].set_ylabel(name, fontsize=9)
+        show_map(plain(axes[-2], "wanted", size=8), wanted, scale, "nearest")
+        axes[-1].semilogy(losses, color=BLUE)
+        axes[-1].set_title("loss", fontsize=8)
+        axes[-1].tick_params(labelsize=7)
+        axes[-1].spines[["top", "right"]].set_visible(False)
+        said.append(f"{name}: loss from {losses[0]:.1g} to {losses[-1]:.1g}")
+    add_colorbar(figure, list(grid[:, :-1].ravel()), scale, "weight: red positive, blue negative, white 0; one scale")
+    return describe(figure, f"A filter at steps {', '.join(map(str, steps))} beside the wanted one. {'; '.join(said)}.")
+
+
+def draw_divergence(losses: dict[str, np.ndarray], bound: float) -> Figure:
+    """Losses of one filter at learning rates around the bound, step by step: {title: (n,)}."""
+    figure = new_figure(7.2, 2.8)
+    axes = figure.add_subplot()
+    for (name, values), color, style in zip(losses.items(), (BLUE, GREEN, ALARM), STYLES, strict=False):
+        axes.semilogy(values, color=color, linestyle=style, label=name)
+    axes.set_title(f"the bound on the learning rate: {bound:.3f}", fontsize=9)
+    _finish_axes(axes, "step", "loss")
+    axes.legend(fontsize=8, frameon=False)
+    said = "; ".join(f"{name}: {values[0]:.1g} to {values[-1]:.1g}" for name, values in losses.items())
+    return describe(figure, f"Curves of the loss at learning rates around the bound {bound:.3f}. {said}.")
+
+
+def draw_filters_over_time(snapshots: Sequence[Snapshot], layer: str = "conv1") -> Figure:
+    """One layer's filters at several moments: a row for each snapshot, a column for each filter."""
+    rows = [visible_patches(one.filters[layer]) for one in snapshots]
+    sheet = np.nan_to_num(tile(np.concatenate(rows), len(rows[0])), nan=1.0)
+    figure = new_figure(9.6, 0.5 + 9.6 * sheet.shape[0] / sheet.shape[1])
+    axes = plain(
+        figure.add_subplot(), f"the {len(rows[0])} filters of {layer}, each at its own strength; mid-gray = 0", size=10
+    )
+    axes.imshow(sheet, interpolation="nearest")
+    places = np.arange(len(rows)) * (rows[0].shape[1] + 1) + rows[0].shape[1] / 2
+    axes.set_yticks(places, [f"step {one.step}" for one in snapshots], fontsize=8)
+    axes.tick_params(length=0, colors=MUTED)
+    smooth = [training.neighbor_correlation(one.filters[layer]) for one in (snapshots[0], snapshots[-1])]
+    return describe(
+        figure,
+        f"Filters of {layer} as small color patches at steps {', '.join(str(one.step) for one in snapshots)}: noise at "
+        f"first, then slanted stripes, spots and edges. Neighboring weights correlate {smooth[0]:.2f} at first and "
+        f"{smooth[1]:.2f} at last.",
+    )
+
+
+def draw_filter_frame(snapshots: Sequence[Snapshot], at: int, layer: str = "conv1") -> Figure:
+    """One frame of the animation: the filters at snapshot `at`, and the share of the watched images named rightly."""
+    now = snapshots[at]
+    figure = new_figure(6.4, 2.9)
+    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
+    patches = visible_patches(now.filters[layer])
+    sheet = np.nan_to_num(tile(patches, 4), nan=1.0)
+    plain(left, f"{layer}, step {now.step}").imshow(sheet, interpolation="nearest")
+    steps = [one.step for one in snapshots]
+    right.plot(steps[: at + 1], [100 * one.accuracy for one in snapshots[: at + 1]], color=BLUE)
+    right.axhline(100 / now.categories, color=MUTED, linestyle=":", linewidth=1)
+    right.set(xlim=(0, steps[-1]), ylim=(0, 103))
+    right.set_title(f"{now.accuracy:.0%} of {WATCHED} watched images right\n(dotted: blind guessing)", fontsize=8)
+    _finish_axes(right, "step", "%")
+    return describe(figure, f"Step {now.step}: the filters, and {now.accuracy:.0%} right.")
+
+
+WATCHED = 60
+
+
+def draw_maps_over_time(snapshots: Sequence[Snapshot], image: np.ndarray, name: str, channels: int = 2) -> Figure:
+    """Maps of one image at several moments: a row for each of `channels` a layer, one scale a layer."""
+    rows = [(layer, channel) for layer in snapshots[0].maps for channel in range(channels)]
+    scales = {
+        layer: color_scale(np.stack([one.maps[layer][:channels] for one in snapshots])) for layer in snapshots[0].maps
+    }
+    figure = new_figure(9.6, 0.3 + 0.95 * len(rows))
+    grid = figure.subplots(len(rows), len(snapshots) + 1)
+    plain(grid[0, 0], f"a {name}", size=8).imshow(image)
+    for axes in grid[1:, 0]:
+        axes.axis("off")
+    for axes_row, (layer, channel) in zip(grid[:, 1:], rows, strict=True):
+        for axes, one in zip(axes_row, snapshots, strict=True):
+            title = f"step {one.step}" if (layer, channel) == rows[0] else ""
+            show_map(plain(axes, title, size=8), one.maps[layer][channel], scales[layer], "nearest")
+        if not channel:
+            axes_row[0].set_ylabel(f"{layer}\n0 to {scales[layer].high:.2g}", fontsize=8)
+    spread = {layer: [one.layers[layer].spread for one in (snapshots[0], snapshots[-1])] for layer in snapshots[0].maps}
+    said = ", ".join(f"{layer} {first:.2f} to {last:.2f}" for layer, (first, last) in spread.items())
+    return describe(
+        figure,
+        f"Feature maps of one image of a {name} at steps {', '.join(str(one.step) for one in snapshots)}, bright where "
+        f"a channel fires. The spread of the activations goes from first to last: {said}.",
+    )
+
+
+def draw_curves(snapshots: Sequence[Snapshot], title: str) -> Figure:
+    """Loss and accuracy, dead channels, and how far the filters have gone and how smooth they are, step by step."""
+    steps, last = [one.step for one in snapshots], snapshots[-1]
+    figure = new_figure(9.6, 2.8)
+    figure.suptitle(title, fontsize=10)
+    first, second, third = figure.subplots(1, 3)
+    first.plot(steps, [one.loss for one in snapshots], color=ALARM, label="loss")
+    first.plot(steps, [one.accuracy for one in snapshots], color=BLUE, linestyle="--", label="share right")
+    for layer, color, style in zip(last.layers, DEPTH_COLORS, STYLES, strict=False):
+        counts = [one.layers[layer].dead for one in snapshots]
+        second.plot(steps, counts, color=color, linestyle=style, label=f"{layer}, of {last.layers[layer].channels}")
+    begin = snapshots[0].filters["conv1"]
+    drift = [training.filter_drift(one.filters["conv1"], begin).mean() for one in snapshots]
+    smooth = [training.neighbor_correlation(one.filters["conv1"]) for one in snapshots]
+    third.plot(steps, drift, color=BLUE, label="drift from the start")
+    third.plot(steps, smooth, color=GREEN, linestyle="--", label="neighbor correlation")
+    for axes, name in zip((first, second, third), ("watched images", "dead channels", "filters of conv1"), strict=True):
+        axes.set_title(name, fontsize=9)
+        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+        _finish_axes(axes, "step")
+        axes.legend(fontsize=8, frameon=False)
+    second.set_ylim(top=1.6 * second.get_ylim()[1])
+    dead = ", ".join(f"{state.dead} of {layer}" for layer, state in last.layers.items())
+    return describe(
+        figure,
+        f"Curves over {last.step} steps. Loss from {snapshots[0].loss:.2f} to {last.loss:.2f}; share right from "
+        f"{snapshots[0].accuracy:.2f} to {last.accuracy:.2f}; dead at last: {dead}; the filters of conv1 drift by "
+        f"{drift[-1]:.1f} of their length, and neighboring weights come to correlate {smooth[-1]:.2f}.",
+    )
+
+
+def draw_runs(runs: dict[str, Sequence[Snapshot]], captions: dict[str, str]) -> Figure:
+    """The filters of conv1 with which each run ended, a row for each, with a caption beside it."""
+    figure = new_figure(9.6, 0.75 * len(runs) + 0.4)
+    grid = figure.subplots(len(runs), 2, width_ratios=[3.1, 1])
+    figure.suptitle("the 16 filters of conv1 at the end, each at its own strength; mid-gray = 0", fontsize=10)
+    for (picture, text), (name, snapshots) in zip(grid, runs.items(), strict=True):
+        patches = visible_patches(snapshots[-1].filters["conv1"])
+        sheet = np.nan_to_num(tile(patches, len(patches)), nan=1.0)
+        plain(picture).imshow(sheet, interpolation="nearest")
+        text.axis("off")
+        text.text(0, 0.5, f"{name}\n{captions[name]}", va="center", fontsize=8, color=INK, linespacing=1.5)
+    said = "; ".join(f"{name}: {caption}".replace("\n", ", ") for name, caption in captions.items())
+    return describe(
+        figure, f"Six rows of 16 small color patches, the first filters that each training ended with. {said}."
+    )
+
+
+def draw_trained_or_random(
+    correlations: dict[str, tuple[float, float]], slices: tuple[np.ndarray, np.ndarray], layer: str
+) -> Figure:
+    """Neighbor correlation by layer, trained and random, beside slices (n, k, k) of filters of `layer`, of both."""
+    figure = new_figure(9.6, 3.3)
+    chart, *pictures = figure.subplots(1, 3, width_ratios=[1.9, 1, 1])
+    places = np.arange(len(correlations))
+    for which, (name, color) in enumerate((("trained", BLUE), ("random", ORANGE))):
+        values = [pair[which] for pair in correlations.values()]
+        bars = chart.bar(places + 0.4 * which - 0.2, values, 0.38, color=color, label=name)
+        chart.bar_label(bars, [f"{abs(value):.2f}" for value in values], fontsize=7, padding=1)
+    chart.set_xticks(places, [name.replace(".expand3x3", "") for name in correlations], fontsize=8)
+    chart.set_title("correlation of neighboring weights (3x3 filters)", fontsize=9)
+    chart.spines[["top", "right"]].set_visible(False)
+    chart.tick_params(labelsize=8)
+    chart.legend(fontsize=8, frameon=False, loc="upper left")
+    for axes, panels, name in zip(pictures, slices, ("trained", "random"), strict=True):
+        sheet = tile(panels / np.abs(panels).max(axis=(1, 2), keepdims=True), 8)
+        show_map(plain(axes, f"{name}: slices of {layer}", size=8), sheet, ColorScale("RdBu_r", -1, 1), "nearest")
+        axes.set_xlabel("each at its own strength; white is 0", fontsize=7)
+    said = ", ".join(f"{name} {one:.2f} and {other:.2f}" for name, (one, other) in correlations.items())
+    return describe(
+        figure,
+        f"Bars of the correlation of neighboring weights, trained and random: {said}. Beside them slices of filters of "
+        f"{layer}: smooth blobs where trained, noise where random.",
+    )
+
+
+def draw_activation_distributions(values: dict[str, dict[str, np.ndarray]]) -> Figure:
+    """Which share of a layer's units exceeds so many times their mean: {layer: {network: values (n,)}}."""
+    figure = new_figure(9.6, 2.7)
+    marks, said = np.linspace(0, 60, 241), []
+    for axes, (layer, networks) in zip(figure.subplots(1, len(values), sharey=True), values.items(), strict=True):
+        for (name, one), color, style in zip(networks.items(), (BLUE, ORANGE), STYLES, strict=False):
+            scaled = np.sort(one / one.mean())
+            above = 1 - np.searchsorted(scaled, marks, side="right") / len(scaled)
+            axes.semilogy(marks, np.where(above > 0, above, np.nan), color=color, linestyle=style, label=name)
+            said.append(f"{layer} {name}: {above[0]:.0%} of the units fire, largest {scaled[-1]:.0f} times the mean")
+        axes.set_title(layer, fontsize=9)
+        axes.set_ylim(1e-6, 1)
+        _finish_axes(axes, "times the mean activation")
+    figure.axes[0].set_ylabel("share of units above", fontsize=8)
+    figure.axes[0].legend(fontsize=8, frameon=False)
+    return describe(figure, f"Falling curves of activations, trained and random. {'; '.join(said)}.")
+
+
+def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[Finding], title: str = "training") -> Figure:
+    """The state of a training at a glance: loss, dead channels, spread and gradient by layer, and what was found."""
+    now, steps = snapshots[-1], [one.step for one in snapshots]
+    lines = [one.sentence for one in found[:6]] or ["Nothing suspicious in what was watched."]
+    lines = [part for line in lines for part in textwrap.wrap(line, 150)]
+    figure = new_figure(9.6, 2.75 + 0.17 * len(lines))
+    upper, lower = figure.subfigures(2, 1, height_ratios=[2.6, 0.15 + 0.17 * len(lines)])
+    loss, dead, spread, gradient = upper.subplots(1, 4)
+    upper.suptitle(f"{title}, step {now.step}: {now.accuracy:.0%} right, loss {now.loss:.2f}", fontsize=10)
+    loss.plot(steps, [one.loss for one in snapshots], color=INK)
+    loss.axhline(np.log(now.categories), color=MUTED, linestyle=":", linewidth=1)
+    for place, layer in enumerate(now.layers):
+        states = [one.layers[layer] for one in snapshots]
+        look = {"color": _depth_color(place, len(now.layers)), "linestyle": STYLES[place % 4], "label": layer}
+        dead.plot(steps, [100 * state.dead / state.channels for state in states], **look)
+        spread.plot(steps, [max(state.spread, 1e-9) / now.input_spread for state in states], **look)
+        gradient.plot(steps, [max(state.gradient / max(state.weights, 1e-9), 1e-9) for state in states], **look)
+    titles = (
+        "loss (dotted: guessing)",
+        "% of channels dead",
+        "spread / input's (0: bottom)",
+        "|gradient| / |weights| (0: bottom)",
+    )
+    for axes, name in zip((loss, dead, spread, gradient), titles, strict=True):
+        axes.set_title(name, fontsize=8)
+        _finish_axes(axes, "step")
+    dead.set_ylim(-3, 103)
+    spread.set_yscale("log")
+    gradient.set_yscale("log")
+    dead.legend(fontsize=7, frameon=False, ncols=1 + len(now.layers) // 8)
+    color = ALARM if found else GREEN
+    lower.text(0.01, 0.95, "\n".join(lines), va="top", fontsize=8, color=color, linespacing=1.4)
+    return describe(figure, f"{title}, step {now.step}. {' '.join(one.sentence for one in found) or lines[0]}")
+
+
+def _depth_color(place: int, count: int):
+    if count <= len(DEPTH_COLORS):
+        return DEPTH_COLORS[place]
+    from matplotlib import colormaps
+
+    return colormaps["viridis"](0.9 * place / (count - 1))
+
+
+def _finish_axes(axes, across: str, up: str = "") -> None:
+    axes.set_xlabel(across, fontsize=8)
+    axes.set_ylabel(up, fontsize=8)
+    axes.tick_params(labelsize=7)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+# ---------------------------------------------------------------- the lesson's own material
+
+
+@dataclass
+class Lesson(day17.Lesson):
+    """Day 17's material, the stored runs, and the photo that one filter learns from."""
+
+    @cached_property
+    def runs(self) -> dict[str, list[Snapshot]]:
+        """The stored trainings."""
+        return load_runs()
+
+    @cached_property
+    def gray_cat(self) -> np.ndarray:
+        """The cat in gray, from 0 to 1, (96, 96)."""
+        return load_image("chelsea", size=96).mean(axis=2)
+
+    def learned(self, image: np.ndarray, *, share: float = 0.95, steps: int = 300):
+        """A 3x3 filter that learns Sobel's from an image, at `share` of the bound: filters, losses."""
+        rate = share * 2 / training.curvatures(image, (3, 3))[-1]
+        start = np.random.default_rng(0).normal(0, 0.1, (3, 3))
+        return training.learn_filter(image, feature_map(image, SOBEL), start, learning_rate=rate, steps=steps)
+
+    def correlations(self) -> dict[str, tuple[float, float]]:
+        """Neighbor correlation of SqueezeNet's 3x3 filters, trained and random, by layer."""
+        layers = ["conv1", *(f"fire{number}.expand3x3" for number in range(2, 10))]
+        pairs = [[self.filters(layer, model) for model in (self.model, self.untrained)] for layer in layers]
+        return {
+            layer: tuple(training.neighbor_correlation(one) for one in pair)
+            for layer, pair in zip(layers, pairs, strict=True)
+        }
+
+    def activation_values(self, layers: Sequence[str] = ("conv1_activation", "fire5", "fire9")):
+        """All activations of SqueezeNet's layers on the seven photos, trained and random."""
+        photos = [load_image(name, size=224) for name in IMAGE_NAMES]
+        networks = {"trained": self.model, "random": self.untrained}
+        return {
+            layer: {
+                name: np.concatenate([self.maps(layer, photo, model).ravel() for photo in photos])
+                for name, model in networks.items()
+            }
+            for layer in layers
+        }
+
+
+SHOWN_STEPS = (0, 1, 3, 10, 30, 100, 300)
+MOMENTS = (0, 1, 2, 4, 6, 8, 12, 16, 24, 40)
+MAP_MOMENTS = (0, 1, 6, 9, 10, 12, 16, 40)
+
+
+def caption(name: str, snapshots: Sequence[Snapshot]) -> str:
+    """What a run is and how it ended, in three short lines."""
+    last = snapshots[-1]
+    smooth = training.neighbor_correlation(last.filters["conv1"])
+    drift = training.filter_drift(last.filters["conv1"], snapshots[0].filters["conv1"]).mean()
+    return (
+        f"{RECIPES[name].description}\n{last.accuracy:.0%} of the watched right after {last.step} steps\n"
+        f"neighbors {smooth:.2f}, drift {drift:.1f}"
+    )
+
+
+def _figure_shapes(lesson: Lesson) -> Figure:
+    return draw_shapes(make_shapes(600, seed=2))
+
+
+def _figure_learned(lesson: Lesson) -> Figure:
+    photo = lesson.gray_cat
+    rows = {"the photo as it is": lesson.learned(photo), "its mean taken away": lesson.learned(photo - photo.mean())}
+    return draw_learned_filters(rows, SHOWN_STEPS, SOBEL)
+
+
+def _figure_divergence(lesson: Lesson) -> Figure:
+    image = lesson.gray_cat - lesson.gray_cat.mean()
+    losses = {f"{share:.2f} of it": lesson.learned(image, share=share, steps=200)[1] for share in (0.5, 0.98, 1.02)}
+    return draw_divergence(losses, 2 / training.curvatures(image, (3, 3))[-1])
+
+
+def _figure_filters(lesson: Lesson) -> Figure:
+    return draw_filters_over_time([lesson.runs["honest"][at] for at in MOMENTS])
+
+
+def _figure_maps(lesson: Lesson) -> Figure:
+    data = watched_images()
+    return draw_maps_over_time(
+        [lesson.runs["honest"][at] for at in MAP_MOMENTS], data.images[0], SHAPE_NAMES[data.labels[0]]
+    )
+
+
+def _figure_curves(lesson: Lesson) -> Figure:
+    return draw_curves(lesson.runs["honest"], f"the honest training: {RECIPES['honest'].description}")
+
+
+def _figure_runs(lesson: Lesson) -> Figure:
+    return draw_runs(lesson.runs, {name: caption(name, snapshots) for name, snapshots in lesson.runs.items()})
+
+
+def _figure_dashboard(name: str, count: int | None = None) -> Callable[[Lesson], Figure]:
+    def draw(lesson: Lesson) -> Figure:
+        snapshots = lesson.runs[name][:count]
+        return draw_dashboard(snapshots, findings(snapshots), f"{name}: {RECIPES[name].description}")
+
+    return draw
+
+
+def _figure_trained(lesson: Lesson) -> Figure:
+    layer = "fire8.expand3x3"
+    slices = [lesson.filters(layer, model)[:8, :8].reshape(-1, 3, 3) for model in (lesson.model, lesson.untrained)]
+    return draw_trained_or_random(lesson.correlations(), tuple(slices), layer)
+
+
+FIGURES: dict[str, Callable[[Lesson], Figure]] = {
+    "00_shapes.png": _figure_shapes,
+    "01_one_filter_learns.png": _figure_learned,
+    "02_learning_rate_bound.png": _figure_divergence,
+    "04_filters_over_time.png": _figure_filters,
+    "05_maps_over_time.png": _figure_maps,
+    "06_curves.png": _figure_curves,
+    "07_six_trainings.png": _figure_runs,
+    "08_dashboard_too_fast.png": _figure_dashboard("too fast", 13),
+    "09_dashboard_faint.png": _figure_dashboard("faint start", 13),
+    "10_dashboard_healthy.png": _figure_dashboard("honest"),
+    "11_trained_or_random.png": _figure_trained,
+    "12_activations.png": lambda lesson: draw_activation_distributions(lesson.activation_values()),
+}
+LEARNING_GIF = "03_filters_learning.gif"
+
+
+def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
+    """Rebuild one still figure of `FIGURES` in the day's outputs folder and return its path."""
+    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(18) / name)
+
+
+def anim_filters_learning(lesson: Lesson | None = None) -> Path:
+    """Rebuild the animation: the first filters of the honest training, from noise to detectors."""
+    snapshots = (lesson or Lesson()).runs["honest"]
+    shown = [*range(len(snapshots)), *[len(snapshots) - 1] * 8]
+    frames = (draw_filter_frame(snapshots, at) for at in shown)
+    alt = "Sixteen patches of colored noise turn into slanted stripes, edges and spots while the share of rightly "
+    return save_gif(frames, outputs_dir(18) / LEARNING_GIF, alt + "named images climbs from a sixth to all.")
+
+
+def main() -> list[Path]:
+    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
+    from tqdm.auto import tqdm
+
+    lesson = Lesson()
+    jobs: Iterator[str] = tqdm(sorted([*FIGURES, LEARNING_GIF]), desc="Day 18 figures", unit="figure")
+    return [
+        anim_filters_learning(lesson)
+        if name == LEARNING_GIF
+        else save_figure(FIGURES[name](lesson), outputs_dir(18) / name)
+        for name in jobs
+    ]
+
+
+if __name__ == "__main__":
+    main()
