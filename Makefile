@@ -1,7 +1,7 @@
 # Seeing CNNs. `make help` lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help lab test figures notebooks lint bench clean
+.PHONY: help lab test figures notebooks weights lint bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -25,6 +25,9 @@ notebooks: .venv/installed  ## run the notebooks and store their outputs (DAY=17
 	@for day in $(DAYS); do $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 	  --ExecutePreprocessor.timeout=180 --ExecutePreprocessor.record_timing=False \
 	  --ExecutePreprocessor.store_widget_state=False days/$$day/*.ipynb || exit 1; done
+
+weights: .venv/installed  ## train Day 18's networks anew and store weights and snapshots (two minutes)
+	$(BIN)/python -m days.day18.code.runs
 
 lint: .venv/installed-test  ## check style and format of code and notebooks
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ def compare(ours: Callable, theirs: Callable, *, seconds: float = 4.0) -> tuple[
     end = time.perf_counter() + seconds
     for function in (ours, theirs, ours, theirs):
         function()
-    while time.perf_counter() < end or len(times[0]) < 5:
+    while time.perf_counter() < end or len(times[0]) < 9:
         for function, found in zip((ours, theirs), times, strict=True):
             start = time.perf_counter()
             function()
@@ -95,10 +95,52 @@ def feature_map_rows() -> Iterator[Row]:
         )
 
 
+def watch_rows() -> Iterator[Row]:
+    """A hundred steps of Day 18's training with a watch, a snapshot every 25 steps, against the same without."""
+    from days.day18.code import runs, torch_backend, training
+
+    backends = [torch_backend]
+    if keras_is_installed():
+        from days.day18.code import keras_backend
+
+        backends.append(keras_backend)
+    images, watched = runs.training_images(), runs.watched_images()
+    for backend in backends:
+        network = backend.small_cnn(training.initial_weights(0))
+        watch = backend.watch(network, backend.to_batch(watched.images), watched.labels)
+        descend = backend.descent(network)
+
+        def train(look, descend=descend):
+            for step, (chosen, rate) in enumerate(training.plan(12_000, size=64, steps=100, seed=0, learning_rate=0.1)):
+                look(step)
+                descend(images.images[chosen], images.labels[chosen], rate)
+
+        def watched_training(train=train, watch=watch):
+            watch.snapshots.clear()
+            train(watch)
+
+        name = backend.__name__.split(".")[-1].removesuffix("_backend")
+        yield f"100 watched steps, {name}", watched_training, "100 steps", lambda train=train: train(lambda step: None)
+
+
+def shapes_rows() -> Iterator[Row]:
+    """Ten thousand images of 32x32 against ten thousand images' worth of random numbers."""
+    from days.common.datasets import make_shapes
+
+    generator = np.random.default_rng(0)
+    yield (
+        "make_shapes(10,000)",
+        lambda: make_shapes(10_000, seed=0),
+        "as many normal numbers",
+        lambda: generator.standard_normal((10_000, 32, 32, 3), np.float32),
+    )
+
+
 def main() -> None:
     """Print one Markdown row for each comparison as soon as it is measured."""
     print("| ours | beside | ms | ms beside | ratio |\n| --- | --- | --- | --- | --- |")
-    for rows in (feature_map_rows, torch_rows, *([keras_rows] if keras_is_installed() else [])):
+    keras = [keras_rows] if keras_is_installed() else []
+    for rows in (feature_map_rows, torch_rows, *keras, shapes_rows, watch_rows):
         for name, ours, peer, theirs in rows():
             one, other = compare(ours, theirs)
             print(f"| {name} | {peer} | {one:.2f} | {other:.2f} | {one / other:.2f} |", flush=True)

@@ -47,6 +47,12 @@ def page(lab):
 
 
 @pytest.fixture(scope="module")
+def page18(lab):
+    """Day 18, all cells run."""
+    return run_lesson(lab, "days/day18/day18_watching_a_cnn_learn.ipynb")
+
+
+@pytest.fixture(scope="module")
 def page19(lab):
     """Day 19, all cells run."""
     return run_lesson(lab, "days/day19/day19_feature_visualization.ipynb")
@@ -110,6 +116,23 @@ def test_a_wrong_and_a_right_answer_get_their_verdicts(page):
     assert "every filter lies on its side" in wrong
     right = answer_exercise(page, "kernel.transpose(3, 2, 0, 1)")
     assert "correct" in right
+
+
+def test_day_18_runs_and_its_dashboard_follows_the_training(page18):
+    assert_no_error_and_no_warning(page18)
+    picture = page18.locator("img.dashboard-picture")
+    scroll_to(page18, picture)
+    assert picture.evaluate("image => image.naturalWidth") > 500
+    warnings = page18.locator("li").filter(has_text="channels are dead, silent on every watched image")
+    warnings.first.wait_for(timeout=15_000)
+    scroll_to(page18, page18.get_by_role("button", name="Start", exact=True))
+    page18.get_by_role("button", name="Start", exact=True).click()
+    caption = page18.get_by_text("too fast, step", exact=False)
+    caption.filter(has_text="channels are dead").first.wait_for(timeout=30_000)
+    page18.get_by_role("button", name="Stop", exact=True).click()
+    page18.wait_for_function(
+        "() => [...document.querySelectorAll('button')].some(b => b.innerText === 'Stop' && b.disabled)"
+    )
 
 
 def test_day_19_runs_and_its_picture_grows_and_stops(page19):

@@ -203,7 +203,7 @@ def test_capture_runs_no_layer_deeper_than_asked_for(squeezenet, cat):
 
 
 def test_keras_capture_runs_no_layer_deeper_than_asked_for(keras_squeezenet, keras_backend):
-    names = [layer.name for layer in keras_backend._submodel(keras_squeezenet.network, ["fire3", "conv1"]).layers]
+    names = [layer.name for layer in keras_backend.submodel(keras_squeezenet.network, ["fire3", "conv1"]).layers]
     assert names[-1] == "fire3"
     assert "pool3" not in names
 

@@ -182,9 +182,9 @@ def test_both_frameworks_are_one_network(data):
     np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(one).max())
 
 
-@pytest.mark.parametrize(("steps", "tolerance"), [(1, 1e-6), (14, 1e-4)])
+@pytest.mark.parametrize(("steps", "tolerance"), [(1, 1e-6), (7, 1e-3)])
 def test_both_frameworks_take_the_same_steps(data, steps, tolerance):
-    """14 steps are enough to reach the last seventh, with its smaller learning rate."""
+    """Seven steps are enough to reach the last seventh, with its smaller learning rate."""
     keras_backend = pytest.importorskip("days.day18.code.keras_backend")
     found = []
     for backend in (torch_backend, keras_backend):
@@ -627,7 +627,7 @@ def spoiled(change, activation=nn.ReLU):
 
 def test_each_planted_fault_gets_its_own_sentence():
     def kill(network):
-        network.conv2.bias.data[:10] = -1e4
+        network.conv2.bias.data[:20] = -1e4
 
     def swell(network):
         network.conv1.weight.data *= 100
@@ -638,7 +638,7 @@ def test_each_planted_fault_gets_its_own_sentence():
     def poison(network):
         network.conv3.weight.data[0] = math.nan
 
-    assert "10 of 32 channels are dead" in spoiled(kill)["dead", "conv2"]
+    assert "20 of 32 channels are dead" in spoiled(kill)["dead", "conv2"]
     assert "times as wide as the input" in spoiled(swell)["exploding", "conv1"]
     assert "496 pairs of its 32 filters" in spoiled(copy_filters)["duplicates", "conv2"]
     assert "The loss is nan" in spoiled(poison)["not finite", ""]
@@ -651,7 +651,7 @@ def test_each_planted_fault_gets_its_own_sentence():
 def test_a_finding_says_since_when(stored):
     dead = next(one for one in findings(stored["too fast"]) if one.layer == "conv3")
     assert dead.since == 5
-    assert "since step 5" in dead.sentence
+    assert "warning since step 5" in dead.sentence
 
 
 # ------------------------------------------------------------ storing
@@ -662,11 +662,16 @@ def test_runs_survive_storing(tmp_path, watched):
     watch = torch_backend.watch(network, torch_backend.to_batch(watched.images), watched.labels)
     watch.finish(0)
     path = storage.save_runs(
-        {"a run": watch.snapshots}, tmp_path / "r.safetensors", layer="conv2", channels={"a run": {"conv3": [5, 2]}}
+        {"a run": watch.snapshots},
+        tmp_path / "r.safetensors",
+        layer="conv2",
+        channels={"a run": {"conv3": [5, 2]}},
+        results={"a run": {"held out": 0.5}},
     )
     (again,) = storage.load_runs(path)["a run"]
     assert again.layers == watch.snapshots[0].layers
     assert list(again.filters) == ["conv2"]
+    assert storage.load_results(path) == {"a run": {"held out": 0.5}}
     np.testing.assert_allclose(again.filters["conv2"], watch.snapshots[0].filters["conv2"], atol=1e-3)
     np.testing.assert_allclose(again.maps["conv3"], watch.snapshots[0].maps["conv3"][[5, 2]], rtol=1e-3, atol=1e-4)
 
@@ -776,3 +781,172 @@ def test_a_watch_is_called_between_snapshots_for_nothing():
     for step in (1, 2, 9, 11):
         assert watch(step) is None
     assert calls == []
+
+
+# ------------------------------------------------------------ defects that were found once
+
+
+def behind(network, images=2, size=32):
+    """Which layer is watched for each convolution of a torch network that gives scores."""
+    return torch_backend._activations_behind(network, torch.zeros(images, 3, size, size))
+
+
+def test_what_runs_next_is_not_what_is_fed_torch():
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.relu_a, self.relu_b = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 5, 1), nn.ReLU(), nn.ReLU()
+            self.c, self.norm, self.late = nn.Conv2d(9, 6, 1), nn.BatchNorm2d(6), nn.ReLU()
+
+        def forward(self, x):
+            a, b = self.a(x), self.b(x)
+            a, b = self.relu_a(a), self.relu_b(b)
+            x = torch.max_pool2d(torch.relu(self.c(torch.cat([a, b], 1))), 2)
+            return self.late(self.norm(x)).mean(dim=(2, 3))
+
+    assert behind(Branches()) == {"a": "relu_a", "b": "relu_b", "c": "c"}
+
+
+def test_what_is_listed_next_is_not_what_is_fed_keras(keras_squeezenet):
+    from days.day18.code import keras_backend
+
+    found = keras_backend._activations_behind(keras_squeezenet.network)
+    for block in ("fire2", "fire9"):
+        for part in ("squeeze", "expand1x1", "expand3x3"):
+            assert found[f"{block}.{part}"] == f"{block}.{part}_activation"
+
+
+def test_the_loss_is_that_of_the_networks_output_even_if_it_is_an_operation(data):
+    keras_backend = pytest.importorskip("days.day18.code.keras_backend")
+    keras = keras_backend.keras
+    start = keras.Input((32, 32, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3, activation="relu")(start))
+    network = keras.Model(start, keras.layers.Dense(6)(pooled) * 20.0 - 3.0)
+    batch, labels = keras_backend.to_batch(data.images[:60]), data.labels[:60]
+    expected = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, network(batch))
+    assert keras_backend.watch(network, batch, labels).finish(0).loss == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_gradients_that_were_there_before_do_not_count(data):
+    found = []
+    for stale in (False, True):
+        network = torch_backend.small_cnn(initial_weights(0))
+        if stale:
+            network(torch_backend.to_batch(data.images[:10])).square().sum().backward()
+        torch_backend.train(network, data, steps=3, progress=False)
+        found.append(torch_backend.weights_of(network))
+    assert same_weights(*found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"batch": 0}, "batches of at least one, got 640 and 0"),
+        ({"learning_rate": math.nan}, "finite learning rate of at least 0, got nan"),
+        ({"learning_rate": -0.1}, "finite learning rate of at least 0, got -0.1"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(backend, data, arguments, words):
+    network = backend.small_cnn(initial_weights(0))
+    with pytest.raises(ValueError, match=words):
+        backend.train(network, data, steps=2, progress=False, **arguments)
+    with pytest.raises(ValueError, match="expected at least one image"):
+        backend.train(network, data[:0], steps=2, progress=False)
+
+
+def test_a_learning_rate_of_0_changes_nothing(backend, data):
+    network = backend.small_cnn(initial_weights(0))
+    assert backend.train(network, data, steps=3, learning_rate=0, progress=False).stopped == ""
+    assert same_weights(backend.weights_of(network), initial_weights(0))
+
+
+def test_a_leaky_relu_is_not_called_saturated():
+    values = np.random.default_rng(0).normal(size=(8, 4, 6, 6))
+    assert saturated_share(np.where(values > 0, values, 0.01 * values)) < 0.1
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_is_summed_in_full(kind, data):
+    network = torch_backend.small_cnn(initial_weights(0))
+    batch, labels = torch_backend.to_batch(data.images[:60]), data.labels[:60]
+    full = torch_backend.watch(network, batch, labels).finish(0)
+    half = torch_backend.watch(network.to(kind), batch, labels).finish(0)
+    assert half.layers["conv1"].spread == pytest.approx(full.layers["conv1"].spread, rel=0.02)
+    assert half.loss == pytest.approx(full.loss, rel=0.02)
+
+
+def test_a_constant_input_raises_no_alarm_about_its_spread(data):
+    network = torch_backend.small_cnn(initial_weights(0))
+    network.conv1.bias.data += 1
+    watch = torch_backend.watch(network, torch.full((10, 3, 32, 32), -1.0), data.labels[:10])
+    watch.finish(0)
+    assert "exploding" not in {one.kind for one in findings(watch.snapshots)}
+
+
+def test_parametrized_filters_are_watched_and_unchanged(data):
+    convolution = nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 8, 3))
+    network = nn.Sequential(convolution, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 6)).train()
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    watch = torch_backend.watch(network, torch_backend.to_batch(data.images[:60]), data.labels[:60])
+    assert watch.finish(0).layers["0"].gradient > 0
+    assert all(torch.equal(network.state_dict()[name], value) for name, value in state.items())
+
+
+def test_a_dropout_that_always_draws_leaves_the_random_numbers_alone(data):
+    class Draws(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 8, 3), nn.Linear(8, 6)
+
+        def forward(self, x):
+            return self.head(nn.functional.dropout(torch.relu(self.conv(x)).mean(dim=(2, 3)), 0.5))
+
+    before = torch.random.get_rng_state()
+    network = Draws()
+    torch.random.set_rng_state(before)
+    torch_backend.watch(network, torch_backend.to_batch(data.images[:10]), data.labels[:10]).finish(0)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_frozen_later_or_separable_layers_have_no_gradient_keras(data):
+    keras_backend = pytest.importorskip("days.day18.code.keras_backend")
+    keras = keras_backend.keras
+    layers = keras.layers
+    network = keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            layers.Conv2D(4, 3, activation="relu", name="one"),
+            layers.SeparableConv2D(6, 3, activation="relu", name="two"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(6),
+        ]
+    )
+    watch = keras_backend.watch(network, keras_backend.to_batch(data.images[:60]), data.labels[:60])
+    first = watch.finish(0).layers
+    assert first["one"].gradient > 0
+    assert math.isnan(first["two"].gradient)
+    network.get_layer("one").trainable = False
+    assert math.isnan(watch.finish(1).layers["one"].gradient)
+
+
+def test_stopped_in_the_last_step_is_not_stopped(data):
+    network = torch_backend.small_cnn(initial_weights(0))
+    assert torch_backend.train(network, data, steps=4, callback=PressStop(3), progress=False).stopped == ""
+
+
+def test_a_dashboard_takes_any_title_and_nothing_to_draw(stored):
+    from days.common.figures import picture_bytes
+    from days.day18.code.explorer import Dashboard
+
+    Dashboard(Watch(lambda: None, every=5)).draw()
+    assert picture_bytes(viz.draw_dashboard(stored["honest"][:2], [], "a $x^{ b$"))
+
+
+def test_no_color_of_a_star_runs_over_its_tips():
+    """Where the outline is far, the background of the same image without an object is all there is."""
+    from days.common.datasets import _star
+
+    y, x = np.mgrid[-3:3:0.01, -3:3:0.01]
+    distance, radius = _star(x, y), np.hypot(x, y)
+    assert (distance[radius > 1.673 + 0.01] > 0).all()
+    assert (distance >= radius - 1.673 - 1e-6).all()

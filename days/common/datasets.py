@@ -161,7 +161,8 @@ def _star(x, y, reach=1.673, waist=0.382):
     notch = np.array([math.cos(fifth / 2), math.sin(fifth / 2)]) * waist * reach
     along = notch - [reach, 0]
     normal = np.array([along[1], -along[0]]) / np.hypot(*along)
-    return (radius * np.cos(turn) - reach) * np.float32(normal[0]) + radius * np.sin(turn) * np.float32(normal[1])
+    edge = (radius * np.cos(turn) - reach) * np.float32(normal[0]) + radius * np.sin(turn) * np.float32(normal[1])
+    return np.maximum(edge, radius - reach)  # beyond a tip, where the edges' lines would go on
 
 
 _DISTANCES: tuple[Callable, ...] = (_disc, _ring, _square, _triangle, _cross, _star)

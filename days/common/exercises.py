@@ -180,6 +180,7 @@ def _difference(got, wanted, tolerance: float) -> str:
             return f"you returned {_brief(keys)}, wanted a dict with the keys {list(wanted)}."
         parts = ((f"at {key!r} ", got[key], wanted[key]) for key in wanted)
     elif isinstance(wanted, tuple):
+        got = tuple(got) if isinstance(got, np.ndarray) and got.ndim == 1 else got
         if not isinstance(got, (tuple, list)) or len(got) != len(wanted):
             return f"you returned {_brief(got)}, wanted {_brief(wanted)}."
         parts = ((f"in place {place} ", one, other) for place, (one, other) in enumerate(zip(got, wanted, strict=True)))

@@ -45,7 +45,7 @@ def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray
         or with NaN; a network that is no graph of layers.
     """
     layers = check_layers(layers)
-    _check_network(network)
+    check_network(network)
     batch = check_batch(network, batch)
     known = named_layers(network)
     for name in layers:
@@ -58,7 +58,7 @@ def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray
 
 def run_to(network, layer: str, batch):
     """One layer's answer as a live tensor (N, H, W, C), for gradients: no deeper layer runs."""
-    _check_network(network)
+    check_network(network)
     known = named_layers(network)
     if layer not in known:
         raise unknown_layer(layer, list(known))
@@ -140,7 +140,8 @@ def _tensors(network, layers: list[str]) -> list:
     return [found[name] for name in layers]
 
 
-def _check_network(network) -> None:
+def check_network(network) -> None:
+    """Raise ValueError for anything but a functional or built sequential model with channels last."""
     if not isinstance(network, keras.Model):
         raise ValueError(f"expected a Keras model, got {type(network).__name__}: load_model(...).network is one")
     if not getattr(network, "inputs", None):

@@ -49,7 +49,9 @@ class Dashboard:
         self.draw()
 
     def draw(self) -> None:
-        """Draw the snapshots taken so far."""
+        """Draw the snapshots taken so far, if there are any."""
+        if not self.watch.snapshots:
+            return
         began = time.monotonic()
         found = findings(self.watch.snapshots)
         self.picture.value = picture_bytes(draw_dashboard(self.watch.snapshots, found, self.title))

@@ -37,14 +37,16 @@ def findings(snapshots: Sequence[Snapshot]) -> list[Finding]:
     for kind, (is_wrong, say) in _NETWORK_RULES.items():
         if is_wrong(now):
             since = _since(snapshots, is_wrong)
-            found.append(Finding(kind, "", since, f"{say(now)}, since step {since}. {_ADVICE[kind]}"))
+            found.append(Finding(kind, "", since, f"{say(now)} (warning since step {since}). {_ADVICE[kind]}"))
             break
     for layer, state in now.layers.items():
         for kind, (is_wrong, say) in _LAYER_RULES.items():
             if is_wrong(state, now):
                 since = _since(snapshots, lambda one, layer=layer, rule=is_wrong: rule(one.layers[layer], one))
                 found.append(
-                    Finding(kind, layer, since, f"{layer}: {say(state, now)} since step {since}. {_ADVICE[kind]}")
+                    Finding(
+                        kind, layer, since, f"{layer}: {say(state, now)} (warning since step {since}). {_ADVICE[kind]}"
+                    )
                 )
                 break
     return found
@@ -85,10 +87,10 @@ _LAYER_RULES: dict[str, tuple[Callable[[LayerState, Snapshot], bool], Callable[[
     ),
     "dead": (
         lambda state, one: state.dead >= DEAD_SHARE * state.channels,
-        lambda state, one: f"{state.dead} of {state.channels} channels are dead (silent on every watched image)",
+        lambda state, one: f"{state.dead} of {state.channels} channels are dead, silent on every watched image",
     ),
     "exploding": (
-        lambda state, one: state.spread > EXPLODED * one.input_spread,
+        lambda state, one: state.spread > EXPLODED * one.input_spread > 0,
         lambda state, one: f"activations spread {state.spread / one.input_spread:.0f} times as wide as the input",
     ),
     "vanishing": (

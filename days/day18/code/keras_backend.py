@@ -10,7 +10,15 @@ from days.common.datasets import SHAPE_NAMES, Shapes
 from days.common.frameworks import import_keras
 from days.common.keras_models import batch_maker, logits_of
 from days.common.models import Model
-from days.day17.code.keras_backend import channels_first, check_batch, conv_layers, filters, named_layers, submodel
+from days.day17.code.keras_backend import (
+    channels_first,
+    check_batch,
+    check_network,
+    conv_layers,
+    filters,
+    named_layers,
+    submodel,
+)
 from days.day18.code import training
 from days.day18.code.snapshots import History, Measurement, Watch, check_labels, check_watched, train_steps
 from days.day18.code.storage import load_weights
@@ -99,6 +107,7 @@ def train(
 def descent(network) -> Callable[[np.ndarray, np.ndarray, float], float]:
     """A function that does one step of training in place: (images (N, H, W, 3), labels (N,), learning rate) -> loss."""
     optimizer = keras.optimizers.SGD(momentum=training.MOMENTUM)
+    rate_before = None
     variables = network.trainable_variables
     optimizer.build(variables)
 
@@ -114,12 +123,13 @@ def descent(network) -> Callable[[np.ndarray, np.ndarray, float], float]:
         return loss
 
     def step(images, labels, rate):
-        change = rate / float(optimizer.learning_rate)
-        if abs(change - 1) > 1e-6:
+        nonlocal rate_before
+        if rate != rate_before:
             # Keras' momentum holds past steps, PyTorch's past gradients: a new rate must reach into it.
             for momentum in optimizer.momentums:
-                momentum.assign(change * momentum)
+                momentum.assign(momentum * (rate / rate_before if rate_before else 0))
             optimizer.learning_rate.assign(rate)
+            rate_before = rate
         return float(descend(to_batch(images), keras.ops.convert_to_tensor(labels)))
 
     return step
@@ -138,23 +148,25 @@ def watch(network, batch, labels: np.ndarray, *, every: int = 25, layers: dict[s
 
     Raises ValueError for a network without convolutions, an unknown layer, or labels that do not fit.
     """
-    layers = check_watched(layers or _activations_behind(network), conv_layers(network), list(named_layers(network)))
+    check_network(network)
+    known = list(named_layers(network))
+    layers = check_watched(layers, lambda: _activations_behind(network), conv_layers(network), known)
     batch = check_batch(network, batch)
-    labels = check_labels(labels, len(batch), tuple(network(batch, training=False).shape))
+    labels = check_labels(labels, len(batch), network(batch, training=False))
     look = _compiled(network, batch, labels, layers)
 
     def measure():
         answers, activations, gradients = look()
-        kernels = {name: filters(network, name) for name in layers}
+        known, kernels = named_layers(network), {name: filters(network, name) for name in layers}
         return Measurement(
-            scores=answers.numpy(),
+            scores=_array(answers),
             labels=labels,
-            input_spread=float(keras.ops.std(batch)),
+            input_spread=float(_array(batch).std()),
             filters=kernels,
             activations={name: channels_first(layer, activations[layer]) for name, layer in layers.items()},
             gradients={
-                name: gradients[name].numpy().transpose(3, 2, 0, 1) if name in gradients else np.full(one.shape, np.nan)
-                for name, one in kernels.items()
+                name: _array(gradients[name]) if known[name].trainable and name in gradients else np.full(1, np.nan)
+                for name in kernels
             },
         )
 
@@ -164,38 +176,45 @@ def watch(network, batch, labels: np.ndarray, *, every: int = 25, layers: dict[s
 def _compiled(network, batch, labels: np.ndarray, layers: dict[str, str]):
     """A compiled function without arguments: scores, {layer: activations}, {convolution: gradient} on this batch."""
     known, watched = named_layers(network), list(dict.fromkeys(layers.values()))
-    trained = [name for name in layers if known[name].trainable]
-    cut = submodel(network, [*watched, network.layers[-1].name])
+    kernels = {name: getattr(known[name], "kernel", None) for name in layers}
+    # A separable or adapted layer computes its kernel from others, and has none to take a gradient for.
+    kernels = {name: kernel for name, kernel in kernels.items() if isinstance(kernel, keras.Variable)}
+    cut = keras.Model(network.inputs, [*submodel(network, watched).outputs, network.outputs[0]])
 
     @tensorflow.function
     def look():
+        values = [kernel.value for kernel in kernels.values()]
         with tensorflow.GradientTape() as tape:
+            tape.watch(values)
             *activations, answers = cut(batch, training=False)
-            answers = _as_scores(answers)
+            answers = _as_scores(tensorflow.cast(answers, tensorflow.float32))
             losses = tensorflow.nn.sparse_softmax_cross_entropy_with_logits(labels, answers)
             loss = tensorflow.reduce_mean(losses)
-        kernels = [known[name].kernel.value for name in trained]
-        gradients = tape.gradient(loss, kernels, unconnected_gradients="zero")
-        return answers, dict(zip(watched, activations, strict=True)), dict(zip(trained, gradients, strict=True))
+        gradients = tape.gradient(loss, values, unconnected_gradients="zero")
+        activations = [tensorflow.cast(one, tensorflow.float32) for one in activations]
+        return answers, dict(zip(watched, activations, strict=True)), dict(zip(kernels, gradients, strict=True))
 
     return look
 
 
+def _array(tensor) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(tensor), np.float32)
+
+
 class WatchFit(keras.callbacks.Callback):
-    """Carries a `Watch` into `model.fit`: fit(..., callbacks=[WatchFit(watch)])."""
+    """Carries a `Watch` into `model.fit`: fit(..., callbacks=[WatchFit(watch)]). Steps count on from fit to fit."""
 
     def __init__(self, watch: Watch):
         super().__init__()
-        self.watch, self.steps = watch, 0
+        self.watch = watch
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Look before each step, counted over all epochs."""
-        self.watch(self.steps)
-        self.steps += 1
+        """Look before each step."""
+        self.watch(int(self.model.optimizer.iterations))
 
     def on_train_end(self, logs=None):
         """Look once more at the end."""
-        self.watch.finish(self.steps)
+        self.watch.finish(int(self.model.optimizer.iterations))
 
 
 def _as_scores(answers):
@@ -206,17 +225,21 @@ def _as_scores(answers):
 
 
 def _activations_behind(network) -> dict[str, str]:
-    """For each convolution, the last layer of the run of batch norms and one activation that comes behind it."""
+    """For each convolution, the last layer of the run of batch norms and one activation that its answer goes into."""
     known, behind = named_layers(network), {}
-    names = list(known)
     for name in conv_layers(network):
         behind[name] = name
         if known[name].activation is not keras.activations.linear:
             continue
-        for later in names[names.index(name) + 1 :]:
-            if not isinstance(known[later], NORMS + ACTIVATIONS):
-                break
-            behind[name] = later
-            if isinstance(known[later], ACTIVATIONS):
-                break
+        for later, layer in known.items():
+            if isinstance(layer, NORMS + ACTIVATIONS) and _feeds(known[behind[name]], layer):
+                behind[name] = later
+                if isinstance(layer, ACTIVATIONS):
+                    break
     return behind
+
+
+def _feeds(layer, later) -> bool:
+    """Whether what `layer` answers is what `later` is given. Both are known in one graph, in forward order."""
+    answers = [id(tensor) for node in layer._inbound_nodes for tensor in node.output_tensors]
+    return any(id(tensor) in answers for node in later._inbound_nodes for tensor in node.input_tensors)

@@ -85,7 +85,7 @@ def train_recipe(
     history = backend.train(
         network,
         images_for(recipe),
-        steps=steps or recipe.steps,
+        steps=recipe.steps if steps is None else steps,
         learning_rate=recipe.learning_rate,
         callback=watch,
         progress=progress,
@@ -103,18 +103,19 @@ def main(say: Callable[[str], object] = print) -> list[Path]:
     """Do every training with PyTorch and store the honest one's weights and the snapshots of all."""
     from days.day18.code import torch_backend as backend
 
-    runs, trained = {}, {}
+    runs, trained, results = {}, {}, {}
     for name, recipe in RECIPES.items():
         trained[name], runs[name], history = train_recipe(backend, recipe)
-        seen, unseen = accuracy(backend, trained[name], images_for(recipe)), accuracy(backend, trained[name])
-        say(f"{name}: {seen:.3f} of its own labels, {unseen:.3f} held out {history.stopped}")
+        data = {"own labels": images_for(recipe), "held out": held_out_images()}
+        results[name] = {what: accuracy(backend, trained[name], images) for what, images in data.items()}
+        say(f"{name}: {results[name]} {history.stopped}")
     strongest = {
         layer: np.argsort(-maps.mean(axis=(1, 2)))[:MAPS_KEPT].tolist()
         for layer, maps in runs["honest"][-1].maps.items()
     }
     return [
         storage.save_weights(trained["honest"], storage.WEIGHTS_FILE),
-        storage.save_runs(runs, storage.RUNS_FILE, layer="conv1", channels={"honest": strongest}),
+        storage.save_runs(runs, storage.RUNS_FILE, layer="conv1", channels={"honest": strongest}, results=results),
     ]
 
 

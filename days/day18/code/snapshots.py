@@ -114,7 +114,7 @@ class Watch:
 
 
 def summarize(step: int, seen: Measurement) -> Snapshot:
-    """Turn what a backend has read into a snapshot: activations become numbers, and the maps of one image."""
+    """Turn what a backend has read, in 32 bits at least, into a snapshot: numbers, filters, maps of one image."""
     layers = {
         name: LayerState(
             channels=seen.activations[name].shape[1],
@@ -146,34 +146,47 @@ def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def saturated_share(activations: np.ndarray) -> float:
-    """Share of units within a hundredth of the range's ends, zeros left out: near 1 for a saturated sigmoid or tanh.
+    """Share of units within a hundredth of the range's ends: near 1 for a sigmoid or tanh that is saturated.
+
+    Zeros are left out, they are a ReLU's rest; and so is a lower end that lies just below 0, as of a leaky ReLU.
 
     >>> saturated_share(np.array([-1.0, 1.0, 1.0, 0.5]))
     0.75
     """
     low, high = activations.min(), activations.max()
     margin = (high - low) / 100
-    ends = (activations >= high - margin) | (activations <= low + margin)
+    ends = activations >= high - margin
+    if low >= 0 or -low >= high / 10:
+        ends |= activations <= low + margin
     return float((ends & (activations != 0)).mean())
 
 
-def check_watched(layers: dict[str, str], convolutions: list[str], known: list[str]) -> dict[str, str]:
-    """`layers` if it leads from convolutions of the network, at least one, to layers that it knows; else ValueError."""
+def check_watched(
+    layers: dict[str, str] | None, find: Callable[[], dict[str, str]], convolutions: list[str], known: list[str]
+) -> dict[str, str]:
+    """`layers`, or what `find` finds, if it leads from convolutions, at least one, to layers; else ValueError."""
     if not convolutions:
         raise ValueError("expected a network with convolutions, got one without: there are no filters to watch")
+    if layers is not None and (not isinstance(layers, dict) or not layers):
+        raise ValueError(f"expected layers as {{convolution: layer whose answer is watched}}, got {layers!r}")
+    layers = layers or find()
     for name in layers:
         if name not in convolutions:
             raise unknown_layer(name, convolutions, kind="convolution")
         if layers[name] not in known:
             raise unknown_layer(layers[name], known)
+    if not layers:
+        raise ValueError(f"none of the convolutions {', '.join(convolutions[:4])} ran: name the layers yourself")
     return layers
 
 
-def check_labels(labels, count: int, shape: tuple[int, ...]) -> np.ndarray:
-    """`labels` as (count,) int64 that fit scores of `shape` (count, K), or ValueError."""
-    labels = np.asarray(labels)
+def check_labels(labels, count: int, scores) -> np.ndarray:
+    """`labels` as (count,) int64 that fit a network's `scores` (count, K), or ValueError."""
+    shape = tuple(getattr(scores, "shape", ()))
     if len(shape) != 2 or shape[1] < 2:
-        raise ValueError(f"expected a network that gives scores (N, categories), got {shape}: a classifier is wanted")
+        got = shape or type(scores).__name__
+        raise ValueError(f"expected a network that gives scores (N, categories), got {got}: a classifier is wanted")
+    labels = np.asarray(labels)
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise ValueError(f"expected {count} whole numbers as labels, one an image, got {labels.shape} {labels.dtype}")
     if labels.min() < 0 or labels.max() >= shape[1]:
@@ -232,7 +245,7 @@ def train_steps(
             bar.update()
             if not np.isfinite(history.losses[-1]):
                 history.stopped = f"the loss was {history.losses[-1]} in step {step}"
-            elif pressed():
+            elif pressed() and step + 1 < steps:
                 history.stopped = f"interrupted after step {step}"
             if history.stopped:
                 break

@@ -42,11 +42,18 @@ def load_weights(path: Path | str = WEIGHTS_FILE) -> Weights:
 _KINDS = ("weight", "bias")
 
 
-def save_runs(runs: dict[str, list[Snapshot]], path: Path | str, *, layer: str, channels: dict[str, list[int]]) -> Path:
+def save_runs(
+    runs: dict[str, list[Snapshot]],
+    path: Path | str,
+    *,
+    layer: str,
+    channels: dict[str, dict[str, list[int]]],
+    results: dict[str, dict[str, float]],
+) -> Path:
     """Store runs as one safetensors file: all numbers, the filters of one layer, the maps of the chosen channels.
 
-    channels : {run: the channels of `layer`'s network whose maps are kept, per layer}; runs not named keep no maps.
-    Filters and maps are stored with 16 bits, numbers with 64.
+    channels : {run: {layer: channels whose maps are kept}}; runs not named keep no maps.
+    results : {run: {what: number}} from after the training. Filters and maps are stored with 16 bits, numbers with 64.
     """
     tensors, numbers = {}, {}
     for name, snapshots in runs.items():
@@ -54,7 +61,7 @@ def save_runs(runs: dict[str, list[Snapshot]], path: Path | str, *, layer: str, 
         tensors[f"{name}/filters/{layer}"] = np.stack([one.filters[layer] for one in snapshots]).astype(np.float16)
         for kept, indices in channels.get(name, {}).items():
             tensors[f"{name}/maps/{kept}"] = np.stack([one.maps[kept][indices] for one in snapshots]).astype(np.float16)
-    return write_bytes(path, save(tensors, {"numbers": json.dumps(numbers)}))
+    return write_bytes(path, save(tensors, {"numbers": json.dumps(numbers), "results": json.dumps(results)}))
 
 
 def load_runs(path: Path | str = RUNS_FILE) -> dict[str, list[Snapshot]]:
@@ -66,8 +73,18 @@ def load_runs(path: Path | str = RUNS_FILE) -> dict[str, list[Snapshot]]:
     try:
         runs = json.loads(metadata["numbers"])
         return {name: _snapshots(name, rows, tensors) for name, rows in runs.items()}
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ValueError(f"{Path(path).name} holds no runs ({error}): {_WAY_OUT}") from error
+
+
+def load_results(path: Path | str = RUNS_FILE) -> dict[str, dict[str, float]]:
+    """How the stored trainings ended: {run: {"own labels": share right, "held out": share right}}."""
+    _, metadata = _read(path)
+    try:
+        results = json.loads(metadata["results"])
+        return {name: {what: float(share) for what, share in one.items()} for name, one in results.items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{Path(path).name} holds no results ({error}): {_WAY_OUT}") from error
 
 
 def _read(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -78,7 +95,7 @@ def _read(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         with safe_open(path, "numpy") as file:
             tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, TypeError, AttributeError) as error:
         raise ValueError(f"{path.name} is damaged ({error}): {_WAY_OUT}") from error
 
 

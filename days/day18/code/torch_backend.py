@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -113,6 +114,7 @@ def descent(network: nn.Module) -> Callable[[np.ndarray, np.ndarray, float], flo
     @torch.enable_grad()
     def step(images, labels, rate):
         optimizer.param_groups[0]["lr"] = rate
+        optimizer.zero_grad()  # gradients that were there before would count
         loss = functional.cross_entropy(network(to_batch(images).to(device)), torch.from_numpy(labels).to(device))
         loss.backward()
         optimizer.step()
@@ -142,43 +144,59 @@ def watch(
 
     Raises ValueError for a network without convolutions, an unknown layer, or labels that do not fit.
     """
+    network = getattr(network, "_orig_mod", network)  # what torch.compile has compiled takes no notice of hooks
     batch = check_batch(network, batch)
     known = [name for name, _ in network.named_modules()]
-    layers = check_watched(layers or _activations_behind(network, batch), conv_layers(network), known)
-    with evaluation_mode(network), torch.no_grad():
-        labels = check_labels(labels, len(batch), tuple(network(batch.clone()).shape))
+    layers = check_watched(layers, lambda: _activations_behind(network, batch), conv_layers(network), known)
+    with _untouched(network), torch.no_grad():
+        labels = check_labels(labels, len(batch), network(batch.clone()))
     return Watch(lambda: measure(network, batch, labels, layers), every)
 
 
 def measure(network: nn.Module, batch: torch.Tensor, labels: np.ndarray, layers: dict[str, str]) -> Measurement:
     """Scores, filters, activations and gradients of a network on one batch; `layers` as in `watch`."""
-    weights = {name: network.get_submodule(name).weight for name in layers}
-    trained = {name: weight for name, weight in weights.items() if weight.requires_grad}
     activations: dict[str, np.ndarray] = {}
 
     def keep(name, output):
         # Cloned, or an in-place layer that runs next would overwrite it; the first run counts, as in `capture`.
-        activations.setdefault(name, output.detach().clone().cpu().numpy())
+        activations.setdefault(name, _array(output.clone()))
 
     kept = [
         (network.get_submodule(layer), lambda module, inputs, output, name=name: keep(name, output))
         for name, layer in layers.items()
     ]
-    with evaluation_mode(network), torch.enable_grad(), hooks(kept):
+    # A parametrized weight is computed anew at every look, unless it is cached.
+    with _untouched(network), torch.enable_grad(), hooks(kept), nn.utils.parametrize.cached():
+        weights = {name: network.get_submodule(name).weight for name in layers}
         answers = _as_scores(network(batch.clone()))
         loss = functional.cross_entropy(answers, torch.from_numpy(labels).to(answers.device))
+        trained = {name: weight for name, weight in weights.items() if weight.requires_grad}
         found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True) if trained else ()
-    gradients = {name: np.full(tuple(weight.shape), np.nan, np.float32) for name, weight in weights.items()}
+        filters = {name: _array(weight.clone()) for name, weight in weights.items()}
+    gradients = {name: np.full_like(one, np.nan) for name, one in filters.items()}
     for name, gradient in zip(trained, found, strict=True):
-        gradients[name] = np.zeros_like(gradients[name]) if gradient is None else gradient.cpu().numpy()
+        gradients[name] = np.zeros_like(filters[name]) if gradient is None else _array(gradient)
     return Measurement(
-        scores=answers.detach().cpu().numpy(),
+        scores=_array(answers),
         labels=labels,
-        input_spread=float(batch.std()),
-        filters={name: weight.detach().cpu().numpy().copy() for name, weight in weights.items()},
+        input_spread=float(_array(batch).std()),
+        filters=filters,
         activations={name: check_maps(name, activations.get(name)) for name in layers},
         gradients=gradients,
     )
+
+
+@contextlib.contextmanager
+def _untouched(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and the learner's random numbers where they were: some dropouts draw in any mode."""
+    with evaluation_mode(network), torch.random.fork_rng(devices=[]):
+        yield
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    """As an array of at least 32 bits: sums of many 16-bit numbers overflow."""
+    tensor = tensor.detach().cpu()
+    return (tensor if tensor.dtype == torch.float64 else tensor.float()).numpy()
 
 
 def _as_scores(answers: torch.Tensor) -> torch.Tensor:
@@ -189,26 +207,24 @@ def _as_scores(answers: torch.Tensor) -> torch.Tensor:
 
 
 def _activations_behind(network: nn.Module, batch: torch.Tensor) -> dict[str, str]:
-    """For each convolution, the last layer of the run of batch norms and one activation that comes behind it."""
-    order: list[tuple[str, nn.Module]] = []
+    """For each convolution, the last layer of the run of batch norms and one activation that its answer goes into."""
+    calls: list[tuple[str, nn.Module, object, object]] = []
     leaves = [
-        (module, lambda module, inputs, output, name=name: order.append((name, module)))
+        (module, lambda module, inputs, output, name=name: calls.append((name, module, inputs[0], output)))
         for name, module in network.named_modules()
-        if not list(module.children())
+        if isinstance(module, nn.Conv2d) or not list(module.children())
     ]
-    with evaluation_mode(network), torch.no_grad(), hooks(leaves):
+    with _untouched(network), torch.no_grad(), hooks(leaves):
         network(batch[:1].clone())
-    calls = [name for name, _ in order]
-    behind = {}
-    for place, (name, module) in enumerate(order):
-        if isinstance(module, nn.Conv2d) and name not in behind:
-            behind[name] = name
-            for at in range(place + 1, len(order)):
-                later, kind = order[at]
-                # A module that runs several times in one pass is captured in its first run only.
-                if not isinstance(kind, NORMS + ACTIVATIONS) or calls.index(later) != at:
-                    break
-                behind[name] = later
-                if isinstance(kind, ACTIVATIONS):
+    names, behind = [name for name, *_ in calls], {}
+    for place, (convolution, module, _, answer) in enumerate(calls):
+        if not isinstance(module, nn.Conv2d) or convolution in behind:
+            continue
+        behind[convolution] = convolution
+        for at, (name, later, given, returned) in enumerate(calls[place + 1 :], place + 1):
+            # A module that runs several times in one pass is captured in its first run only.
+            if given is answer and isinstance(later, NORMS + ACTIVATIONS) and names.index(name) == at:
+                behind[convolution], answer = name, returned
+                if isinstance(later, ACTIVATIONS):
                     break
     return behind

@@ -109,10 +109,17 @@ def initial_weights(seed: int, *, scale: float = 1.0) -> Weights:
 def batches(count: int, *, size: int, steps: int, seed: int) -> Iterator[np.ndarray]:
     """`steps` batches of `size` indices below `count`: each index once before any comes twice, in an order from `seed`.
 
+    Raises ValueError for no images or batches of none.
+
     >>> [batch.tolist() for batch in batches(4, size=2, steps=3, seed=0)]
     [[2, 0], [1, 3], [3, 2]]
     """
-    generator = np.random.default_rng(seed)
+    if count < 1 or size < 1:
+        raise ValueError(f"expected at least one image, and batches of at least one, got {count} and {size}")
+    return _batches(count, size, steps, np.random.default_rng(seed))
+
+
+def _batches(count: int, size: int, steps: int, generator) -> Iterator[np.ndarray]:
     waiting = np.empty(0, np.int64)
     for _ in range(steps):
         while len(waiting) < size:
@@ -123,6 +130,8 @@ def batches(count: int, *, size: int, steps: int, seed: int) -> Iterator[np.ndar
 
 def plan(count: int, *, size: int, steps: int, seed: int, learning_rate: float) -> Iterator[tuple[np.ndarray, float]]:
     """What to do in each step: a batch of indices, and the learning rate, a tenth in the last seventh, to settle."""
+    if not 0 <= learning_rate < np.inf:
+        raise ValueError(f"expected a finite learning rate of at least 0, got {learning_rate}")
     for step, indices in enumerate(batches(count, size=size, steps=steps, seed=seed)):
         yield indices, learning_rate if step < 6 * steps // 7 else learning_rate / 10
 
@@ -168,6 +177,21 @@ def neighbor_correlation(filters: np.ndarray) -> float:
     first, second = first - first.mean(), second - second.mean()
     length = np.sqrt((first**2).sum() * (second**2).sum())
     return float((first * second).sum() / length) if length else 0.0
+
+
+def concentration(activations: np.ndarray) -> float:
+    """Which share of all activation the strongest hundredth of the units carries, from 0.01 to 1; after a ReLU.
+
+    >>> concentration(np.ones(200)), concentration(np.eye(10))
+    (0.01, 0.1)
+    """
+    values = np.sort(np.ravel(activations))
+    return float(values[-max(1, values.size // 100) :].sum(dtype=np.float64) / max(values.sum(dtype=np.float64), 1e-12))
+
+
+def best_matches(filters: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """For each of `filters` (out, in, kh, kw), the largest cosine with any of `others`: (out,)."""
+    return cosine_similarities(np.concatenate([filters, others]))[: len(filters), len(filters) :].max(axis=1)
 
 
 def largest_possible(filters: np.ndarray, biases: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -47,6 +47,12 @@ GREEN = "#2e7d4f"
 SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
 DEPTH_COLORS = (BLUE, ORANGE, GREEN, "#7b4fa3", "#a0522d", "#4aa3a2")
 STYLES = ("-", "--", ":", "-.")
+DASHBOARD_PANELS = (
+    "loss (dotted: guessing)",
+    "% of channels dead",
+    "spread / input's (0: bottom)",
+    "|gradient| / |weights| (0: bottom)",
+)
 
 
 def visible_patches(filters: np.ndarray) -> np.ndarray:
@@ -160,10 +166,13 @@ WATCHED = 60
 
 
 def draw_maps_over_time(snapshots: Sequence[Snapshot], image: np.ndarray, name: str, channels: int = 2) -> Figure:
-    """Maps of one image at several moments: a row for each of `channels` a layer, one scale a layer."""
+    """Maps of one image at several moments: a row for each of `channels` a layer, one scale a layer.
+
+    Colors go by the square root, so that faint answers show.
+    """
     rows = [(layer, channel) for layer in snapshots[0].maps for channel in range(channels)]
     scales = {
-        layer: color_scale(np.stack([one.maps[layer][:channels] for one in snapshots])) for layer in snapshots[0].maps
+        layer: color_scale(np.sqrt([one.maps[layer][:channels] for one in snapshots])) for layer in snapshots[0].maps
     }
     figure = new_figure(9.6, 0.3 + 0.95 * len(rows))
     grid = figure.subplots(len(rows), len(snapshots) + 1)
@@ -173,9 +182,9 @@ def draw_maps_over_time(snapshots: Sequence[Snapshot], image: np.ndarray, name: 
     for axes_row, (layer, channel) in zip(grid[:, 1:], rows, strict=True):
         for axes, one in zip(axes_row, snapshots, strict=True):
             title = f"step {one.step}" if (layer, channel) == rows[0] else ""
-            show_map(plain(axes, title, size=8), one.maps[layer][channel], scales[layer], "nearest")
+            show_map(plain(axes, title, size=8), np.sqrt(one.maps[layer][channel]), scales[layer], "nearest")
         if not channel:
-            axes_row[0].set_ylabel(f"{layer}\n0 to {scales[layer].high:.2g}", fontsize=8)
+            axes_row[0].set_ylabel(f"{layer}\n0 to {scales[layer].high ** 2:.2g}", fontsize=8)
     spread = {layer: [one.layers[layer].spread for one in (snapshots[0], snapshots[-1])] for layer in snapshots[0].maps}
     said = ", ".join(f"{layer} {first:.2f} to {last:.2f}" for layer, (first, last) in spread.items())
     return describe(
@@ -250,7 +259,7 @@ def draw_trained_or_random(
     chart.tick_params(labelsize=8)
     chart.legend(fontsize=8, frameon=False, loc="upper left")
     for axes, panels, name in zip(pictures, slices, ("trained", "random"), strict=True):
-        sheet = tile(panels / np.abs(panels).max(axis=(1, 2), keepdims=True), 8)
+        sheet = tile(panels / np.abs(panels).max(axis=(1, 2), keepdims=True), 6)
         show_map(plain(axes, f"{name}: slices of {layer}", size=8), sheet, ColorScale("RdBu_r", -1, 1), "nearest")
         axes.set_xlabel("each at its own strength; white is 0", fontsize=7)
     said = ", ".join(f"{name} {one:.2f} and {other:.2f}" for name, (one, other) in correlations.items())
@@ -282,36 +291,34 @@ def draw_activation_distributions(values: dict[str, dict[str, np.ndarray]]) -> F
 def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[Finding], title: str = "training") -> Figure:
     """The state of a training at a glance: loss, dead channels, spread and gradient by layer, and what was found."""
     now, steps = snapshots[-1], [one.step for one in snapshots]
-    lines = [one.sentence for one in found[:6]] or ["Nothing suspicious in what was watched."]
-    lines = [part for line in lines for part in textwrap.wrap(line, 150)]
+    sentences = [one.sentence for one in found[:6]] or ["Nothing suspicious in what was watched."]
+    lines = [part for sentence in sentences for part in textwrap.wrap(sentence, 150)]
     figure = new_figure(9.6, 2.75 + 0.17 * len(lines))
     upper, lower = figure.subfigures(2, 1, height_ratios=[2.6, 0.15 + 0.17 * len(lines)])
     loss, dead, spread, gradient = upper.subplots(1, 4)
-    upper.suptitle(f"{title}, step {now.step}: {now.accuracy:.0%} right, loss {now.loss:.2f}", fontsize=10)
+    upper.suptitle(
+        f"{title}, step {now.step}: {now.accuracy:.0%} right, loss {now.loss:.2f}", size=10, parse_math=False
+    )
     loss.plot(steps, [one.loss for one in snapshots], color=INK)
     loss.axhline(np.log(now.categories), color=MUTED, linestyle=":", linewidth=1)
+    middle, half = np.mean(loss.get_ylim()), np.ptp(loss.get_ylim()) / 2
+    loss.set_ylim(middle - max(half, 0.25), middle + max(half, 0.25))
     for place, layer in enumerate(now.layers):
         states = [one.layers[layer] for one in snapshots]
         look = {"color": _depth_color(place, len(now.layers)), "linestyle": STYLES[place % 4], "label": layer}
         dead.plot(steps, [100 * state.dead / state.channels for state in states], **look)
-        spread.plot(steps, [max(state.spread, 1e-9) / now.input_spread for state in states], **look)
+        spread.plot(steps, [max(state.spread, 1e-9) / max(now.input_spread, 1e-9) for state in states], **look)
         gradient.plot(steps, [max(state.gradient / max(state.weights, 1e-9), 1e-9) for state in states], **look)
-    titles = (
-        "loss (dotted: guessing)",
-        "% of channels dead",
-        "spread / input's (0: bottom)",
-        "|gradient| / |weights| (0: bottom)",
-    )
-    for axes, name in zip((loss, dead, spread, gradient), titles, strict=True):
+    for axes, name in zip((loss, dead, spread, gradient), DASHBOARD_PANELS, strict=True):
         axes.set_title(name, fontsize=8)
         _finish_axes(axes, "step")
     dead.set_ylim(-3, 103)
-    spread.set_yscale("log")
-    gradient.set_yscale("log")
+    for axes in (spread, gradient):
+        axes.set_yscale("log")
     dead.legend(fontsize=7, frameon=False, ncols=1 + len(now.layers) // 8)
     color = ALARM if found else GREEN
     lower.text(0.01, 0.95, "\n".join(lines), va="top", fontsize=8, color=color, linespacing=1.4)
-    return describe(figure, f"{title}, step {now.step}. {' '.join(one.sentence for one in found) or lines[0]}")
+    return describe(figure, f"{title}, step {now.step}. {' '.join(sentences)}")
 
 
 def _depth_color(place: int, count: int):
@@ -435,8 +442,15 @@ def _figure_dashboard(name: str, count: int | None = None) -> Callable[[Lesson],
 
 def _figure_trained(lesson: Lesson) -> Figure:
     layer = "fire8.expand3x3"
-    slices = [lesson.filters(layer, model)[:8, :8].reshape(-1, 3, 3) for model in (lesson.model, lesson.untrained)]
+    slices = [lesson.filters(layer, model)[:6, :6].reshape(-1, 3, 3) for model in (lesson.model, lesson.untrained)]
     return draw_trained_or_random(lesson.correlations(), tuple(slices), layer)
+
+
+def _figure_beside(lesson: Lesson) -> Figure:
+    models = (lesson.model, lesson.untrained)
+    filters = [visible_patches(lesson.filters("conv1", model)[:32, ::-1]) for model in models]
+    maps = [lesson.maps("fire5", model=model)[:32] for model in models]
+    return day17.draw_beside([("32 filters of conv1", *filters), ("32 maps of fire5", *maps)], ("trained", "random"))
 
 
 FIGURES: dict[str, Callable[[Lesson], Figure]] = {
@@ -451,7 +465,8 @@ FIGURES: dict[str, Callable[[Lesson], Figure]] = {
     "09_dashboard_faint.png": _figure_dashboard("faint start", 13),
     "10_dashboard_healthy.png": _figure_dashboard("honest"),
     "11_trained_or_random.png": _figure_trained,
-    "12_activations.png": lambda lesson: draw_activation_distributions(lesson.activation_values()),
+    "12_pretrained_and_random.png": _figure_beside,
+    "13_activations.png": lambda lesson: draw_activation_distributions(lesson.activation_values()),
 }
 LEARNING_GIF = "03_filters_learning.gif"
 
@@ -467,7 +482,7 @@ def anim_filters_learning(lesson: Lesson | None = None) -> Path:
     shown = [*range(len(snapshots)), *[len(snapshots) - 1] * 8]
     frames = (draw_filter_frame(snapshots, at) for at in shown)
     alt = "Sixteen patches of colored noise turn into slanted stripes, edges and spots while the share of rightly "
-    return save_gif(frames, outputs_dir(18) / LEARNING_GIF, alt + "named images climbs from a sixth to all.")
+    return save_gif(frames, outputs_dir(18) / LEARNING_GIF, alt + "named images climbs from a sixth to nearly all.")
 
 
 def main() -> list[Path]:
