@@ -96,7 +96,7 @@ def feature_map_rows() -> Iterator[Row]:
 
 
 def watch_rows() -> Iterator[Row]:
-    """A hundred steps of Day 18's training with a watch, a snapshot every 25 steps, against the same without."""
+    """A hundred steps of Day 18's training with a watch, a snapshot every 50 steps, against the same without."""
     from days.day18.code import runs, torch_backend, training
 
     backends = [torch_backend]

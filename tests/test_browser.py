@@ -122,7 +122,7 @@ def test_day_18_runs_and_its_dashboard_follows_the_training(page18):
     assert_no_error_and_no_warning(page18)
     picture = page18.locator("img.dashboard-picture")
     scroll_to(page18, picture)
-    assert picture.evaluate("image => image.naturalWidth") > 500
+    page18.wait_for_function("() => document.querySelector('img.dashboard-picture')?.naturalWidth > 500")
     warnings = page18.locator("li").filter(has_text="channels are dead, silent on every watched image")
     warnings.first.wait_for(timeout=15_000)
     scroll_to(page18, page18.get_by_role("button", name="Start", exact=True))

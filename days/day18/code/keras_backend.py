@@ -135,7 +135,7 @@ def descent(network) -> Callable[[np.ndarray, np.ndarray, float], float]:
     return step
 
 
-def watch(network, batch, labels: np.ndarray, *, every: int = 25, layers: dict[str, str] | None = None) -> Watch:
+def watch(network, batch, labels: np.ndarray, *, every: int = 50, layers: dict[str, str] | None = None) -> Watch:
     """A `Watch` over any classifier while any loop trains it: it looks at the same batch every `every` steps.
 
     It runs the network in inference mode and leaves weights and random numbers alone.

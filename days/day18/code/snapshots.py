@@ -87,7 +87,7 @@ class History:
 class Watch:
     """Takes snapshots of a network while any loop trains it: call it with the number of steps taken so far.
 
-        watch = torch_backend.watch(network, batch, labels, every=20)
+        watch = torch_backend.watch(network, batch, labels, every=50)
         for step in range(steps):
             watch(step)
             ...  # your own: a batch, forward, backward, optimizer.step()
@@ -122,8 +122,8 @@ def summarize(step: int, seen: Measurement) -> Snapshot:
             spread=float(seen.activations[name].std()),
             zeros=float((seen.activations[name] == 0).mean()),
             saturated=saturated_share(seen.activations[name]),
-            weights=float(np.linalg.norm(filters)),
-            gradient=float(np.linalg.norm(seen.gradients[name])),
+            weights=_length(filters),
+            gradient=_length(seen.gradients[name]),
             duplicates=len(near_duplicates(filters)),
         )
         for name, filters in seen.filters.items()
@@ -132,6 +132,10 @@ def summarize(step: int, seen: Measurement) -> Snapshot:
     accuracy = float((seen.scores.argmax(axis=1) == seen.labels).mean())
     loss, categories = cross_entropy(seen.scores, seen.labels), seen.scores.shape[1]
     return Snapshot(step, loss, accuracy, seen.input_spread, categories, layers, seen.filters, maps)
+
+
+def _length(values: np.ndarray) -> float:
+    return float(np.sqrt((values.astype(np.float64) ** 2).sum()))  # np.linalg.norm would wake BLAS' threads
 
 
 def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> float:

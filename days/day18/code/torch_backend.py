@@ -129,7 +129,7 @@ def watch(
     batch: torch.Tensor,
     labels: np.ndarray,
     *,
-    every: int = 25,
+    every: int = 50,
     layers: dict[str, str] | None = None,
 ) -> Watch:
     """A `Watch` over any classifier while any loop trains it: it looks at the same batch every `every` steps.
@@ -159,7 +159,7 @@ def measure(network: nn.Module, batch: torch.Tensor, labels: np.ndarray, layers:
 
     def keep(name, output):
         # Cloned, or an in-place layer that runs next would overwrite it; the first run counts, as in `capture`.
-        activations.setdefault(name, _array(output.clone()))
+        activations.setdefault(name, _array(output.clone(memory_format=torch.contiguous_format)))
 
     kept = [
         (network.get_submodule(layer), lambda module, inputs, output, name=name: keep(name, output))
