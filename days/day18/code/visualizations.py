@@ -262,7 +262,7 @@ def draw_trained_or_random(
         sheet = tile(panels / np.abs(panels).max(axis=(1, 2), keepdims=True), 6)
         show_map(plain(axes, f"{name}: slices of {layer}", size=8), sheet, ColorScale("RdBu_r", -1, 1), "nearest")
         axes.set_xlabel("each at its own strength; white is 0", fontsize=7)
-    said = ", ".join(f"{name} {one:.2f} and {other:.2f}" for name, (one, other) in correlations.items())
+    said = ", ".join(f"{name} {one:.2f} and {abs(other):.2f}" for name, (one, other) in correlations.items())
     return describe(
         figure,
         f"Bars of the correlation of neighboring weights, trained and random: {said}. Beside them slices of filters of "
@@ -279,7 +279,7 @@ def draw_activation_distributions(values: dict[str, dict[str, np.ndarray]]) -> F
             scaled = np.sort(one / one.mean())
             above = 1 - np.searchsorted(scaled, marks, side="right") / len(scaled)
             axes.semilogy(marks, np.where(above > 0, above, np.nan), color=color, linestyle=style, label=name)
-            said.append(f"{layer} {name}: {above[0]:.0%} of the units fire, largest {scaled[-1]:.0f} times the mean")
+            said.append(f"{layer} {name}: {above[0]:.0%} of the units fire, {above[80]:.2%} above 20 times the mean")
         axes.set_title(layer, fontsize=9)
         axes.set_ylim(1e-6, 1)
         _finish_axes(axes, "times the mean activation")
@@ -318,7 +318,9 @@ def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[Finding], titl
     dead.legend(fontsize=7, frameon=False, ncols=1 + len(now.layers) // 8)
     color = ALARM if found else GREEN
     lower.text(0.01, 0.95, "\n".join(lines), va="top", fontsize=8, color=color, linespacing=1.4)
-    return describe(figure, f"{title}, step {now.step}. {' '.join(sentences)}")
+    dead_now = ", ".join(f"{state.dead} of {layer}" for layer, state in list(now.layers.items())[:6])
+    curves = f"Loss from {snapshots[0].loss:.2f} to {now.loss:.2f}; dead at last {dead_now}"
+    return describe(figure, f"{title}, step {now.step}. {curves}. {' '.join(sentences)}")
 
 
 def _depth_color(place: int, count: int):
@@ -481,8 +483,11 @@ def anim_filters_learning(lesson: Lesson | None = None) -> Path:
     snapshots = (lesson or Lesson()).runs["honest"]
     shown = [*range(len(snapshots)), *[len(snapshots) - 1] * 8]
     frames = (draw_filter_frame(snapshots, at) for at in shown)
-    alt = "Sixteen patches of colored noise turn into slanted stripes, edges and spots while the share of rightly "
-    return save_gif(frames, outputs_dir(18) / LEARNING_GIF, alt + "named images climbs from a sixth to nearly all.")
+    alt = (
+        "Sixteen patches of colored noise turn into slanted stripes, edges and spots while the share of rightly named "
+        f"images climbs from {snapshots[0].accuracy:.0%} to {snapshots[-1].accuracy:.0%}."
+    )
+    return save_gif(frames, outputs_dir(18) / LEARNING_GIF, alt)
 
 
 def main() -> list[Path]:
