@@ -25,7 +25,7 @@ def compare(ours: Callable, theirs: Callable, *, seconds: float = 4.0) -> tuple[
     end = time.perf_counter() + seconds
     for function in (ours, theirs, ours, theirs):
         function()
-    while time.perf_counter() < end or len(times[0]) < 9:
+    while time.perf_counter() < end or len(times[0]) < 19:
         for function, found in zip((ours, theirs), times, strict=True):
             start = time.perf_counter()
             function()
