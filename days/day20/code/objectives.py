@@ -1,0 +1,132 @@
+"""What a picture is to excite: objectives that add and scale like numbers, whatever the framework.
+
+    0.7 * channel("fire7", 3) + 0.3 * channel("fire7", 9) - layer("fire3")
+
+Each is a sum of terms, and each term one number for every image, read off one layer's answer (N, C, h, w).
+
+Source: Olah, Mordvintsev and Schubert, "Feature visualization", Distill, 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from numbers import Real
+
+import numpy as np
+
+from days.day17.code.layers import check_index
+
+
+@dataclass(frozen=True)
+class Term:
+    """`weight` times one number read off `layer`: see the functions below for `kind`."""
+
+    weight: float
+    kind: str
+    layer: str
+    channel: int | None = None
+    place: tuple[int, int] | None = None
+    vector: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A sum of terms. Objectives can be added, subtracted, negated, and multiplied or divided by numbers."""
+
+    terms: tuple[Term, ...]
+
+    def __add__(self, other: Objective) -> Objective:
+        return Objective(self.terms + other.terms) if isinstance(other, Objective) else NotImplemented
+
+    def __mul__(self, factor: float) -> Objective:
+        if not isinstance(factor, Real):
+            return NotImplemented
+        return Objective(tuple(replace(term, weight=term.weight * float(factor)) for term in self.terms))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Objective:
+        return self * -1
+
+    def __sub__(self, other: Objective) -> Objective:
+        return self + -other if isinstance(other, Objective) else NotImplemented
+
+    def __truediv__(self, factor: float) -> Objective:
+        return self * (1 / factor) if isinstance(factor, Real) else NotImplemented
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers that it needs, each once."""
+        return list(dict.fromkeys(term.layer for term in self.terms))
+
+
+def channel(layer: str, index: int) -> Objective:
+    """A channel's mean over all places."""
+    return Objective((Term(1.0, "channel", layer, channel=int(index)),))
+
+
+def unit(layer: str, index: int, row: int | None = None, column: int | None = None) -> Objective:
+    """A channel's answer at one place, the middle one unless told otherwise."""
+    place = None if row is None or column is None else (int(row), int(column))
+    return Objective((Term(1.0, "unit", layer, channel=int(index), place=place),))
+
+
+def layer(name: str) -> Objective:
+    """Half the mean square of everything that a layer answers: what DeepDream raises."""
+    return Objective((Term(1.0, "layer", name),))
+
+
+def direction(layer: str, vector: Sequence[float]) -> Objective:
+    """The mean over all places of the channels' sum, weighted by `vector` (C,) made as long as 1."""
+    values = np.asarray(vector, np.float64)
+    length = np.linalg.norm(values)
+    if values.ndim != 1 or not np.isfinite(length) or length == 0:
+        raise ValueError(f"expected a direction (C,) of finite numbers that are not all 0, got shape {values.shape}")
+    return Objective((Term(1.0, "direction", layer, vector=tuple((values / length).tolist())),))
+
+
+def logit(category: int, layer: str = "logits") -> Objective:
+    """A category's score before the softmax; `layer` is the one that answers (N, categories)."""
+    return Objective((Term(1.0, "logit", layer, channel=int(category)),))
+
+
+def value(objective: Objective, answers: dict) -> object:
+    """The objective's value for every image, (N,), from {layer: answer}: arrays or tensors, channels first."""
+    return sum(term.weight * _READ[term.kind](term, answers[term.layer]) for term in objective.terms)
+
+
+def check_terms(wanted: Sequence[Objective], shapes: dict[str, tuple | None]) -> None:
+    """Raise ValueError for a term that cannot be read off answers of these shapes, {layer: (N, C, ...) or None}."""
+    for term in (term for one in wanted for term in one.terms):
+        shape = shapes[term.layer]
+        if shape is None:
+            raise ValueError(f"layer {term.layer!r} did not run in this forward pass")
+        axes = 2 if term.kind == "logit" else 4
+        if len(shape) != axes:
+            form = "(N, categories)" if axes == 2 else "maps (N, C, H, W)"
+            raise ValueError(f"expected {form} from layer {term.layer!r}, got {shape}")
+        if term.channel is not None:
+            check_index(term.channel, shape[1], f"a channel of {term.layer!r}")
+        if term.vector is not None and len(term.vector) != shape[1]:
+            raise ValueError(f"expected a direction of {shape[1]} numbers for {term.layer!r}, got {len(term.vector)}")
+        for index, count in zip(term.place or (), shape[2:], strict=False):
+            check_index(index, count, f"a row or column of {term.layer!r}")
+
+
+def _middle(term: Term, answer) -> tuple[int, int]:
+    return term.place or (answer.shape[2] // 2, answer.shape[3] // 2)
+
+
+def _along(term: Term, answer):
+    means = answer.mean((2, 3))
+    return sum(weight * means[:, index] for index, weight in enumerate(term.vector) if weight)
+
+
+_READ = {
+    "channel": lambda term, answer: answer[:, term.channel].mean((1, 2)),
+    "unit": lambda term, answer: answer[(slice(None), term.channel, *_middle(term, answer))],
+    "layer": lambda term, answer: (answer**2).mean((1, 2, 3)) / 2,
+    "direction": _along,
+    "logit": lambda term, answer: answer[:, term.channel],
+}

@@ -1,0 +1,123 @@
+"""How a picture is written down while it grows, and how it is shaken, in NumPy: both frameworks start from here.
+
+Source: Olah, Mordvintsev and Schubert, "Feature visualization", Distill, 2017; Mordvintsev and others,
+"Differentiable image parameterizations", Distill, 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from days.common.images import IMAGE_NAMES, load_image
+
+PARAMETERIZATIONS = ("fourier", "pixel")
+
+
+def spectrum_scale(size: int) -> np.ndarray:
+    """Factor for every frequency of a picture's spectrum, (size, size // 2 + 1): size / frequency.
+
+    Photographs hold less, the finer the detail, in proportion to 1 / frequency. With this factor one step of ascent
+    changes all frequencies as photographs would have it, where steps on pixels change the finest most. The lowest
+    frequency, 0, gets the factor of the one above it.
+    """
+    across, down = np.fft.rfftfreq(size)[None], np.fft.fftfreq(size)[:, None]
+    return (size / np.maximum(np.hypot(across, down), 1 / size)).astype(np.float32)
+
+
+@cache
+def color_basis() -> np.ndarray:
+    """Three directions of color, as columns (3, 3): how red, green and blue vary together in the bundled photos.
+
+    They are the principal directions of the photos' colors, each as long as its spread, the longest 1: first light
+    against dark, then the two of hue, which vary less.
+    """
+    pixels = np.concatenate([load_image(name, size=64).reshape(-1, 3) for name in IMAGE_NAMES])
+    directions, variances, _ = np.linalg.svd(np.cov(pixels.T.astype(np.float64)))
+    basis = directions * np.sqrt(variances)
+    return (basis / np.linalg.norm(basis, axis=0).max()).astype(np.float32)
+
+
+def start(count: int, size: int, *, seed: int, parameterization: str) -> np.ndarray:
+    """Faint noise to grow pictures from: spectra (count, 3, size, size // 2 + 1, 2) or pixels (count, 3, size, size).
+
+    Raises ValueError for an unknown parameterization or a size below 16.
+    """
+    if parameterization not in PARAMETERIZATIONS:
+        raise ValueError(f"expected a parameterization of {', '.join(PARAMETERIZATIONS)}, got {parameterization!r}")
+    if size < 16:
+        raise ValueError(f"expected pictures of at least 16 pixels, got {size}")
+    shape = (count, 3, size, size // 2 + 1, 2) if parameterization == "fourier" else (count, 3, size, size)
+    return np.random.default_rng(seed).normal(0, 0.01, shape).astype(np.float32)
+
+
+def pixel_map(preprocess: Callable, to_numpy: Callable) -> tuple[np.ndarray, np.ndarray]:
+    """What `preprocess` does to a color, as a matrix (3, 3) and an offset (3,): input = matrix @ RGB + offset.
+
+    It is read off four plain images, black, red, green and blue, so that any such preprocessing can be differentiated.
+    Raises ValueError for one that does not treat each pixel alike.
+    """
+    colors = np.concatenate([np.zeros((1, 3)), np.eye(3), [[0.2, 0.5, 0.9]]]).astype(np.float32)
+    inputs = [to_numpy(preprocess(np.broadcast_to(color, (32, 32, 3)).copy())) for color in colors]
+    answers = np.stack([one.reshape(3, -1)[:, 0] for one in inputs])
+    matrix, offset = (answers[1:4] - answers[0]).T, answers[0]
+    if not np.allclose(matrix @ colors[4] + offset, answers[4], rtol=1e-3, atol=1e-3):
+        raise ValueError("expected a preprocessing that scales and shifts each pixel's color, got one that does more")
+    return matrix.astype(np.float32), offset.astype(np.float32)
+
+
+# ---------------------------------------------------------------- transforms
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """Move the picture by up to `pixels` each way."""
+
+    pixels: float = 16
+
+    def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
+        """(3, 3), in coordinates from -1 to 1 over the picture."""
+        right, down = generator.uniform(-self.pixels, self.pixels, 2) * 2 / size
+        return np.array([[1, 0, right], [0, 1, down], [0, 0, 1]])
+
+
+@dataclass(frozen=True)
+class Rotate:
+    """Turn the picture by up to `degrees` either way."""
+
+    degrees: float = 8
+
+    def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
+        """(3, 3), in coordinates from -1 to 1 over the picture."""
+        angle = np.deg2rad(generator.uniform(-self.degrees, self.degrees))
+        return np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Make the picture larger or smaller by a factor from `low` to `high`."""
+
+    low: float = 0.9
+    high: float = 1.1
+
+    def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
+        """(3, 3), in coordinates from -1 to 1 over the picture."""
+        factor = 1 / generator.uniform(self.low, self.high)
+        return np.diag([factor, factor, 1.0])
+
+
+STANDARD = (Jitter(16), Rotate(8), Scale(0.9, 1.1))
+
+
+def draw_transform(transforms: Sequence, generator: np.random.Generator, size: int) -> np.ndarray:
+    """All transforms in turn, drawn at random, as one matrix (2, 3): where each pixel of the shaken picture comes from.
+
+    What lies beyond the border is the picture reflected, so that no frame shows.
+    """
+    matrix = np.eye(3)
+    for one in transforms:
+        matrix = one.matrix(generator, size) @ matrix
+    return matrix[:2].astype(np.float32)
