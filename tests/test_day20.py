@@ -219,3 +219,64 @@ def test_any_model_can_be_asked_with_its_own_preprocessing():
     model = load_model("efficientnet_lite0")
     _, history = quietly(model.network, "blocks.1.0", [3], size=64, steps=16, preprocess=model.preprocess)
     assert history[-1, 0] > history[0, 0]
+
+
+# ------------------------------------------------------------ the two frameworks
+
+
+def test_written_out_a_transform_is_what_grid_sample_does():
+    from days.day20.code.torch_backend import _shaken
+
+    generator = np.random.default_rng(0)
+    picture = generator.random((1, 1, 32, 32), np.float32)
+    for _ in range(20):
+        matrix = parameterization.draw_transform(parameterization.STANDARD, generator, 32)
+        indices, weights = parameterization.bilinear(matrix, 32)
+        ours = (picture.ravel()[indices] * weights).sum(axis=0)
+        np.testing.assert_allclose(ours, _shaken(torch.from_numpy(picture), matrix).numpy().ravel(), atol=1e-4)
+
+
+@pytest.mark.parametrize("how", [{}, {"transforms": ()}, {"parameterization": "pixel", "decorrelated": False}])
+def test_both_frameworks_take_the_same_steps(squeezenet, keras_squeezenet, how):
+    from days.day20.code.keras_backend import maximize as in_keras
+
+    how = {"size": 64, "steps": 3, "progress": False, **how}
+    pictures, history = maximize(squeezenet.network, "fire5", [0, 40, 200], **how)
+    others, other_history = in_keras(keras_squeezenet.network, "fire5", [0, 40, 200], **how)
+    # Adam's first steps go by a gradient's sign alone, so that rounding can turn those that are near 0.
+    np.testing.assert_allclose(other_history, history, atol=0.05 * np.abs(history).max())
+    assert np.abs(others - pictures).mean() < 0.02
+
+
+def test_each_picture_excites_its_own_channel_most_in_the_other_framework(squeezenet, keras_squeezenet, pictures):
+    from days.day17.code import keras_backend, torch_backend
+    from days.day20.code.keras_backend import maximize as in_keras
+
+    channels = [0, 40, 200]
+    grown, history = in_keras(keras_squeezenet.network, "fire5", channels, size=64, steps=48, progress=False)
+    assert history.shape == (48, 3)
+    for images, backend, model in (
+        (pictures[0], keras_backend, keras_squeezenet),
+        (grown, torch_backend, squeezenet),
+    ):
+        answers = [
+            backend.capture(model.network, "fire5", model.preprocess(one))["fire5"][0, channels].mean(axis=(1, 2))
+            for one in images
+        ]
+        assert np.argmax(answers, axis=0).tolist() == [0, 1, 2]
+
+
+def test_keras_repeats_and_refuses_in_the_same_words(keras_squeezenet):
+    from days.day20.code.keras_backend import maximize as in_keras
+
+    network, how = keras_squeezenet.network, {"size": 32, "steps": 3, "progress": False}
+    wanted = [0.7 * channel("fire3", 3) + 0.3 * channel("fire4", 9), logit(281)]
+    first, second = (in_keras(network, wanted, **how) for _ in range(2))
+    np.testing.assert_array_equal(first[0], second[0])
+    for asked, words in (
+        (("fire55", 3), "no layer 'fire55"),
+        (("conv1", 64), "a channel of 'conv1' from 0 to 63, got 64"),
+        ((direction("conv1", [1, 2]),), "a direction of 64 numbers"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            in_keras(network, *asked, **how)

@@ -9,12 +9,13 @@ Source: Olah, Mordvintsev and Schubert, "Feature visualization", Distill, 2017.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 
 import numpy as np
 
+from days.common import squeezenet
 from days.day17.code.layers import check_index
 
 
@@ -91,9 +92,33 @@ def logit(category: int, layer: str = "logits") -> Objective:
     return Objective((Term(1.0, "logit", layer, channel=int(category)),))
 
 
-def value(objective: Objective, answers: dict) -> object:
-    """The objective's value for every image, (N,), from {layer: answer}: arrays or tensors, channels first."""
-    return sum(term.weight * _READ[term.kind](term, answers[term.layer]) for term in objective.terms)
+def requested(wanted, channels, before_relu: bool) -> list[Objective]:
+    """One objective for each picture, from a layer's name with channels, or from one or several objectives.
+
+    before_relu : a channel of one of SqueezeNet's fire modules is asked for before its ReLU. Raises ValueError for
+    anything else.
+    """
+    if isinstance(wanted, str):
+        if channels is None:
+            raise ValueError(f"expected channels of {wanted!r}, got none: name some, or hand over an objective")
+        indices = np.atleast_1d(channels)
+        if indices.dtype.kind not in "iu" or indices.ndim != 1 or not indices.size:
+            raise ValueError(f"expected channels as whole numbers, got {channels!r}")
+        behind = squeezenet.convolution_behind if before_relu and wanted in squeezenet.FIRE_WIDTHS else None
+        places = [behind(wanted, int(index)) if behind else (wanted, int(index)) for index in indices]
+        return [channel(*place) for place in places]
+    found = [wanted] if isinstance(wanted, Objective) else list(wanted)
+    if channels is not None or not found or not all(isinstance(one, Objective) for one in found):
+        raise ValueError("expected a layer's name with channels, or one or several objectives without")
+    return found
+
+
+def value(objective: Objective, answers: dict, mean: Callable = np.mean) -> object:
+    """The objective's value for every image, (N,), from {layer: answer}: arrays or tensors, channels first.
+
+    mean : the framework's own, called as mean(answer, axes).
+    """
+    return sum(term.weight * _READ[term.kind](term, answers[term.layer], mean) for term in objective.terms)
 
 
 def check_terms(wanted: Sequence[Objective], shapes: dict[str, tuple | None]) -> None:
@@ -118,15 +143,15 @@ def _middle(term: Term, answer) -> tuple[int, int]:
     return term.place or (answer.shape[2] // 2, answer.shape[3] // 2)
 
 
-def _along(term: Term, answer):
-    means = answer.mean((2, 3))
+def _along(term: Term, answer, mean):
+    means = mean(answer, (2, 3))
     return sum(weight * means[:, index] for index, weight in enumerate(term.vector) if weight)
 
 
 _READ = {
-    "channel": lambda term, answer: answer[:, term.channel].mean((1, 2)),
-    "unit": lambda term, answer: answer[(slice(None), term.channel, *_middle(term, answer))],
-    "layer": lambda term, answer: (answer**2).mean((1, 2, 3)) / 2,
+    "channel": lambda term, answer, mean: mean(answer[:, term.channel], (1, 2)),
+    "unit": lambda term, answer, mean: answer[(slice(None), term.channel, *_middle(term, answer))],
+    "layer": lambda term, answer, mean: mean(answer**2, (1, 2, 3)) / 2,
     "direction": _along,
-    "logit": lambda term, answer: answer[:, term.channel],
+    "logit": lambda term, answer, mean: answer[:, term.channel],
 }

@@ -121,3 +121,24 @@ def draw_transform(transforms: Sequence, generator: np.random.Generator, size: i
     for one in transforms:
         matrix = one.matrix(generator, size) @ matrix
     return matrix[:2].astype(np.float32)
+
+
+def bilinear(matrix: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """A transform (2, 3) written out: for each pixel the four that it is mixed from, and their shares.
+
+    Returns indices (4, size * size) into the flattened picture and weights (4, size * size) that add up to 1. Beyond
+    the border the picture is reflected. PyTorch's `grid_sample` does the same from the matrix itself.
+    """
+    places = (2 * np.arange(size) + 1) / size - 1
+    across, down = np.meshgrid(places, places)
+    wanted = np.einsum("ij,jyx->iyx", matrix, np.stack([across, down, np.ones_like(across)]))
+    pixels = np.mod((wanted + 1) * size / 2, 2 * size)
+    pixels = np.clip(np.where(pixels > size, 2 * size - pixels, pixels) - 0.5, 0, size - 1).reshape(2, -1)
+    low = np.floor(pixels).astype(np.int32)
+    high, share = np.minimum(low + 1, size - 1), pixels - low
+    indices, weights = [], []
+    for row, part in ((low[1], 1 - share[1]), (high[1], share[1])):
+        for column, other in ((low[0], 1 - share[0]), (high[0], share[0])):
+            indices.append(row * size + column)
+            weights.append(part * other)
+    return np.stack(indices).astype(np.int32), np.stack(weights).astype(np.float32)

@@ -17,7 +17,7 @@ from days.common.torch_models import batch_maker
 from days.day17.code.layers import unknown_layer
 from days.day17.code.torch_backend import evaluation_mode, hooks
 from days.day20.code import objectives
-from days.day20.code.objectives import Objective, check_terms
+from days.day20.code.objectives import Objective, check_terms, requested
 from days.day20.code.parameterization import STANDARD, color_basis, draw_transform, pixel_map, spectrum_scale, start
 
 
@@ -54,7 +54,7 @@ def maximize(
 
     Raises ValueError for an unknown layer, a channel out of range, or anything else that cannot be maximized.
     """
-    wanted = _objectives(layer, channels, before_relu)
+    wanted = requested(layer, channels, before_relu)
     device = next(network.parameters()).device
     values = torch.from_numpy(start(len(wanted), size, seed=seed, parameterization=parameterization)).to(device)
     draw = _painter(size, parameterization, decorrelated, device)
@@ -94,23 +94,6 @@ def _climb(values: torch.Tensor, look: Callable, steps: int, learning_rate: floa
             bar.update()
             bar.set_postfix(objective=f"{history[-1].mean():.1f}")
     return values.detach(), history
-
-
-def _objectives(wanted, channels, before_relu: bool) -> list[Objective]:
-    """One objective for each picture, from either way of asking."""
-    if isinstance(wanted, str):
-        if channels is None:
-            raise ValueError(f"expected channels of {wanted!r}, got none: name some, or hand over an objective")
-        indices = np.atleast_1d(channels)
-        if indices.dtype.kind not in "iu" or indices.ndim != 1 or not indices.size:
-            raise ValueError(f"expected channels as whole numbers, got {channels!r}")
-        behind = squeezenet.convolution_behind if before_relu and wanted in squeezenet.FIRE_WIDTHS else None
-        places = [behind(wanted, int(index)) if behind else (wanted, int(index)) for index in indices]
-        return [objectives.channel(*place) for place in places]
-    found = [wanted] if isinstance(wanted, Objective) else list(wanted)
-    if channels is not None or not found or not all(isinstance(one, Objective) for one in found):
-        raise ValueError("expected a layer's name with channels, or one or several objectives without")
-    return found
 
 
 def _painter(size: int, parameterization: str, decorrelated: bool, device) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -169,4 +152,4 @@ def _reached(network: nn.Module, batch: torch.Tensor, wanted: Sequence[Objective
         network(batch)
     check_terms(wanted, {name: tuple(answers[name].shape) if name in answers else None for name in layers})
     parts = [{name: answer[place : place + 1] for name, answer in answers.items()} for place in range(len(wanted))]
-    return torch.cat([objectives.value(one, part) for one, part in zip(wanted, parts, strict=True)])
+    return torch.cat([objectives.value(one, part, torch.mean) for one, part in zip(wanted, parts, strict=True)])
