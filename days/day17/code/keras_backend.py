@@ -47,22 +47,26 @@ def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray
     layers = check_layers(layers)
     check_network(network)
     batch = check_batch(network, batch)
-    known = named_layers(network)
-    for name in layers:
-        if name not in known:
-            raise unknown_layer(name, list(known))
-    answers = submodel(network, layers)(batch, training=False)
-    answers = answers if isinstance(answers, list) else [answers]
-    return {name: channels_first(name, answer) for name, answer in zip(layers, answers, strict=True)}
+    return {name: channels_first(name, answer) for name, answer in live_answers(network, layers, batch).items()}
 
 
 def run_to(network, layer: str, batch):
     """One layer's answer as a live tensor (N, H, W, C), for gradients: no deeper layer runs."""
+    return live_answers(network, [layer], batch)[layer]
+
+
+def live_answers(network, layers: Sequence[str], batch) -> dict:
+    """What `layers` answer, as live tensors (N, H, W, C), for gradients: no layer runs that is deeper than all of them.
+
+    Raises ValueError for a layer that does not exist, or a network that is no graph of layers.
+    """
     check_network(network)
     known = named_layers(network)
-    if layer not in known:
-        raise unknown_layer(layer, list(known))
-    return keras.tree.flatten(submodel(network, [layer])(batch, training=False))[0]
+    for name in layers:
+        if name not in known:
+            raise unknown_layer(name, list(known))
+    answers = keras.tree.flatten(submodel(network, list(layers))(batch, training=False))
+    return dict(zip(layers, answers, strict=True))
 
 
 def filters(network, layer: str) -> np.ndarray:

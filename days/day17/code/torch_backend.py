@@ -85,22 +85,35 @@ def capture(network: nn.Module, layers: str | Sequence[str], batch: torch.Tensor
 
 
 def run_to(network: nn.Module, layer: str, batch: torch.Tensor) -> torch.Tensor:
-    """One layer's answer as a live tensor, for gradients: nothing is copied, and no deeper layer runs.
-
-    Like `capture`, it runs in evaluation mode and leaves neither hooks nor modes behind; unlike it, it hands out the
-    tensor itself, with the graph that leads back to `batch`.
-    """
-    module, found = _module(network, layer), []
-
-    def hook(module, inputs, output):
-        found.append(output)
-        raise _AllSeen
-
-    with evaluation_mode(network), hooks([(module, hook)]), contextlib.suppress(_AllSeen):
-        network(batch)
-    if not found or not isinstance(found[0], torch.Tensor):
+    """One layer's answer as a live tensor, for gradients: see `live_answers`. Raises ValueError where there is none."""
+    found = live_answers(network, [layer], batch).get(layer)
+    if not isinstance(found, torch.Tensor):
         raise ValueError(f"layer {layer!r} did not run, or gave no single tensor")
-    return found[0]
+    return found
+
+
+def live_answers(network: nn.Module, layers: Sequence[str], batch: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What `layers` answer, those that run, as live tensors with the graph that leads back to `batch`.
+
+    Like `capture`, it runs in evaluation mode, no further than the deepest layer, and leaves neither hooks nor modes
+    behind; unlike it, it hands out the tensors themselves. Raises ValueError for a layer that does not exist.
+    """
+    modules, found = {name: _module(network, name) for name in layers}, {}
+
+    def keep(name):
+        def hook(module, inputs, output):
+            deepest = len(found.keys() | {name}) == len(modules)
+            # Behind the deepest layer nothing runs; what comes before it an in-place ReLU would overwrite.
+            found.setdefault(name, output if deepest or not isinstance(output, torch.Tensor) else output.clone())
+            if deepest:
+                raise _AllSeen
+
+        return hook
+
+    watched = [(module, keep(name)) for name, module in modules.items()]
+    with evaluation_mode(network), hooks(watched), contextlib.suppress(_AllSeen):
+        network(batch)
+    return found
 
 
 def filters(network: nn.Module, layer: str) -> np.ndarray:

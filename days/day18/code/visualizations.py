@@ -496,12 +496,7 @@ def main() -> list[Path]:
 
     lesson = Lesson()
     jobs: Iterator[str] = tqdm(sorted([*FIGURES, LEARNING_GIF]), desc="Day 18 figures", unit="figure")
-    return [
-        anim_filters_learning(lesson)
-        if name == LEARNING_GIF
-        else save_figure(FIGURES[name](lesson), outputs_dir(18) / name)
-        for name in jobs
-    ]
+    return [anim_filters_learning(lesson) if name == LEARNING_GIF else plot_figure(name, lesson) for name in jobs]
 
 
 if __name__ == "__main__":

@@ -11,10 +11,9 @@ from tqdm.auto import tqdm
 from days.common import squeezenet
 from days.common.frameworks import import_keras
 from days.common.keras_models import batch_maker
-from days.day17.code.keras_backend import check_network, named_layers, submodel
-from days.day17.code.layers import unknown_layer
+from days.day17.code.keras_backend import live_answers
 from days.day20.code import objectives
-from days.day20.code.objectives import Objective, check_terms, requested
+from days.day20.code.objectives import Objective, requested
 from days.day20.code.parameterization import (
     STANDARD,
     bilinear,
@@ -63,14 +62,12 @@ def maximize(
 
     Raises ValueError for an unknown layer, a channel out of range, or anything else that cannot be maximized.
     """
-    check_network(network)
     wanted = requested(layer, channels, before_relu)
     values = tensorflow.Variable(start(len(wanted), size, seed=seed, parameterization=parameterization))
     draw = _painter(size, parameterization, decorrelated)
     to_input = _input_maker(preprocess or batch_maker(squeezenet.normalize))
     reached = _reader(network, wanted, to_input(draw(values)))
     generator = np.random.default_rng(seed)
-
     slope = _slope(values, draw, lambda pictures: reached(to_input(pictures)), bool(transforms))
 
     def look():
@@ -152,31 +149,13 @@ def _shaken(pictures, indices, weights):
 
 def _reader(network, wanted: Sequence[Objective], batch) -> Callable:
     """A function from a batch to each picture's own objective, (n,); no layer runs deeper than the deepest wanted."""
-    known = named_layers(network)
-    layers = list(dict.fromkeys(name for one in wanted for name in one.layers))
-    for name in layers:
-        if name not in known:
-            raise unknown_layer(name, list(known))
-    cut = submodel(network, layers)
+    layers = objectives.layers_of(wanted)
 
     def answer(batch):
-        found = dict(zip(layers, keras.tree.flatten(cut(batch, training=False)), strict=True))
+        found = live_answers(network, layers, batch)
         return {
             name: tensorflow.transpose(one, (0, 3, 1, 2)) if len(one.shape) == 4 else one for name, one in found.items()
         }
 
-    check_terms(wanted, {name: tuple(one.shape) for name, one in answer(batch).items()})
-
-    def reached(batch):
-        answers = answer(batch)
-        return tensorflow.concat(
-            [
-                objectives.value(
-                    one, {name: found[place : place + 1] for name, found in answers.items()}, tensorflow.reduce_mean
-                )
-                for place, one in enumerate(wanted)
-            ],
-            axis=0,
-        )
-
-    return reached
+    objectives.check_terms(wanted, {name: tuple(one.shape) for name, one in answer(batch).items()})
+    return lambda batch: tensorflow.concat(objectives.values(wanted, answer(batch), tensorflow.reduce_mean), axis=0)

@@ -121,6 +121,19 @@ def value(objective: Objective, answers: dict, mean: Callable = np.mean) -> obje
     return sum(term.weight * _READ[term.kind](term, answers[term.layer], mean) for term in objective.terms)
 
 
+def layers_of(wanted: Sequence[Objective]) -> list[str]:
+    """The layers that several objectives need, each once."""
+    return list(dict.fromkeys(name for one in wanted for name in one.layers))
+
+
+def values(wanted: Sequence[Objective], answers: dict, mean: Callable = np.mean) -> list:
+    """Each picture's own objective: the n-th of `wanted` for the n-th image of the answers, a list of (1,)."""
+    return [
+        value(one, {name: answer[place : place + 1] for name, answer in answers.items()}, mean)
+        for place, one in enumerate(wanted)
+    ]
+
+
 def check_terms(wanted: Sequence[Objective], shapes: dict[str, tuple | None]) -> None:
     """Raise ValueError for a term that cannot be read off answers of these shapes, {layer: (N, C, ...) or None}."""
     for term in (term for one in wanted for term in one.terms):

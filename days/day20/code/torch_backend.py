@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -14,10 +13,9 @@ from tqdm.auto import tqdm
 
 from days.common import squeezenet
 from days.common.torch_models import batch_maker
-from days.day17.code.layers import unknown_layer
-from days.day17.code.torch_backend import evaluation_mode, hooks
+from days.day17.code.torch_backend import evaluation_mode, live_answers
 from days.day20.code import objectives
-from days.day20.code.objectives import Objective, check_terms, requested
+from days.day20.code.objectives import Objective, requested
 from days.day20.code.parameterization import STANDARD, color_basis, draw_transform, pixel_map, spectrum_scale, start
 
 
@@ -127,29 +125,9 @@ def _shaken(pictures: torch.Tensor, matrix: np.ndarray) -> torch.Tensor:
     return functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
 
 
-class _AllSeen(Exception):
-    """Leaves `forward` once every layer wanted has answered."""
-
-
 def _reached(network: nn.Module, batch: torch.Tensor, wanted: Sequence[Objective]) -> torch.Tensor:
     """Each picture's own objective, (n,); no layer runs that is deeper than the deepest one wanted."""
-    known = dict(network.named_modules())
-    layers = list(dict.fromkeys(name for one in wanted for name in one.layers))
-    for name in layers:
-        if name not in known:
-            raise unknown_layer(name, [one for one in known if one])
-    answers: dict[str, torch.Tensor] = {}
-
-    def keep(name):
-        def hook(module, inputs, output):
-            answers.setdefault(name, output.clone())  # an in-place ReLU would overwrite it
-            if len(answers) == len(layers):
-                raise _AllSeen
-
-        return hook
-
-    with hooks([(known[name], keep(name)) for name in layers]), contextlib.suppress(_AllSeen):
-        network(batch)
-    check_terms(wanted, {name: tuple(answers[name].shape) if name in answers else None for name in layers})
-    parts = [{name: answer[place : place + 1] for name, answer in answers.items()} for place in range(len(wanted))]
-    return torch.cat([objectives.value(one, part, torch.mean) for one, part in zip(wanted, parts, strict=True)])
+    layers = objectives.layers_of(wanted)
+    answers = live_answers(network, layers, batch)
+    objectives.check_terms(wanted, {name: tuple(answers[name].shape) if name in answers else None for name in layers})
+    return torch.cat(objectives.values(wanted, answers, torch.mean))
