@@ -80,9 +80,13 @@ def open_notebook(page, address: str, path: str) -> None:
     page.locator("#jp-main-statusbar").get_by_text(IDLE).wait_for(timeout=90_000)
 
 
-def run_all_cells(page, seconds: int = 180) -> None:
-    """Run > Run All Cells, and wait until the kernel has been busy and is idle again."""
+def run_all_cells(page, seconds: int = 240) -> None:
+    """Run > Run All Cells, and wait until no cell waits for the kernel; between two cells it says Idle already."""
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     page.locator("#jp-main-statusbar").get_by_text("Busy").wait_for(timeout=30_000)
-    page.locator("#jp-main-statusbar").get_by_text(IDLE).wait_for(timeout=seconds * 1000)
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some(p => p.textContent.includes('*'))",
+        timeout=seconds * 1000,
+    )
+    page.locator("#jp-main-statusbar").get_by_text(IDLE).wait_for(timeout=30_000)
