@@ -134,8 +134,41 @@ def values(wanted: Sequence[Objective], answers: dict, mean: Callable = np.mean)
     ]
 
 
-def check_terms(wanted: Sequence[Objective], shapes: dict[str, tuple | None]) -> None:
-    """Raise ValueError for a term that cannot be read off answers of these shapes, {layer: (N, C, ...) or None}."""
+def form_of(wanted: Sequence[Objective]) -> tuple[Objective, ...]:
+    """The objectives without their numbers, every weight 1 and every channel 0: what a compiled graph is made for."""
+    return tuple(
+        Objective(tuple(replace(term, weight=1.0, channel=None if term.channel is None else 0) for term in one.terms))
+        for one in wanted
+    )
+
+
+def with_numbers(form: Sequence[Objective], weights: Sequence, channels: Sequence) -> list[Objective]:
+    """The objectives with these weights and channels, one each for every term in turn; numbers or scalar tensors."""
+    numbers = iter(zip(weights, channels, strict=True))
+    filled = []
+    for one in form:
+        terms = []
+        for term, (weight, index) in zip(one.terms, numbers, strict=False):
+            terms.append(replace(term, weight=weight, channel=None if term.channel is None else index))
+        filled.append(Objective(tuple(terms)))
+    return filled
+
+
+def likeness(answer, einsum: Callable = np.einsum):
+    """How alike pictures are to a layer that answers (n, C, h, w): the mean cosine of every two Gram matrices.
+
+    A Gram matrix (C, C) holds how strongly each two channels fire together, wherever that is: a picture's texture.
+    1 means that all show the same. Source: Olah and others, 2017, after Gatys and others, 2015.
+    """
+    count = answer.shape[0]
+    gram = einsum("nchw,ndhw->ncd", answer, answer)
+    length = einsum("ncd,ncd->n", gram, gram) ** 0.5 + 1e-12
+    cosines = einsum("ncd,mcd->nm", gram, gram) / (length[:, None] * length[None])
+    return (einsum("nm->", cosines) - einsum("nn->", cosines)) / (count * (count - 1))
+
+
+def check_terms(wanted: Sequence[Objective], shapes: dict[str, tuple | None], diversity: float = 0) -> None:
+    """Raise ValueError for what cannot be read off answers of these shapes, {layer: (N, C, ...) or None}."""
     for term in (term for one in wanted for term in one.terms):
         shape = shapes[term.layer]
         if shape is None:
@@ -150,6 +183,8 @@ def check_terms(wanted: Sequence[Objective], shapes: dict[str, tuple | None]) ->
             raise ValueError(f"expected a direction of {shape[1]} numbers for {term.layer!r}, got {len(term.vector)}")
         for index, count in zip(term.place or (), shape[2:], strict=False):
             check_index(index, count, f"a row or column of {term.layer!r}")
+    if diversity and (len(wanted) < 2 or len(shapes[wanted[0].layers[0]]) != 4):
+        raise ValueError("expected two pictures or more, of a layer with maps, for a diversity; ask for [3, 3, 3, 3]")
 
 
 def _middle(term: Term, answer) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from days.common.images import IMAGE_NAMES, load_image
 
-PARAMETERIZATIONS = ("fourier", "pixel")
+PARAMETERIZATIONS = ("fourier", "pixel", "sphere")
 
 
 def spectrum_scale(size: int) -> np.ndarray:
@@ -44,12 +44,13 @@ def color_basis() -> np.ndarray:
 def start(count: int, size: int, *, seed: int, parameterization: str) -> np.ndarray:
     """Faint noise to grow pictures from: spectra (count, 3, size, size // 2 + 1, 2) or pixels (count, 3, size, size).
 
-    Raises ValueError for an unknown parameterization or a size below 16.
+    A "sphere" is written in pixels, too; see `Ascent`. Raises ValueError for an unknown parameterization or a size
+    below 2.
     """
     if parameterization not in PARAMETERIZATIONS:
         raise ValueError(f"expected a parameterization of {', '.join(PARAMETERIZATIONS)}, got {parameterization!r}")
-    if size < 16:
-        raise ValueError(f"expected pictures of at least 16 pixels, got {size}")
+    if size < 2:
+        raise ValueError(f"expected pictures of at least 2 pixels, got {size}")
     shape = (count, 3, size, size // 2 + 1, 2) if parameterization == "fourier" else (count, 3, size, size)
     return np.random.default_rng(seed).normal(0, 0.01, shape).astype(np.float32)
 
@@ -70,6 +71,17 @@ def pixel_map(preprocess: Callable, to_numpy: Callable) -> tuple[np.ndarray, np.
 
 
 # ---------------------------------------------------------------- transforms
+
+
+@dataclass(frozen=True)
+class Pad:
+    """Let the network look at `pixels` more on every side: the picture reflected. It costs time."""
+
+    pixels: int = 8
+
+    def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
+        """(3, 3), in coordinates from -1 to 1 over the picture: nothing moves, `padded` makes the room."""
+        return np.eye(3)
 
 
 @dataclass(frozen=True)
@@ -112,24 +124,32 @@ class Scale:
 STANDARD = (Jitter(16), Rotate(8), Scale(0.9, 1.1))
 
 
+def padded(transforms: Sequence, size: int) -> int:
+    """How many pixels wide the network sees a picture of `size`: more than that where there is a `Pad`."""
+    return size + 2 * sum(one.pixels for one in transforms if isinstance(one, Pad))
+
+
 def draw_transform(transforms: Sequence, generator: np.random.Generator, size: int) -> np.ndarray:
     """All transforms in turn, drawn at random, as one matrix (2, 3): where each pixel of the shaken picture comes from.
 
     What lies beyond the border is the picture reflected, so that no frame shows.
     """
-    matrix = np.eye(3)
+    room = padded(transforms, size) / size
+    matrix = np.diag([room, room, 1])
     for one in transforms:
         matrix = one.matrix(generator, size) @ matrix
     return matrix[:2].astype(np.float32)
 
 
-def bilinear(matrix: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def bilinear(matrix: np.ndarray, size: int, wide: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """A transform (2, 3) written out: for each pixel the four that it is mixed from, and their shares.
 
-    Returns indices (4, size * size) into the flattened picture and weights (4, size * size) that add up to 1. Beyond
-    the border the picture is reflected. PyTorch's `grid_sample` does the same from the matrix itself.
+    Returns, for a shaken picture of wide x wide pixels (`size` unless told), indices (4, wide * wide) into the
+    flattened picture and weights of the same shape that add up to 1. Beyond the border the picture is reflected.
+    PyTorch's `grid_sample` does the same from the matrix itself.
     """
-    places = (2 * np.arange(size) + 1) / size - 1
+    wide = wide or size
+    places = (2 * np.arange(wide) + 1) / wide - 1
     across, down = np.meshgrid(places, places)
     wanted = np.einsum("ij,jyx->iyx", matrix, np.stack([across, down, np.ones_like(across)]))
     pixels = np.mod((wanted + 1) * size / 2, 2 * size)

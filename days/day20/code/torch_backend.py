@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from tqdm.auto import tqdm
 
 from days.common import squeezenet
 from days.common.torch_models import batch_maker
-from days.day17.code.torch_backend import evaluation_mode, live_answers
+from days.day17.code.torch_backend import check_batch, live_answers
 from days.day20.code import objectives
+from days.day20.code.ascent import climb
 from days.day20.code.objectives import Objective, requested
-from days.day20.code.parameterization import STANDARD, color_basis, draw_transform, pixel_map, spectrum_scale, start
+from days.day20.code.parameterization import (
+    STANDARD,
+    color_basis,
+    draw_transform,
+    padded,
+    pixel_map,
+    spectrum_scale,
+    start,
+)
 
 
 def maximize(
@@ -27,71 +34,97 @@ def maximize(
     size: int = 128,
     steps: int = 256,
     seed: int = 0,
-    parameterization: str = "fourier",
-    decorrelated: bool = True,
-    transforms: Sequence = STANDARD,
-    before_relu: bool = True,
-    learning_rate: float = 0.05,
-    preprocess: Callable | None = None,
     progress: bool = True,
+    **knobs,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Grow one picture for each channel, or for each objective, all in one batch, by Adam's ascent.
+
+    For the parameters and for all other knobs see `Ascent`. Returns images (n, size, size, 3) in [0, 1], and the
+    objective's value at every step, (steps, n). A step that is not finite ends the ascent with a warning: fewer values
+    then, and the last good picture. Raises ValueError for an unknown layer, a channel out of range, or anything else
+    that cannot be maximized.
+    """
+    return climb(Ascent(network, layer, channels, size=size, seed=seed, **knobs), steps, progress=progress)
+
+
+class Ascent:
+    """Pictures that grow with every `step()`. The network is never changed: its weights get no gradients.
 
     Parameters
     ----------
     layer, channels : a layer's name and the channels wanted; or one or several objectives, and no channels.
-    parameterization : "fourier" or "pixel"; decorrelated : colors along `color_basis`.
-    transforms : how the picture is shaken before every look, from `seed`; () for not at all.
+    size, seed : of the square pictures, in pixels; of the noise that they start from, and of the transforms.
+    parameterization : "fourier", "pixel", or "sphere": pictures of one contrast, whose difference from mid-gray is, as
+        a vector, half as long as 1. decorrelated : colors along `color_basis`.
+    transforms : how the picture is shaken before every look; () for not at all.
+    diversity : how much of the objective may be given up so that the pictures differ, as a share of it; see `likeness`.
     before_relu : ask a channel of a fire module of SqueezeNet before its ReLU, where it cannot start dead.
     preprocess : the network's own, as of a `Model`; SqueezeNet's unless given.
-
-    Returns
-    -------
-    images (n, size, size, 3) in [0, 1], and the objective's value at every step, (steps, n). A step that is not finite
-    ends the ascent with a warning: fewer values then, and the last good picture.
-
-    Raises ValueError for an unknown layer, a channel out of range, or anything else that cannot be maximized.
     """
-    wanted = requested(layer, channels, before_relu)
-    device = next(network.parameters()).device
-    values = torch.from_numpy(start(len(wanted), size, seed=seed, parameterization=parameterization)).to(device)
-    draw = _painter(size, parameterization, decorrelated, device)
-    to_input = _input_maker(preprocess or batch_maker(squeezenet.normalize), device)
-    generator = np.random.default_rng(seed)
 
-    def look(values: torch.Tensor) -> torch.Tensor:
-        pictures = _shaken(draw(values), draw_transform(transforms, generator, size))
-        return _reached(network, to_input(pictures), wanted)
+    def __init__(
+        self,
+        network: nn.Module,
+        layer: str | Objective | Sequence[Objective],
+        channels: int | Sequence[int] | None = None,
+        *,
+        size: int = 128,
+        seed: int = 0,
+        parameterization: str = "fourier",
+        decorrelated: bool = True,
+        transforms: Sequence = STANDARD,
+        diversity: float = 0.0,
+        before_relu: bool = True,
+        learning_rate: float = 0.05,
+        preprocess: Callable | None = None,
+    ):
+        self.network, self.wanted = network, requested(layer, channels, before_relu)
+        device = next(network.parameters()).device
+        values = torch.from_numpy(start(len(self.wanted), size, seed=seed, parameterization=parameterization))
+        self.values = values.to(device).requires_grad_(True)
+        self._before = self.values.detach().clone()
+        self._draw = _painter(size, parameterization, decorrelated, device)
+        self._to_input = _input_maker(preprocess or batch_maker(squeezenet.normalize), device)
+        self._optimizer = torch.optim.Adam([self.values], learning_rate, fused=True)
+        self._generator, self._size = np.random.default_rng(seed), size
+        self._transforms, self._diversity = tuple(transforms), diversity
 
-    with evaluation_mode(network):
-        values, history = _climb(values, look, steps, learning_rate, progress)
-    with torch.no_grad():
-        images = draw(values).permute(0, 2, 3, 1).contiguous().cpu().numpy()
-    return images, np.array(history, np.float32).reshape(-1, len(wanted))
-
-
-def _climb(values: torch.Tensor, look: Callable, steps: int, learning_rate: float, progress: bool):
-    """Adam's ascent: the last values whose objective was finite, and all objectives (steps, n)."""
-    values = values.clone().requires_grad_(True)
-    optimizer = torch.optim.Adam([values], learning_rate)
-    good, history = values.detach().clone(), []
-    with torch.enable_grad(), tqdm(total=steps, desc="ascent", unit="step", disable=not progress) as bar:
-        for step in range(steps):
-            reached = look(values)
+    def step(self) -> np.ndarray | None:
+        """Go one step up: the objectives (n,) before it; None, and one step back, where something is not finite."""
+        with torch.enable_grad():
+            reached, loss = self._look()
             # Asked for the picture alone, autograd computes no gradient of any weight.
-            (gradient,) = torch.autograd.grad(-reached.sum(), [values])
-            if not (torch.isfinite(reached).all() and torch.isfinite(gradient).all()):
-                warnings.warn(
-                    f"step {step} was not finite: the picture is the one before it", RuntimeWarning, stacklevel=3
-                )
-                return good, history
-            good.copy_(values.detach())
-            values.grad = gradient
-            optimizer.step()
-            history.append(reached.detach().cpu().numpy())
-            bar.update()
-            bar.set_postfix(objective=f"{history[-1].mean():.1f}")
-    return values.detach(), history
+            (gradient,) = torch.autograd.grad(loss, [self.values])
+        if not torch.isfinite(reached.sum() + gradient.sum()):
+            with torch.no_grad():
+                self.values.copy_(self._before)
+            return None
+        self._before.copy_(self.values.detach())
+        self.values.grad = gradient
+        self._optimizer.step()
+        return reached.detach().cpu().numpy()
+
+    def images(self) -> np.ndarray:
+        """The pictures as they stand, (n, size, size, 3) in [0, 1]."""
+        with torch.no_grad():
+            return self._draw(self.values).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+    def _look(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Each picture's own objective, (n,), and the loss; no layer runs that is deeper than the deepest wanted."""
+        pictures = self._draw(self.values)
+        if self._transforms:
+            matrix = draw_transform(self._transforms, self._generator, self._size)
+            pictures = _shaken(pictures, matrix, padded(self._transforms, self._size))
+        layers = objectives.layers_of(self.wanted)
+        answers = live_answers(self.network, layers, self._to_input(pictures))
+        shapes = {name: tuple(answers[name].shape) if name in answers else None for name in layers}
+        objectives.check_terms(self.wanted, shapes, self._diversity)
+        reached = torch.cat(objectives.values(self.wanted, answers, torch.mean))
+        loss = -reached.sum()
+        if self._diversity:
+            given_up = self._diversity * reached.detach().abs().sum()
+            loss = loss + given_up * objectives.likeness(answers[layers[0]], torch.einsum)
+        return reached, loss
 
 
 def _painter(size: int, parameterization: str, decorrelated: bool, device) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -104,6 +137,8 @@ def _painter(size: int, parameterization: str, decorrelated: bool, device) -> Ca
             values = torch.fft.irfft2(torch.view_as_complex(values) * scale, s=(size, size)) / 4
         if decorrelated:
             values = torch.einsum("dc,nchw->ndhw", basis, values)
+        if parameterization == "sphere":
+            return 0.5 + values / (2 * torch.linalg.vector_norm(values, dim=(1, 2, 3), keepdim=True))
         return torch.sigmoid(values)
 
     return draw
@@ -116,18 +151,16 @@ def _input_maker(preprocess: Callable, device) -> Callable[[torch.Tensor], torch
     return lambda pictures: functional.conv2d(pictures, weight, bias).contiguous(memory_format=torch.channels_last)
 
 
-def _shaken(pictures: torch.Tensor, matrix: np.ndarray) -> torch.Tensor:
-    """Pictures moved, turned and scaled by one matrix (2, 3), reflected beyond their border."""
-    if np.array_equal(matrix, np.eye(3)[:2]):
-        return pictures
+def _shaken(pictures: torch.Tensor, matrix: np.ndarray, wide: int) -> torch.Tensor:
+    """Pictures moved, turned and scaled by one matrix (2, 3), wide x wide, reflected beyond their border."""
     matrices = torch.from_numpy(matrix).to(pictures.device)[None].expand(len(pictures), 2, 3)
-    grid = functional.affine_grid(matrices, list(pictures.shape), align_corners=False)
+    grid = functional.affine_grid(matrices, [*pictures.shape[:2], wide, wide], align_corners=False)
     return functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
 
 
-def _reached(network: nn.Module, batch: torch.Tensor, wanted: Sequence[Objective]) -> torch.Tensor:
-    """Each picture's own objective, (n,); no layer runs that is deeper than the deepest one wanted."""
-    layers = objectives.layers_of(wanted)
-    answers = live_answers(network, layers, batch)
-    objectives.check_terms(wanted, {name: tuple(answers[name].shape) if name in answers else None for name in layers})
-    return torch.cat(objectives.values(wanted, answers, torch.mean))
+def input_gradient(network: nn.Module, wanted: Objective, batch: torch.Tensor) -> np.ndarray:
+    """The gradient of an objective for every number of a batch (N, 3, H, W), of the same shape."""
+    batch = check_batch(network, batch).requires_grad_(True)
+    with torch.enable_grad():
+        value = objectives.value(wanted, live_answers(network, wanted.layers, batch), torch.mean)
+        return torch.autograd.grad(value.sum(), [batch])[0].cpu().numpy()

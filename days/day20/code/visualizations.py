@@ -1,0 +1,414 @@
+"""The figures of Day 20. `python -m days.day20.code.visualizations` rebuilds days/day20/outputs/ (two minutes).
+
+draw_* turn arrays into a described Figure; `Lesson` grows the pictures that they show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from days.common.figures import (
+    ALARM,
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    ColorScale,
+    add_colorbar,
+    describe,
+    draw_panels,
+    new_figure,
+    plain,
+    save_figure,
+    save_gif,
+    tile,
+)
+from days.common.images import IMAGE_NAMES, load_image
+from days.common.models import Model, load_model
+from days.common.paths import outputs_dir
+from days.day20.code import evidence, objectives
+from days.day20.code.objectives import Objective, channel, direction, layer, logit, unit
+
+SQUEEZENET_LAYERS = ("conv1_activation", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
+EFFICIENTNET_LAYERS = ("bn1", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
+CHANNELS = (16, 24, 32, 40)
+"""The channels of fire7 on which the lesson turns its knobs."""
+
+
+# ---------------------------------------------------------------- draw_*: arrays -> Figure
+
+
+def draw_rows(
+    rows: dict[str, np.ndarray], title: str, *, notes: dict[str, str] | None = None, width: float = 9.6, alt: str
+) -> Figure:
+    """Pictures in named rows: {name: images (n, h, w, 3)}, rows of one length; `notes` stand to the right of a row."""
+    count = max(map(len, rows.values()))
+    breadth = width if notes is None else width - 2.2
+    height = len(rows) * breadth / (count + 0.9)
+    figure = new_figure(width, height + 0.4)
+    figure.suptitle(title, fontsize=10, color=INK)
+    ratios = {} if notes is None else {"width_ratios": [breadth, width - breadth]}
+    grid = figure.subplots(len(rows), 1 if notes is None else 2, squeeze=False, gridspec_kw=ratios)
+    for axes, (name, images) in zip(grid, rows.items(), strict=True):
+        sheet = np.nan_to_num(tile(np.asarray(images), len(images), gap=3), nan=1.0)
+        plain(axes[0]).imshow(sheet, interpolation="lanczos")
+        axes[0].set_anchor("W")
+        axes[0].set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center", color=INK)
+        if notes is not None:
+            axes[1].axis("off")
+            axes[1].text(0, 0.5, notes[name], va="center", fontsize=9, linespacing=1.6, color=INK)
+    return describe(figure, alt)
+
+
+def draw_ladder(ladder: dict[str, np.ndarray], scores: dict[str, np.ndarray]) -> Figure:
+    """The pictures of every rung, and beside them the means of scores (n, 2): as they are, and shaken."""
+    notes = {}
+    for name, both in scores.items():
+        untouched, shaken = both.mean(axis=0)
+        notes[name] = f"objective {untouched:.0f}\nshaken {shaken:.0f} ({shaken / untouched:.0%})"
+    labels = ", ".join(map(str, CHANNELS))
+    alt = (
+        f"Six rows of pictures for channels {labels} of fire7, one knob more each: colored noise from raw pixels, then "
+        "gray relief with jitter, loud colors with Fourier, and natural-looking eggs, fur and eyes with decorrelated "
+        "colors. The objective is highest for the noise, which loses nearly all of it when it is shaken."
+    )
+    return draw_rows(ladder, f"fire7, channels {labels}: one knob more on every rung", notes=notes, alt=alt)
+
+
+def draw_against_photos(names: Sequence[str], pictures: np.ndarray, photos: np.ndarray, noise: np.ndarray) -> Figure:
+    """How much each channel is excited: grown picture (n,), every photo crop (crops, n), every noise image (m, n)."""
+    figure = new_figure(9.6, 0.42 * len(names) + 1.3)
+    axes = figure.add_subplot()
+    places = np.arange(len(names))[::-1]
+    usual = np.abs(photos).max(axis=0)
+    for values, shift, color, size, label in (
+        (noise / usual, -0.15, MUTED, 9, f"{len(noise)} noise images"),
+        (photos / usual, 0.15, ORANGE, 9, f"{len(photos)} crops of {len(IMAGE_NAMES)} photos"),
+    ):
+        axes.scatter(values, np.broadcast_to(places + shift, values.shape), s=size, color=color, alpha=0.5, label=label)
+    axes.scatter(pictures / usual, places, s=60, marker="D", color=BLUE, label="grown picture")
+    axes.axvline(0, color=INK, linewidth=0.6)
+    axes.set_yticks(places, names, fontsize=8)
+    axes.set_xlabel("channel's mean before its ReLU, in units of the largest |answer| to any crop", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    axes.legend(fontsize=8, frameon=False, loc="center right")
+    beaten = int((pictures > photos.max(axis=0)).sum())
+    return describe(
+        figure,
+        f"One line for each of {len(names)} channels: gray and orange dots for noise and photos crowd around 0, and a "
+        f"blue diamond for the grown picture stands far to their right. It beats every photo in {beaten} of "
+        f"{len(names)} channels.",
+    )
+
+
+def draw_patches(rows: dict[str, tuple[np.ndarray, Sequence[np.ndarray], float]]) -> Figure:
+    """{channel: (grown picture, patches of photos, reach)}, two channels to a line.
+
+    reach : the strongest unit's answer to the best patch, as a share of that to the picture.
+    """
+    lines, width = -(-len(rows) // 2), 1 + max(len(patches) for _, patches, _ in rows.values())
+    figure = new_figure(9.6, 1.45 * lines + 0.4)
+    figure.suptitle(
+        "left: grown picture. right: where the photos excite the channel most, and how much, in % of the picture",
+        fontsize=10,
+    )
+    grid = figure.subplots(lines, 2 * width, squeeze=False)
+    for axes in grid.ravel():
+        axes.axis("off")
+    for place, (name, (picture, patches, reach)) in enumerate(rows.items()):
+        cells = grid[place // 2, width * (place % 2) :]
+        for axes, image in zip(cells, (picture, *patches), strict=False):
+            axes.imshow(image, interpolation="lanczos")
+        cells[0].set_title(name, fontsize=8, color=INK)
+        cells[1].set_title(f"{reach:.0%}", fontsize=8, color=MUTED, loc="left")
+    return describe(
+        figure,
+        f"For each of {len(rows)} channels a grown picture and the {width - 1} patches of photos that excite it most: "
+        "often the same eyes, stripes, curves or dots, sometimes nothing alike.",
+    )
+
+
+def draw_silent(counts: dict[str, tuple[int, int, int]]) -> Figure:
+    """{layer: (channels, that never moved after their ReLU, that never moved before it)} as bars in percent."""
+    figure = new_figure(7.2, 2.6)
+    axes = figure.add_subplot()
+    places = np.arange(len(counts))
+    for shift, which, color, label in ((-0.2, 1, ORANGE, "asked after the ReLU"), (0.2, 2, BLUE, "asked before it")):
+        shares = [100 * one[which] / one[0] for one in counts.values()]
+        bars = axes.bar(places + shift, shares, 0.38, color=color, label=label)
+        axes.bar_label(bars, [str(one[which]) for one in counts.values()], fontsize=8)
+    axes.set_xticks(places, [f"{name}, of {one[0]}" for name, one in counts.items()], fontsize=8)
+    axes.set_ylabel("% never moved", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    said = ", ".join(f"{name} {after} after and {before} before" for name, (_, after, before) in counts.items())
+    return describe(figure, f"Bars of how many channels have no gradient on faint noise, by layer: {said}.")
+
+
+def draw_spectrum(frequencies: np.ndarray, amplitudes: dict[str, np.ndarray]) -> Figure:
+    """Mean amplitude by frequency of several kinds of pictures, each 1 at the lowest, both axes logarithmic."""
+    figure = new_figure(5.6, 2.9)
+    axes = figure.add_subplot()
+    for (name, values), color, style in zip(amplitudes.items(), (BLUE, ORANGE, MUTED), ("-", "--", ":"), strict=False):
+        axes.loglog(frequencies, values / values[0], color=color, linestyle=style, label=name)
+    axes.loglog(frequencies, frequencies[0] / frequencies, color=INK, linewidth=0.8, label="1 / frequency")
+    axes.set_xlabel("frequency (waves across the picture)", fontsize=9)
+    axes.set_ylabel("amplitude", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    axes.legend(fontsize=8, frameon=False)
+    return describe(
+        figure,
+        "Amplitude against frequency on logarithmic axes: photographs fall along the line 1 / frequency; noise drawn "
+        "pixel by pixel is flat.",
+    )
+
+
+def draw_confusion(answers: dict[str, np.ndarray], channels: Sequence[int]) -> Figure:
+    """{title: (pictures, channels)}: how much each picture excites each channel, each column divided by its largest."""
+    figure = new_figure(4.2 * len(answers), 4.3)
+    grid = figure.subplots(1, len(answers), squeeze=False)[0]
+    scale, said = ColorScale("viridis", 0, 1), []
+    for axes, (title, values) in zip(grid, answers.items(), strict=True):
+        axes.imshow(values / values.max(axis=0), cmap=scale.cmap, vmin=0, vmax=1, interpolation="nearest")
+        axes.set_title(title, fontsize=9)
+        axes.set_xlabel("channel", fontsize=8)
+        axes.set_ylabel("picture grown for channel", fontsize=8)
+        places = range(0, len(channels), 3)
+        axes.set_xticks(places, [channels[place] for place in places], fontsize=7)
+        axes.set_yticks(places, [channels[place] for place in places], fontsize=7)
+        said.append(f"{title}: {int((values.argmax(axis=0) == np.arange(len(channels))).sum())} of {len(channels)}")
+    add_colorbar(figure, list(grid), scale, "answer, 1 is the column's largest; negative ones are dark")
+    return describe(figure, f"Squares of answers with a bright diagonal. Own picture excites most: {'; '.join(said)}.")
+
+
+def draw_growing(images: np.ndarray, labels: Sequence[str], history: np.ndarray, steps: int) -> Figure:
+    """Pictures (n, h, w, 3) in a row as they stand, above their objectives so far (steps so far, n)."""
+    figure = new_figure(6.4, 2.9)
+    top, bottom = figure.subplots(2, 1, height_ratios=[1.7, 1])
+    plain(top, "   ".join(labels)).imshow(np.nan_to_num(tile(images, len(images), gap=3), nan=1.0))
+    lines = bottom.plot(history, linewidth=1.2)
+    for line, color in zip(lines, (BLUE, ORANGE, ALARM, MUTED), strict=False):
+        line.set_color(color)
+    bottom.set(xlim=(0, steps))
+    bottom.set_title(f"step {len(history)}: objective, one line a picture", fontsize=8)
+    bottom.tick_params(labelsize=7)
+    bottom.spines[["top", "right"]].set_visible(False)
+    best = "" if not len(history) else f", objective {history[-1].mean():.3g}"
+    return describe(figure, f"{', '.join(labels)} after {len(history)} steps{best}.")
+
+
+# ---------------------------------------------------------------- what they show
+
+
+class Lesson:
+    """Everything that the stored figures show, grown once, in PyTorch."""
+
+    size, steps = 96, 128
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained SqueezeNet."""
+        return load_model("squeezenet")
+
+    @cached_property
+    def backends(self) -> tuple:
+        """Day 17's and this day's, for PyTorch."""
+        from days.day17.code import torch_backend as looking
+        from days.day20.code import torch_backend as growing
+
+        return looking, growing
+
+    def grow(self, *asked, model: Model | None = None, **how) -> np.ndarray:
+        """The pictures of `maximize` at the lesson's size and steps, for SqueezeNet unless told."""
+        model = model or self.model
+        how = {"size": self.size, "steps": self.steps, "progress": False, "preprocess": model.preprocess} | how
+        return self.backends[1].maximize(model.network, *asked, **how)[0]
+
+    def responses(self, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
+        """See `evidence.responses`."""
+        return evidence.responses(self.model, self.backends[0], wanted, images)
+
+    @cached_property
+    def ladder(self) -> dict[str, np.ndarray]:
+        """{rung: pictures of the lesson's four channels}."""
+        return {name: self.grow("fire7", CHANNELS, **knobs) for name, knobs in evidence.LADDER.items()}
+
+    def scores(self, images: np.ndarray) -> np.ndarray:
+        """For each of the four channels' pictures: (4, 2), its objective, and the mean of it when shaken."""
+        wanted = objectives.requested("fire7", CHANNELS, True)
+        return evidence.robustness(self.model, self.backends[0], wanted, images)
+
+    def patches(self) -> dict[str, tuple[np.ndarray, list[np.ndarray], float]]:
+        """{channel's name: (grown picture, patches of photos, the best one's answer as a share of the picture's)}."""
+        photos, shown = {name: load_image(name, size=224) for name in IMAGE_NAMES}, {}
+        for layer_name, index in PATCHED:
+            place = objectives.requested(layer_name, index, True)[0].terms[0]
+            found = evidence.top_patches(self.model, self.backends, (place.layer, place.channel), photos)
+            (picture,) = self.grow(layer_name, index)
+            answers = self.backends[0].capture(self.model.network, place.layer, self.model.preprocess(picture))
+            reach = found[0].answer / answers[place.layer][0, place.channel].max()
+            shown[f"{layer_name}, {index}"] = picture, [one.image for one in found], float(reach)
+        return shown
+
+
+def first_filters(lesson: Lesson, grown: np.ndarray) -> dict[str, np.ndarray]:
+    """Rows of patches (n, 27, 27, 3): the direction k / |k| of the first filters, and pictures grown for them."""
+    kernels = lesson.backends[0].filters(lesson.model.network, "conv1")[: len(grown), ::-1].transpose(0, 2, 3, 1)
+    lengths = np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1)[:, None, None, None]
+    rows = {"proven": 0.5 + kernels / lengths / 2, "grown": grown}
+    return {name: one.repeat(9, axis=1).repeat(9, axis=2) for name, one in rows.items()}
+
+
+def _figure_filters(lesson: Lesson) -> Figure:
+    grown = lesson.grow("conv1", range(16), size=3, steps=200, **evidence.ONE_FILTER)
+    title = "the first 16 filters of conv1: what the proof demands, k / |k|, and what 200 steps of ascent reached"
+    alt = "Two rows of sixteen colored 3 x 3 patches, slanted edges and spots, equal to the eye."
+    return draw_rows(first_filters(lesson, grown), title, alt=alt)
+
+
+def _figure_ladder(lesson: Lesson) -> Figure:
+    return draw_ladder(lesson.ladder, {name: lesson.scores(images) for name, images in lesson.ladder.items()})
+
+
+def _figure_photos(lesson: Lesson) -> Figure:
+    wanted = [one for name in COMPARED for one in objectives.requested(name, COMPARED[name], True)]
+    names = [f"{name}, {index}" for name, indices in COMPARED.items() for index in indices]
+    pictures = np.concatenate([lesson.grow(name, indices) for name, indices in COMPARED.items()])
+    grown = np.diag(lesson.responses(wanted, pictures))
+    crops, noise = evidence.photo_crops(lesson.size), evidence.noise_images(32, lesson.size)
+    return draw_against_photos(names, grown, lesson.responses(wanted, crops), lesson.responses(wanted, noise))
+
+
+def _figure_silent(lesson: Lesson) -> Figure:
+    counts = {}
+    for name, channels in (("fire3", 128), ("fire5", 256), ("fire7", 384), ("fire9", 512)):
+        asked = (lesson.backends[1], lesson.model, name, channels)
+        counts[name] = channels, *(evidence.never_moved(*asked, before_relu=before) for before in (False, True))
+    return draw_silent(counts)
+
+
+def _figure_spectrum(lesson: Lesson) -> Figure:
+    photos = [load_image(name, size=128).mean(axis=2) for name in IMAGE_NAMES]
+    noise = list(np.random.default_rng(0).random((7, 128, 128)))
+    amplitudes = {"7 photos": evidence.mean_amplitude(photos), "noise, pixel by pixel": evidence.mean_amplitude(noise)}
+    return draw_spectrum(np.arange(1, 64), amplitudes)
+
+
+def draw_objectives(pictures: np.ndarray) -> Figure:
+    """The pictures of `OBJECTIVES`, each below its name."""
+    return draw_panels(
+        pictures,
+        title="one machine, many questions",
+        labels=list(OBJECTIVES),
+        columns=4,
+        alt=f"Grown pictures for {len(OBJECTIVES)} objectives: {', '.join(OBJECTIVES)}. The unit's has detail in its "
+        "middle only, the channel's repeats over the whole picture, the mix holds both of its parts.",
+    )
+
+
+def _figure_diversity(lesson: Lesson) -> Figure:
+    rows = {
+        "four starts": lesson.grow("fire7", [40] * 4),
+        "diversity 0.5": lesson.grow("fire7", [40] * 4, diversity=0.5),
+    }
+    alt = (
+        "Two rows of four pictures, all for channel 40 of fire7. Above, fur with dark eyes four times; below, fur, "
+        "a net of lines, and rows of arches: one channel, several things."
+    )
+    return draw_rows(rows, "fire7, channel 40, four times in one batch", alt=alt)
+
+
+def _gallery(names: Sequence[str], channels: range, title: str, model: Callable) -> Callable[[Lesson], Figure]:
+    def draw(lesson: Lesson) -> Figure:
+        grown = model(lesson)
+        rows = {name: lesson.grow(name, channels, model=grown) for name in names}
+        alt = (
+            f"{title}: {len(names)} rows of grown pictures, from plain colors and stripes in the first layers to "
+            "textures, eyes, fur and parts of animals in the last."
+        )
+        return draw_rows(rows, title, width=8, alt=alt)
+
+    return draw
+
+
+PATCHED = (
+    ("fire3", 8),
+    ("fire5", 16),
+    ("fire5", 40),
+    ("fire7", 24),
+    ("fire7", 40),
+    ("fire8", 0),
+    ("fire9", 16),
+    ("fire9", 56),
+)
+COMPARED = {"fire3": (8, 24, 40), "fire5": (8, 24, 40), "fire7": (8, 24, 40), "fire9": (8, 24, 40)}
+OBJECTIVES = {
+    'unit("fire7", 40)': unit("fire7.expand1x1", 40),
+    'channel("fire7", 40)': channel("fire7.expand1x1", 40),
+    'channel("fire7", 24)': channel("fire7.expand1x1", 24),
+    "0.5 * 40 + 0.5 * 24": 0.5 * channel("fire7.expand1x1", 40) + 0.5 * channel("fire7.expand1x1", 24),
+    "40 - 24": channel("fire7.expand1x1", 40) - channel("fire7.expand1x1", 24),
+    "a random direction": direction("fire7", np.random.default_rng(0).normal(size=384)),
+    'layer("fire5")': layer("fire5"),
+    'logit("Egyptian cat")': logit(285),
+}
+FIGURES: dict[str, Callable[[Lesson], Figure]] = {
+    "00_first_filters.png": _figure_filters,
+    "01_ladder.jpg": _figure_ladder,
+    "02_spectrum.png": _figure_spectrum,
+    "03_against_photos.png": _figure_photos,
+    "04_patches.jpg": lambda lesson: draw_patches(lesson.patches()),
+    "05_never_moved.png": _figure_silent,
+    "06_objectives.jpg": lambda lesson: draw_objectives(lesson.grow(list(OBJECTIVES.values()), size=160)),
+    "07_diversity.jpg": _figure_diversity,
+    "09_gallery_squeezenet.jpg": _gallery(
+        SQUEEZENET_LAYERS, range(0, 64, 8), "SqueezeNet, eight channels a layer", lambda lesson: lesson.model
+    ),
+    "10_gallery_efficientnet.jpg": _gallery(
+        EFFICIENTNET_LAYERS,
+        range(8),
+        "EfficientNet-Lite0, eight channels a block",
+        lambda lesson: load_model("efficientnet_lite0"),
+    ),
+}
+GROWING_GIF = "08_growing.gif"
+
+
+def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
+    """Rebuild one still figure of `FIGURES` in the day's outputs folder and return its path."""
+    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(20) / name)
+
+
+def anim_growing(lesson: Lesson | None = None) -> Path:
+    """Rebuild the animation: four pictures from gray to what their channels love."""
+    lesson = lesson or Lesson()
+    ascent = lesson.backends[1].Ascent(lesson.model.network, "fire7", CHANNELS, size=lesson.size)
+    frames, history = [], []
+    for step in range(97):
+        if step % 6 == 0:
+            values = np.array(history).reshape(-1, len(CHANNELS))
+            frames.append(draw_growing(ascent.images(), [f"channel {one}" for one in CHANNELS], values, 96))
+        history.append(ascent.step())
+    alt = "Four gray squares grow, step by step, into eyes, eggs, fur and beaks while their objectives climb."
+    return save_gif([*frames, *frames[-1:] * 8], outputs_dir(20) / GROWING_GIF, alt)
+
+
+def main() -> list[Path]:
+    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
+    from tqdm.auto import tqdm
+
+    lesson = Lesson()
+    jobs: Iterator[str] = tqdm(sorted([*FIGURES, GROWING_GIF]), desc="Day 20 figures", unit="figure")
+    return [anim_growing(lesson) if name == GROWING_GIF else plot_figure(name, lesson) for name in jobs]
+
+
+if __name__ == "__main__":
+    main()
