@@ -34,11 +34,12 @@ lint: .venv/installed-test  ## check style and format of code and notebooks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff format --check --line-length 98 $(NOTEBOOKS)
 
-bench: .venv/installed-test  ## time the course's code against its floor and its peers
+bench: .venv/installed-test .venv-bench/installed  ## time the course's code against its floor and its peers
 	$(BIN)/python -m benchmarks.run
+	.venv-bench/bin/python -m benchmarks.peers
 
 clean:  ## remove the environment and all caches
-	rm -rf .venv .pytest_cache .ruff_cache && find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv .venv-bench .pytest_cache .ruff_cache && find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
@@ -48,4 +49,10 @@ clean:  ## remove the environment and all caches
 
 .venv/installed-test: requirements-test.txt .venv/installed
 	$(BIN)/python -m pip install --quiet --requirement requirements-test.txt
+	touch $@
+
+.venv-bench/installed: requirements.txt requirements-test.txt benchmarks/requirements.txt
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet $(addprefix --requirement ,$^)
+	.venv-bench/bin/python -m pip install --quiet --no-deps torch-lucent==0.1.8
 	touch $@

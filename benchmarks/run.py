@@ -136,14 +136,19 @@ def shapes_rows() -> Iterator[Row]:
     )
 
 
+def print_rows(rows: Iterator[Row]) -> None:
+    """Measure, and print one Markdown row for each comparison."""
+    for name, ours, peer, theirs in rows:
+        one, other = compare(ours, theirs)
+        print(f"| {name} | {peer} | {one:.2f} | {other:.2f} | {one / other:.2f} |", flush=True)
+
+
 def main() -> None:
     """Print one Markdown row for each comparison as soon as it is measured."""
     print("| ours | beside | ms | ms beside | ratio |\n| --- | --- | --- | --- | --- |")
     keras = [keras_rows] if keras_is_installed() else []
     for rows in (feature_map_rows, torch_rows, *keras, shapes_rows, watch_rows):
-        for name, ours, peer, theirs in rows():
-            one, other = compare(ours, theirs)
-            print(f"| {name} | {peer} | {one:.2f} | {other:.2f} | {one / other:.2f} |", flush=True)
+        print_rows(rows())
 
 
 if __name__ == "__main__":

@@ -47,8 +47,13 @@ def growing_explorer(model: Model, backend, *, size: int = 96, steps: int = 96) 
         yield draw
 
     grower = GrowingPicture(controls, make_steps, steps + 1, every=6)
-    save = ipywidgets.Button(description="Save")
-    said = ipywidgets.HTML()
+    grower.box.children = (*grower.box.children, _save_button(grown))
+    return grower
+
+
+def _save_button(grown: dict[str, np.ndarray]) -> ipywidgets.HBox:
+    """A button that writes the pictures {name: (H, W, 3)} that stand there when it is pressed, and says so."""
+    save, said = ipywidgets.Button(description="Save"), ipywidgets.HTML()
 
     def write(_):
         for name, image in grown.items():
@@ -59,5 +64,4 @@ def growing_explorer(model: Model, backend, *, size: int = 96, steps: int = 96) 
                 said.value = f'<b role="alert">cannot write {name}: {error.strerror}</b>'
 
     save.on_click(write)
-    grower.box.children = (*grower.box.children, ipywidgets.HBox([save, said]))
-    return grower
+    return ipywidgets.HBox([save, said])

@@ -151,7 +151,7 @@ def _look(network, wanted: Sequence[Objective], batch, diversity: float):
     """Each picture's own objective, (n,), and the loss; no layer runs that is deeper than the deepest wanted."""
     layers = objectives.layers_of(wanted)
     answers = _answers(network, layers, batch)
-    reached = tensorflow.concat(objectives.values(wanted, answers, tensorflow.reduce_mean), axis=0)
+    reached = tensorflow.concat(objectives.values(wanted, answers, tensorflow.reduce_mean, tensorflow.split), axis=0)
     loss = -tensorflow.reduce_sum(reached)
     if diversity:
         given_up = diversity * tensorflow.reduce_sum(tensorflow.abs(tensorflow.stop_gradient(reached)))

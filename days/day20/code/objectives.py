@@ -126,11 +126,14 @@ def layers_of(wanted: Sequence[Objective]) -> list[str]:
     return list(dict.fromkeys(name for one in wanted for name in one.layers))
 
 
-def values(wanted: Sequence[Objective], answers: dict, mean: Callable = np.mean) -> list:
-    """Each picture's own objective: the n-th of `wanted` for the n-th image of the answers, a list of (1,)."""
+def values(wanted: Sequence[Objective], answers: dict, mean: Callable = np.mean, split: Callable = np.split) -> list:
+    """Each picture's own objective: the n-th of `wanted` for the n-th image of the answers, a list of (1,).
+
+    split : the framework's own; split(answer, n) cuts in n, with one gradient for all, where n slices would have n.
+    """
+    apart = {name: split(answer, len(wanted)) for name, answer in answers.items()}
     return [
-        value(one, {name: answer[place : place + 1] for name, answer in answers.items()}, mean)
-        for place, one in enumerate(wanted)
+        value(one, {name: pieces[place] for name, pieces in apart.items()}, mean) for place, one in enumerate(wanted)
     ]
 
 

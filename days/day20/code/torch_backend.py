@@ -119,7 +119,7 @@ class Ascent:
         answers = live_answers(self.network, layers, self._to_input(pictures))
         shapes = {name: tuple(answers[name].shape) if name in answers else None for name in layers}
         objectives.check_terms(self.wanted, shapes, self._diversity)
-        reached = torch.cat(objectives.values(self.wanted, answers, torch.mean))
+        reached = torch.cat(objectives.values(self.wanted, answers, torch.mean, torch.chunk))
         loss = -reached.sum()
         if self._diversity:
             given_up = self._diversity * reached.detach().abs().sum()

@@ -1,0 +1,387 @@
+"""The figures of Day 21. `python -m days.day21.code.visualizations` rebuilds days/day21/outputs/.
+
+draw_* turn arrays into a described Figure. plot_figure and anim_zoom store one and return its path.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from days.common.figures import BLUE, MUTED, ORANGE, describe, new_figure, plain, save_figure, save_gif
+from days.common.images import load_image
+from days.common.models import Model, load_model, softmax
+from days.common.paths import outputs_dir
+from days.day21.code import dreaming
+
+SIZE = (192, 288)
+LAYERS = ("fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
+CONTROL_LAYERS = ("fire3", "fire7", "fire9")
+PHOTOS = ("china", "flower", "chelsea", "coffee", "rocket", "motorcycle_left")
+GUIDES = ("flower", "coffee")
+DOGS = slice(151, 269)
+"""ImageNet's 118 breeds of dogs, which lie side by side."""
+TRICKS = {
+    "plain steps": {"octaves": 1, "steps": 80, "bands": 1, "jitter": 0},
+    "+ jitter": {"octaves": 1, "steps": 80, "bands": 1},
+    "+ octaves": {"octaves": 4, "steps": 20, "bands": 1},
+    "+ bands": {},  # what `dream` does unless told otherwise
+}
+RICH = {"octaves": 5, "steps": 20, "bands": 3}
+"""What the large dreams are made with: one octave more, and more of the coarse."""
+ZOOM_GIF = "08_zoom.gif"
+
+
+# ---------------------------------------------------------------- draw_*: arrays -> Figure
+
+
+def draw_pictures(
+    images: Sequence[np.ndarray], labels: Sequence[str], title: str, columns: int, width: float = 9.6
+) -> Figure:
+    """Images (H, W, 3) beside each other, `columns` to a row, each under its label."""
+    rows = math.ceil(len(images) / columns)
+    shape = max(image.shape[0] / image.shape[1] for image in images)
+    lines = 1 + max(label.count("\n") for label in labels)
+    figure = new_figure(width, 0.3 + rows * (shape * width / columns + 0.16 * lines + 0.05))
+    figure.suptitle(title, fontsize=10)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, image, label in zip(grid, images, labels, strict=False):
+        plain(axes, label, size=8.5).imshow(np.clip(image, 0, 1), interpolation="antialiased")
+    listed = "; ".join(label.replace("\n", ", ") for label in labels)
+    return describe(figure, f"{title}. {len(images)} pictures: {listed}.")
+
+
+def draw_pyramid(pictures: Sequence[np.ndarray], photos: Sequence[np.ndarray]) -> Figure:
+    """Every octave of a dream at its true size: the photo there above, what it became below."""
+    widths = [picture.shape[1] for picture in pictures]
+    figure = new_figure(9.6, 9.6 * 2 * pictures[-1].shape[0] / (sum(widths) + 40) + 0.7)
+    grid = figure.subplots(2, len(pictures), width_ratios=widths)
+    for column, (picture, photo) in enumerate(zip(pictures, photos, strict=True)):
+        height, width = picture.shape[:2]
+        plain(grid[0, column], f"octave {column + 1}\n{height} x {width}", size=8).imshow(photo)
+        plain(grid[1, column]).imshow(picture)
+    for axes in grid.ravel():
+        axes.set_anchor("S")
+    return describe(
+        figure,
+        f"{len(pictures)} octaves, each 1.4 times as large as the one before: above the photo at that size, below "
+        "what the dream has made of it there. What grew in a small octave is enlarged and refined in the next.",
+    )
+
+
+def draw_lost_detail(photo: np.ndarray, small: np.ndarray) -> Figure:
+    """A photo, itself from a smaller copy enlarged again, and the difference, which the octaves put back."""
+    enlarged = np.clip(dreaming.resize(small, photo.shape[:2]), 0, 1)
+    lost = photo - enlarged
+    figure = new_figure(9.6, 2.4)
+    axes = figure.subplots(1, 3)
+    plain(axes[0], "the photo").imshow(photo)
+    plain(axes[1], f"made {small.shape[0]} x {small.shape[1]}, enlarged again").imshow(enlarged)
+    plain(axes[2], "what was lost (gray: nothing)").imshow(np.clip(0.5 + 2 * lost, 0, 1))
+    return describe(
+        figure,
+        "A photo, a blurred copy that was made small and enlarged, and their difference, twice as strong as it is: "
+        f"thin outlines on gray, {np.abs(lost).mean():.3f} on average.",
+    )
+
+
+def draw_numbers(
+    layers: Sequence[str], series: dict[str, tuple[np.ndarray, np.ndarray]], control_layers: Sequence[str]
+) -> Figure:
+    """One panel for each name in `series`: (trained (n,), random (m,)) numbers by layer."""
+    figure = new_figure(9.6, 2.7)
+    for axes, (name, (trained, control)) in zip(figure.subplots(1, len(series)), series.items(), strict=True):
+        axes.plot(layers, trained, "o-", color=BLUE, label="trained")
+        axes.plot(control_layers, control, "s--", color=ORANGE, label="random")
+        axes.set_title(name, fontsize=9)
+        axes.set_ylim(0, 1.15 * max(*trained, *control))
+        axes.tick_params(labelsize=7.5)
+        axes.tick_params(axis="x", rotation=45)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize=7.5, frameon=False)
+    names = "; ".join(name.replace("\n", " ") for name in series)
+    return describe(
+        figure,
+        f"Numbers about what a dream adds, layer by layer, for the trained network and for a random one: {names}. Only "
+        "in the last do they part: from fire6 to fire8 the trained network's dreams show dogs, the random one's never.",
+    )
+
+
+def draw_witness(shares: dict[str, Sequence[float]]) -> Figure:
+    """Shares of probability given to dogs, (photo, trained dream, random dream) for each photo, as dots on a line."""
+    figure = new_figure(9.6, 2.6)
+    axes = figure.add_subplot()
+    rows = np.arange(len(shares))
+    values = np.array(list(shares.values()))
+    looks = (
+        ("photo", MUTED, "|"),
+        ("dream of the trained network", BLUE, "o"),
+        ("dream of the random one", ORANGE, "s"),
+    )
+    for column, (name, color, marker) in enumerate(looks):
+        axes.scatter(values[:, column], rows, color=color, marker=marker, s=45, label=name, zorder=3)
+    axes.hlines(rows, 0, values.max(axis=1), color="#dddddd", linewidth=1)
+    axes.set(yticks=rows, yticklabels=list(shares), xlim=(0, None))
+    axes.invert_yaxis()
+    axes.set_xlabel("share of probability that EfficientNet-Lite0 gives to the 118 breeds of dogs", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    return describe(
+        figure,
+        "What a second network sees in dreams of fire7 on six photos: much more dog in every dream of the trained "
+        "network than in the photo; in those of the random network no more than there was.",
+    )
+
+
+def draw_growing(photo: np.ndarray, moments: Sequence[dreaming.Moment], title: str) -> Figure:
+    """A dream as it stands: the photo, the picture so far, and the objective up to here, octave by octave."""
+    figure = new_figure(9.6, 3.0)
+    axes = figure.subplots(1, 3, width_ratios=[1, 1, 0.8])
+    last = moments[-1]
+    figure.suptitle(f"{title}: octave {last.octave + 1}, step {last.step + 1}", fontsize=9)
+    plain(axes[0], "photo").imshow(photo)
+    plain(axes[1], f"dream, {last.picture.shape[0]} x {last.picture.shape[1]}").imshow(last.picture)
+    axes[2].plot(1 + np.arange(len(moments)), [one.value for one in moments], color=BLUE)
+    axes[2].set_title("objective", fontsize=9)
+    axes[2].set_xlabel("step", fontsize=8)
+    axes[2].tick_params(labelsize=7)
+    axes[2].spines[["top", "right"]].set_visible(False)
+    return describe(
+        figure,
+        f"{title}: photo, dream and objective after {len(moments)} steps, in octave {last.octave + 1}; the objective "
+        f"{'has risen' if last.value > moments[0].value else 'has not risen'} since the first.",
+    )
+
+
+# ---------------------------------------------------------------- the lesson's own material
+
+
+class Lesson:
+    """What the figures are drawn from: three networks, and dreams, each of which is dreamed once."""
+
+    def __init__(self):
+        self._dreams: dict[tuple, np.ndarray] = {}
+
+    @cached_property
+    def model(self) -> Model:
+        """SqueezeNet, trained."""
+        return load_model("squeezenet")
+
+    @cached_property
+    def untrained(self) -> Model:
+        """The same network with random weights."""
+        return load_model("squeezenet", weights="random")
+
+    @cached_property
+    def network(self):
+        """The trained network in double precision, whose dreams are the same on every machine."""
+        return copy.deepcopy(self.model.network).double()
+
+    @cached_property
+    def random_network(self):
+        """The random network in double precision."""
+        return copy.deepcopy(self.untrained.network).double()
+
+    @cached_property
+    def witness(self) -> Model:
+        """EfficientNet-Lite0, which takes no part in any dream."""
+        return load_model("efficientnet_lite0")
+
+    def photo(self, name: str, size: tuple[int, int] = SIZE) -> np.ndarray:
+        """A photo at the lesson's size, (192, 288, 3), or another."""
+        return load_image(name, size=size)
+
+    def dream(
+        self, photo: str, layer: str, *, guide: str = "", trained: bool = True, size: tuple[int, int] = SIZE, **how
+    ) -> np.ndarray:
+        """The dream of a layer on a photo, by PyTorch, with `dream`'s own settings unless told otherwise.
+
+        Double precision takes twice the time. In single, processors round differently, and dreams part after ten steps.
+        """
+        from days.day21.code import torch_backend
+
+        key = (photo, layer, guide, trained, size, *sorted(how.items()))
+        if key not in self._dreams:
+            network = self.network if trained else self.random_network
+            how = how | {"guide": self.photo(guide) if guide else None, "progress": False}
+            self._dreams[key] = torch_backend.dream(network, self.photo(photo, size), layer, **how)
+        return self._dreams[key]
+
+    def added(self, photo: str, layer: str, **how) -> np.ndarray:
+        """What the dream put on top of the photo, (H, W, 3), signed."""
+        return self.dream(photo, layer, **how) - self.photo(photo)
+
+    def dogs(self, image: np.ndarray, model: Model | None = None) -> float:
+        """The share of probability that a network, the witness unless told otherwise, gives to dogs of all breeds."""
+        model = model or self.witness
+        return float(softmax(model.logits(model.preprocess(image))[0])[DOGS].sum())
+
+    def gram(self, image: np.ndarray, layer: str = "fire7") -> np.ndarray:
+        """The Gram matrix (C, C) of what a layer of the trained network answers to an image."""
+        from days.day17.code.torch_backend import capture
+
+        return dreaming.gram(capture(self.model.network, layer, self.model.preprocess(image))[layer])
+
+
+def _figure_dream(lesson: Lesson) -> Figure:
+    size = (288, 432)
+    pictures = []
+    for name in ("china", "flower"):
+        pictures += [lesson.photo(name, size), lesson.dream(name, "fire7", size=size, **RICH)]
+    labels = ["photo", "fire7's dream"] * 2
+    return draw_pictures(pictures, labels, "what fire7 sees in two photos without any animal", 2)
+
+
+def _figure_layers(lesson: Lesson) -> Figure:
+    images = [lesson.photo("china"), *(lesson.dream("china", layer) for layer in LAYERS)]
+    return draw_pictures(images, ["photo", *LAYERS], "one photo, one layer raised at a time", 3)
+
+
+def _figure_pyramid(lesson: Lesson) -> Figure:
+    from days.day21.code import torch_backend
+
+    photo = lesson.photo("china")
+    last = {one.octave: one.picture for one in dreaming.grow(torch_backend.slope(lesson.network, "fire7"), photo)}
+    return draw_pyramid(list(last.values()), [dreaming.shrunk(photo, one.shape[:2]) for one in last.values()])
+
+
+def _figure_lost_detail(lesson: Lesson) -> Figure:
+    photo = lesson.photo("china")
+    return draw_lost_detail(photo, dreaming.shrunk(photo, dreaming.octave_sizes(SIZE)[0]))
+
+
+def _figure_tricks(lesson: Lesson) -> Figure:
+    images = [lesson.dream("china", "fire7", **how) for how in TRICKS.values()]
+    return draw_pictures(images, list(TRICKS), "80 steps on fire7, one trick more at a time", 2)
+
+
+def _figure_numbers(lesson: Lesson) -> Figure:
+    return draw_numbers(LAYERS, numbers_by_layer(lesson), CONTROL_LAYERS)
+
+
+def numbers_by_layer(lesson: Lesson) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Three numbers about dreams on one photo, each (trained by LAYERS, random by CONTROL_LAYERS)."""
+    trained = [(lesson.added("china", layer), lesson.dream("china", layer)) for layer in LAYERS]
+    control = [
+        (lesson.added("china", layer, trained=False), lesson.dream("china", layer, trained=False))
+        for layer in CONTROL_LAYERS
+    ]
+    measures: dict[str, Callable] = {
+        "typical wavelength of\nwhat was added, pixels": lambda added, _: dreaming.typical_wavelength(added),
+        "share of the change in\na tenth of the picture": lambda added, _: dreaming.concentration(added),
+        "dogs, says\nEfficientNet-Lite0": lambda _, dream: lesson.dogs(dream),
+    }
+    return {
+        name: tuple(np.array([measure(*one) for one in group]) for group in (trained, control))
+        for name, measure in measures.items()
+    }
+
+
+def _figure_control(lesson: Lesson) -> Figure:
+    names = ("china", "flower", "chelsea")
+    rows = [[lesson.dream(name, "fire7", trained=trained) for name in names] for trained in (True, False)]
+    labels = [*(["trained"] * 3), *(["random weights"] * 3)]
+    return draw_pictures(rows[0] + rows[1], labels, "fire7's dreams, by the trained network and by a random one", 3)
+
+
+def witness_shares(lesson: Lesson, photos: Sequence[str] = PHOTOS) -> dict[str, list[float]]:
+    """For each photo: dogs in the photo, in the trained network's dream of fire7, in the random one's."""
+    return {
+        name: [
+            lesson.dogs(image)
+            for image in (
+                lesson.photo(name),
+                lesson.dream(name, "fire7"),
+                lesson.dream(name, "fire7", trained=False),
+            )
+        ]
+        for name in photos
+    }
+
+
+def _figure_witness(lesson: Lesson) -> Figure:
+    return draw_witness(witness_shares(lesson))
+
+
+def _figure_guided(lesson: Lesson) -> Figure:
+    images = [lesson.photo("china"), lesson.dream("china", "fire5")]
+    labels = ["photo", "no guide"]
+    for guide in GUIDES:
+        images += [lesson.photo(guide), lesson.dream("china", "fire5", guide=guide)]
+        labels += [f"guide: {guide}", f"guided by {guide}"]
+    return draw_pictures(images, labels, "fire5, free and guided", 2, width=8.0)
+
+
+def _figure_growing(lesson: Lesson) -> Figure:
+    from days.day21.code import torch_backend
+
+    photo = lesson.photo("coffee")
+    moments = list(dreaming.grow(torch_backend.slope(lesson.network, "fire7"), photo))
+    return draw_growing(photo, moments, "fire7")
+
+
+def anim_zoom(lesson: Lesson, *, photo: str = "china", layer: str = "fire7", frames: int = 30) -> Path:
+    """Dream, go a little closer, dream on: an animation without end, stored; returns its path."""
+    from days.day21.code import torch_backend
+
+    ask = torch_backend.slope(lesson.network, layer)
+    pictures = dreaming.zoom(ask, lesson.photo(photo, (160, 240)), frames=frames)
+    return save_gif(
+        (draw_frame(picture) for picture in pictures),
+        outputs_dir(21) / ZOOM_GIF,
+        f"A flight into a photo on which {layer} dreams on and on: out of every detail a new animal grows.",
+        milliseconds=140,
+    )
+
+
+def draw_frame(picture: np.ndarray) -> Figure:
+    """A picture alone, pixel by pixel, without a frame."""
+    figure = new_figure(picture.shape[1] / 100, picture.shape[0] / 100)
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.axis("off")
+    axes.imshow(picture, interpolation="nearest", aspect="auto")
+    return describe(figure, "one picture of a flight into a dream")
+
+
+FIGURES: dict[str, Callable[[Lesson], Figure]] = {
+    "00_dream.jpg": _figure_dream,
+    "01_layers.jpg": _figure_layers,
+    "02_octaves.jpg": _figure_pyramid,
+    "03_lost_detail.jpg": _figure_lost_detail,
+    "04_tricks.jpg": _figure_tricks,
+    "05_numbers.png": _figure_numbers,
+    "06_control.jpg": _figure_control,
+    "07_witness.png": _figure_witness,
+    "09_guided.jpg": _figure_guided,
+    "10_growing.jpg": _figure_growing,
+}
+
+
+def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
+    """Draw one of `FIGURES`, store it in days/day21/outputs/, and return its path."""
+    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(21) / name)
+
+
+def main() -> list[Path]:
+    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
+    from tqdm.auto import tqdm
+
+    lesson = Lesson()
+    jobs: list[Callable[[], Path]] = [lambda name=name: plot_figure(name, lesson) for name in FIGURES]
+    jobs.append(lambda: anim_zoom(lesson))
+    bar: Iterator[Callable[[], Path]] = tqdm(jobs, desc="Day 21 figures", unit="figure")
+    return sorted(job() for job in bar)
+
+
+if __name__ == "__main__":
+    main()
