@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from days.common import squeezenet
-from days.common.frameworks import import_keras, import_torchvision
+from days.common.frameworks import import_keras
 from days.common.images import check_image
-from days.common.models import cannot_run, download_failed, network_timeout, unknown_name
+from days.common.models import cannot_run, download_failed, imagenet_categories, network_timeout, unknown_name
 
 keras = import_keras()
 
@@ -25,8 +25,7 @@ def build(name: str, weights: str, seed: int):
         network, normalize = _build(name, weights, seed)
     finally:
         random.setstate(state)
-    categories = import_torchvision().models.SqueezeNet1_1_Weights.DEFAULT.meta["categories"]
-    return network, normalize, list(categories)
+    return network, normalize, imagenet_categories()
 
 
 def _build(name: str, weights: str, seed: int):

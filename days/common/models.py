@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from days.common.frameworks import import_torchvision
+
 OFFLINE_NETWORKS = ("squeezenet", "efficientnet_lite0")
 
 
@@ -87,6 +89,11 @@ def load_model(
         framework=framework,
         logits=backend.logits_of(network),
     )
+
+
+def imagenet_categories() -> list[str]:
+    """The 1000 ImageNet categories, by index."""
+    return list(import_torchvision().models.SqueezeNet1_1_Weights.DEFAULT.meta["categories"])
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from torch import nn
 from days.common import squeezenet
 from days.common.frameworks import import_torchvision
 from days.common.images import check_image
-from days.common.models import cannot_run, download_failed, network_timeout, unknown_name
+from days.common.models import cannot_run, download_failed, imagenet_categories, network_timeout, unknown_name
 
 torchvision = import_torchvision()
 
@@ -56,11 +56,6 @@ def logits_of(network: nn.Module):
             raise cannot_run(batch, error) from error
 
     return logits
-
-
-def imagenet_categories() -> list[str]:
-    """The 1000 ImageNet categories, by index."""
-    return list(torchvision.models.SqueezeNet1_1_Weights.DEFAULT.meta["categories"])
 
 
 def _squeezenet(weights: str, seed: int) -> nn.Module:

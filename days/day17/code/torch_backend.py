@@ -58,7 +58,7 @@ def capture(network: nn.Module, layers: str | Sequence[str], batch: torch.Tensor
     """
     layers = check_layers(layers)
     batch = check_batch(network, batch)
-    modules = {name: _module(network, name) for name in layers}
+    modules = {name: module_named(network, name) for name in layers}
     found: dict[str, torch.Tensor] = {}
 
     def keep(name):
@@ -98,7 +98,7 @@ def live_answers(network: nn.Module, layers: Sequence[str], batch: torch.Tensor)
     Like `capture`, it runs in evaluation mode, no further than the deepest layer, and leaves neither hooks nor modes
     behind; unlike it, it hands out the tensors themselves. Raises ValueError for a layer that does not exist.
     """
-    modules, found = {name: _module(network, name) for name in layers}, {}
+    modules, found = {name: module_named(network, name) for name in layers}, {}
 
     def keep(name):
         def hook(module, inputs, output):
@@ -123,7 +123,7 @@ def filters(network: nn.Module, layer: str) -> np.ndarray:
     """
     _check_network(network)
     try:
-        module = _module(network, layer)
+        module = module_named(network, layer)
     except ValueError:
         module = None
     if not isinstance(module, nn.Conv2d):
@@ -167,7 +167,8 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def _module(network: nn.Module, name: str) -> nn.Module:
+def module_named(network: nn.Module, name: str) -> nn.Module:
+    """The network's layer of this name, or ValueError with the nearest names."""
     if name:  # the empty name is the network itself
         with contextlib.suppress(AttributeError, TypeError):
             return network.get_submodule(name)

@@ -1,0 +1,306 @@
+"""Which pixels decided, in NumPy: what the methods do with the gradients and scores that a framework gives.
+
+A network comes in as one of two functions, so that each method is written once for both frameworks:
+
+- gradient(batch, numbers): for image i, how the score of category numbers[i] changes with every value; like `batch`.
+- scores(batch): the scores before the softmax, (n, categories).
+
+Batches are arrays (n, H, W, C) here, as the network's preprocessing makes them; maps are (n, H, W) or (n, H, W, C).
+"""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+
+from days.common.models import imagenet_categories
+
+Gradient = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Scores = Callable[[np.ndarray], np.ndarray]
+
+LOOKS_AT_ONCE = 16
+"""So many covered images go through a network at once: enough to be fast, few enough for a laptop's memory."""
+
+
+# ---------------------------------------------------------------- which category
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which category is asked of which image, one pair for each map.
+
+    numbers : (n,) the categories. images : how many there are: n, or 1 whose categories are all asked for.
+    alone : one category of one image, whose map comes without the first axis.
+    """
+
+    numbers: np.ndarray
+    images: int
+    alone: bool
+
+    def rounds(self) -> list[np.ndarray]:
+        """The categories in as few passes as give each image one of them: each (images,)."""
+        return [self.numbers] if self.images > 1 else [self.numbers[index : index + 1] for index in range(len(self))]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+def wanted(category, images: int, count: int, names: Sequence[str] | None = None) -> Wanted:
+    """Which category of which image is asked for.
+
+    Parameters
+    ----------
+    category : a number from 0 to count - 1 or a name; or a list of such, one for each image, or of any length for
+        one image.
+    images, count : how many images and categories there are.
+    names : the categories' names by number; ImageNet's for a network of 1000 categories, unless given.
+
+    Raises ValueError for a number out of range, an unknown name (the nearest are listed), a name that two categories
+    have, and a list that fits neither one image nor the batch.
+
+    >>> wanted(["cat", 0], 1, 2, ["dog", "cat"]).numbers
+    array([1, 0])
+    """
+    several = isinstance(category, (list, tuple, range, np.ndarray)) and np.ndim(category) > 0
+    asked = list(category) if several else [category]
+    if not asked or (images > 1 and several and len(asked) != images):
+        raise ValueError(f"expected one category, or one for each of the {images} images, got {len(asked)}")
+    numbers = np.array([category_number(one, count, names) for one in asked])
+    if images > 1 and not several:
+        numbers = np.repeat(numbers, images)
+    return Wanted(numbers, images, alone=images == 1 and not several)
+
+
+def category_number(category: int | str, count: int, names: Sequence[str] | None = None) -> int:
+    """A category's number, from its number or its name in any case. Raises ValueError as `wanted` does."""
+    if isinstance(category, str):
+        return _named(category, _names(count, names))
+    try:
+        number = operator.index(category)
+    except TypeError:
+        number = -1
+    if isinstance(category, (bool, np.bool_)) or not 0 <= number < count:
+        raise ValueError(f"expected a category from 0 to {count - 1}, or its name, got {category!r}")
+    return number
+
+
+def _names(count: int, names: Sequence[str] | None) -> list[str]:
+    if names is None and count != 1000:
+        raise ValueError(f"the names of this network's {count} categories are not known: names=model.categories")
+    names = imagenet_categories() if names is None else list(names)
+    if len(names) != count:
+        raise ValueError(f"expected {count} names, one for each category, got {len(names)}")
+    return names
+
+
+def _named(name: str, names: list[str]) -> int:
+    plain = [one.casefold() for one in names]
+    found = [number for number, one in enumerate(plain) if one == name.casefold()]
+    if len(found) > 1:
+        raise ValueError(f"{name!r} is the name of the categories {' and '.join(map(str, found))}: give the number")
+    if not found:
+        inside = [one for one in names if name.casefold() in one.casefold()][:4] if name else []
+        close = get_close_matches(name.casefold(), plain, n=4, cutoff=0.4)
+        near = list(dict.fromkeys([*inside, *(names[plain.index(one)] for one in close)])) or names[:4]
+        raise ValueError(f"no category {name!r} among {len(names)}; near it: {', '.join(near[:6])}")
+    return found[0]
+
+
+def check_scores(shape: tuple, images: int) -> int:
+    """How many categories scores of this shape hold. Raises ValueError unless it is (images, categories)."""
+    if len(shape) != 2 or shape[0] != images:
+        raise ValueError(f"expected scores ({images}, categories) from the network, got {tuple(shape)}")
+    return shape[1]
+
+
+# ---------------------------------------------------------------- Grad-CAM
+
+
+def weighted_maps(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """Grad-CAM before its ReLU: a layer's maps, each weighted by the mean of its gradient, added up.
+
+        weight[c] = mean over places of gradients[c];    map = sum over c of weight[c] * activations[c]
+
+    Parameters
+    ----------
+    activations : (n, C, h, w), or (1, C, h, w) for several categories of one image. gradients : (n, C, h, w), how
+        the score changes with each activation.
+
+    Returns (n, h, w), of both signs. Source: Selvaraju and others, "Grad-CAM", 2017.
+
+    >>> weighted_maps(np.array([[[[1.0, 2.0]], [[3.0, 0.0]]]]), np.array([[[[1.0, 1.0]], [[-1.0, 0.0]]]]))
+    array([[[-0.5,  2. ]]])
+    """
+    weights = gradients.mean(axis=(2, 3))
+    return np.einsum("nc,nchw->nhw", weights, np.broadcast_to(activations, gradients.shape))
+
+
+def grad_cam_maps(activations, gradients, asked: Wanted, layer: str, signed: bool) -> np.ndarray:
+    """`weighted_maps` without what speaks against the category, unless `signed`; warns of every map that is empty."""
+    maps = weighted_maps(activations, gradients)
+    shown = maps if signed else np.maximum(maps, 0)
+    for number, before, after, gradient in zip(asked.numbers, maps, shown, gradients, strict=True):
+        why = "the gradient is 0 there, so the score does not depend on it"
+        if gradient.any():
+            why = (
+                "its weighted maps cancel out"
+                if not before.any()
+                else ("all evidence in it speaks against the category; signed=True shows it")
+            )
+        _warn_if_empty(after, f"Grad-CAM of category {number} at {layer!r}", why)
+    return shown[0] if asked.alone else shown
+
+
+def _warn_if_empty(one: np.ndarray, what: str, why: str) -> None:
+    if not np.isfinite(one).all():
+        warnings.warn(f"{what} is not finite: look at the network's weights", RuntimeWarning, stacklevel=4)
+    elif not one.any():
+        warnings.warn(f"{what} is 0 everywhere: {why}", RuntimeWarning, stacklevel=4)
+
+
+# ---------------------------------------------------------------- attributions of pixels
+
+
+def handed_out(maps: np.ndarray, asked: Wanted, name: str) -> np.ndarray:
+    """Maps (n, ...), or the only one of them where one category of one image was asked for.
+
+    Warns, under the method's `name`, of every map that is 0 everywhere or not finite.
+    """
+    for number, one in zip(asked.numbers, maps, strict=True):
+        _warn_if_empty(one, f"{name} of category {number}", "the score does not change with any pixel")
+    return maps[0] if asked.alone else maps
+
+
+def for_each(batch: np.ndarray, asked: Wanted) -> np.ndarray:
+    """The batch with one image for each pair: itself, or its only image as often as categories are asked for."""
+    return np.broadcast_to(batch, (len(asked), *batch.shape[1:]))
+
+
+def smooth_grad(
+    gradient: Gradient, batch: np.ndarray, numbers: np.ndarray, *, samples: int, spread: float, seed: int
+) -> np.ndarray:
+    """The mean gradient over noisy copies of each image; every image gets the same noise, scaled to its range.
+
+    samples : how many copies, at least 1. spread : the noise's standard deviation, as a share of the image's range
+    from its smallest to its largest value; at least 0. Source: Smilkov and others, "SmoothGrad", 2017.
+    """
+    samples = whole(samples, 1, "samples")
+    if not 0 <= spread < np.inf:
+        raise ValueError(f"expected a spread of at least 0, as a share of the image's range, got {spread!r}")
+    generator = np.random.default_rng(seed)
+    deviation = spread * np.ptp(batch, axis=(1, 2, 3), keepdims=True)
+    total = np.zeros(batch.shape, np.float64)
+    for _ in range(samples):
+        noise = generator.standard_normal(batch.shape[1:], np.float32)
+        total += gradient(batch + deviation * noise, numbers)
+    return (total / samples).astype(batch.dtype)
+
+
+def integrated_gradients(
+    gradient: Gradient, batch: np.ndarray, numbers: np.ndarray, *, baseline: np.ndarray | float, steps: int
+) -> np.ndarray:
+    """The way from a baseline to the image, times the mean gradient along it.
+
+        (image - baseline) * integral of gradient(baseline + t * (image - baseline)) for t from 0 to 1
+
+    The integral is a weighted sum of `steps` gradients (Gauss and Legendre's). Exact, the sum over all pixels is
+    score(image) - score(baseline). Source: Sundararajan and others, "Axiomatic attribution for deep networks", 2017.
+    """
+    places, weights = legendre(steps)
+    baseline = np.asarray(baseline, batch.dtype)
+    way, total = batch - baseline, np.zeros(batch.shape, np.float64)
+    for place, weight in zip(places.tolist(), weights.tolist(), strict=True):
+        total += weight * gradient(baseline + place * way, numbers)
+    return (way * total).astype(batch.dtype)
+
+
+def legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places between 0 and 1, and weights that add up to 1, exact for polynomials of degree 2 * steps - 1.
+
+    >>> places, weights = legendre(3)
+    >>> round(float((weights * places**5).sum()), 12) == round(1 / 6, 12)
+    True
+    """
+    places, weights = np.polynomial.legendre.leggauss(whole(steps, 1, "steps"))
+    return (places + 1) / 2, weights / 2
+
+
+def check_baseline(baseline, shape: tuple) -> np.ndarray:
+    """A baseline that fits images of `shape` (n, H, W, C), or ValueError: a number, one image, or n of them."""
+    values = np.asarray(baseline)
+    try:
+        fits = np.broadcast_shapes(values.shape, shape) == tuple(shape)
+    except ValueError:
+        fits = False
+    if not fits or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        raise ValueError(
+            f"expected a baseline that is a finite number or a batch like the one explained, {tuple(shape)} "
+            f"channels last, got {values.shape}: model.preprocess(image) makes one"
+        )
+    return values
+
+
+# ---------------------------------------------------------------- occlusion
+
+
+def squares(height: int, width: int, size: int, stride: int) -> Iterator[tuple[slice, slice]]:
+    """Squares of `size` pixels, `stride` apart, that cover all of (height, width); the last ones are cut at the edge.
+
+    >>> [(rows.start, rows.stop) for rows, _ in squares(10, 4, 4, 3)]
+    [(0, 4), (3, 7), (6, 10)]
+    """
+    size, stride = whole(size, 1, "size"), whole(stride, 1, "stride")
+    if stride > size:
+        raise ValueError(f"expected a stride of at most the size, {size}, got {stride}: pixels would stay uncovered")
+
+    def spans(length):
+        starts = range(0, max(length - size, 0) + stride, stride)
+        return [slice(start, min(start + size, length)) for start in starts if start == 0 or start < length]
+
+    for rows in spans(height):
+        for columns in spans(width):
+            yield rows, columns
+
+
+def occlusion(
+    scores: Scores, batch: np.ndarray, asked: Wanted, *, size: int, stride: int, fill: float | Sequence[float]
+) -> np.ndarray:
+    """For every pixel, by how much the score falls when a square over it is covered: the mean over such squares.
+
+    Needs no gradient, and no trust in one. scores : see the module's head. fill : what the squares hold, in the
+    batch's own values: a number, or one for each channel. Returns (n, H, W), a map for each pair asked for.
+
+    Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014.
+    """
+    places = list(squares(*batch.shape[1:3], size, stride))
+    rows = np.arange(len(asked)) if asked.images > 1 else np.zeros(len(asked), int)
+    before = scores(batch)[rows, asked.numbers]
+    total = np.zeros((len(asked), *batch.shape[1:3]))
+    times = np.zeros(batch.shape[1:3])
+    at_once = max(1, LOOKS_AT_ONCE // len(batch))
+    for start in range(0, len(places), at_once):
+        part = places[start : start + at_once]
+        covered = np.repeat(batch[None], len(part), axis=0)
+        for one, (down, across) in zip(covered, part, strict=True):
+            one[:, down, across] = fill
+        after = scores(covered.reshape(-1, *batch.shape[1:])).reshape(len(part), len(batch), -1)
+        for answer, (down, across) in zip(after, part, strict=True):
+            total[:, down, across] += (before - answer[rows, asked.numbers])[:, None, None]
+            times[down, across] += 1
+    return (total / times).astype(np.float32)
+
+
+def whole(value, lowest: int, name: str) -> int:
+    """`value` as a whole number of at least `lowest`, or ValueError that calls it `name`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = lowest - 1
+    if isinstance(value, bool) or number < lowest:
+        raise ValueError(f"expected {name} as a whole number of at least {lowest}, got {value!r}")
+    return number

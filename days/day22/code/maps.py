@@ -1,0 +1,121 @@
+"""Maps on photographs, in NumPy: enlarged, smoothed, laid over a picture of any size."""
+
+from __future__ import annotations
+
+import numpy as np
+
+HEAT = np.array(
+    [
+        *((0, 0, 4), (22, 11, 57), (66, 10, 104), (106, 23, 110), (147, 38, 103), (188, 55, 84)),
+        *((221, 81, 58), (243, 120, 25), (252, 165, 10), (246, 215, 70), (252, 255, 164)),
+    ],
+    np.float32,
+)
+"""Eleven colors from black over red to pale yellow, each lighter than the one before: RGB from 0 to 255."""
+
+
+def enlarge(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Maps (..., h, w) at another size (height, width), bilinear: pixels are areas, and their centers are matched.
+
+    A pixel center at y of the result lies at (y + 0.5) * h / height - 0.5 of the map, as with `align_corners=False`
+    in PyTorch. Raises ValueError for a map without pixels or a size below 1.
+
+    >>> enlarge(np.array([[0.0, 4.0]]), (1, 4))
+    array([[0., 1., 3., 4.]])
+    """
+    maps = np.asarray(maps)
+    if maps.ndim < 2 or not maps.size or min(size) < 1:
+        raise ValueError(f"expected maps (..., h, w) and a size of at least (1, 1), got {maps.shape} and {size}")
+    rows, columns = (_bilinear(*pair) for pair in zip(maps.shape[-2:], size, strict=True))
+    kind = np.result_type(maps.dtype, np.float32)
+    return (rows @ maps @ columns.T).astype(kind)
+
+
+def _bilinear(length: int, wanted: int) -> np.ndarray:
+    """The matrix (wanted, length) that mixes each wanted place from its two neighbors."""
+    places = np.clip((np.arange(wanted) + 0.5) * length / wanted - 0.5, 0, length - 1)
+    low = np.minimum(places.astype(int), max(length - 2, 0))
+    matrix = np.zeros((wanted, length))
+    np.add.at(matrix, (np.arange(wanted), low), 1 - (places - low))
+    np.add.at(matrix, (np.arange(wanted), np.minimum(low + 1, length - 1)), places - low)
+    return matrix
+
+
+def strength(attribution: np.ndarray) -> np.ndarray:
+    """How strongly each pixel counts, of whatever sign: the sum of |values| over colors, (..., H, W, C) -> (..., H, W).
+
+    >>> strength(np.array([[[1.0, -2.0, 0.0]]]))
+    array([[3.]])
+    """
+    return np.abs(attribution).sum(axis=-1)
+
+
+def smoothed(maps: np.ndarray, width: float) -> np.ndarray:
+    """Maps (..., H, W) blurred by a Gaussian of standard deviation `width` in pixels; 0 leaves them as they are.
+
+    Beyond the border the map is mirrored, so that its sum stays. Raises ValueError for a negative width.
+    """
+    if not 0 <= width < np.inf:
+        raise ValueError(f"expected a width of at least 0 pixels, got {width!r}")
+    maps = np.asarray(maps)
+    if width == 0:
+        return maps.copy()
+    rows, columns = (_gaussian(length, width) for length in maps.shape[-2:])
+    return (rows @ maps @ columns.T).astype(np.result_type(maps.dtype, np.float32))
+
+
+def _gaussian(length: int, width: float) -> np.ndarray:
+    """The matrix (length, length) that blurs a line, mirrored at both ends."""
+    reach = int(np.ceil(4 * width))
+    offsets = np.arange(-reach, reach + 1)
+    weights = np.exp(-((offsets / width) ** 2) / 2)
+    places = (np.arange(length)[:, None] + offsets) % (2 * length)
+    places = np.minimum(places, 2 * length - 1 - places)
+    matrix = np.zeros((length, length))
+    np.add.at(matrix, (np.arange(length)[:, None], places), weights / weights.sum())
+    return matrix
+
+
+def overlay(
+    photo: np.ndarray,
+    one: np.ndarray,
+    strength: float = 0.6,
+    *,
+    top: float | None = None,
+    colors: np.ndarray = HEAT,
+) -> np.ndarray:
+    """A map in color on a photograph, of the photograph's size: where the map is 0, the photograph is untouched.
+
+        share = clip(map / top, 0, 1);    picture = (1 - strength * share) * photo + strength * share * color(share)
+
+    Parameters
+    ----------
+    photo : (H, W, 3) from 0 to 1. one : a map (h, w) of any size; values below 0 count as 0.
+    strength : how much of the photograph the map's highest value hides, from 0 to 1.
+    top : the value that gets the last color. The map's own largest unless given; give one to compare maps: each scaled
+        by itself, an empty map looks as lively as a strong one.
+    colors : (n, 3) from the lowest to the highest, RGB from 0 to 1 or 0 to 255.
+
+    Raises ValueError for other shapes, a map that is not finite, and a strength or a top out of range.
+    """
+    photo, one = np.asarray(photo, np.float32), np.asarray(one, np.float32)
+    if photo.ndim != 3 or photo.shape[2] != 3 or one.ndim != 2 or not one.size:
+        raise ValueError(f"expected a photo (H, W, 3) and a map (h, w), got {photo.shape} and {one.shape}")
+    if not np.isfinite(one).all():
+        raise ValueError("expected a finite map, got NaN or infinity")
+    if not 0 <= strength <= 1 or (top is not None and not 0 < top < np.inf):
+        raise ValueError(f"expected a strength from 0 to 1 and a top above 0, got {strength!r} and {top!r}")
+    top = max(float(one.max()), np.finfo(np.float32).tiny) if top is None else top
+    share = np.clip(enlarge(one, photo.shape[:2]) / top, 0, 1)
+    hidden = strength * share[..., None]
+    return np.clip((1 - hidden) * photo + hidden * colored(share, colors), 0, 1).astype(np.float32)
+
+
+def colored(shares: np.ndarray, colors: np.ndarray = HEAT) -> np.ndarray:
+    """Numbers from 0 to 1, of any shape (...), as colors (..., 3) from 0 to 1, mixed from the two nearest `colors`."""
+    colors = np.asarray(colors, np.float32)
+    if colors.ndim != 2 or colors.shape[1] != 3 or len(colors) < 2:
+        raise ValueError(f"expected colors (n, 3), at least two, got {colors.shape}")
+    colors = colors / 255 if colors.max() > 1 else colors
+    stops = np.linspace(0, 1, len(colors))
+    return np.stack([np.interp(shares, stops, colors[:, index]) for index in range(3)], axis=-1).astype(np.float32)

@@ -1,0 +1,103 @@
+"""Does a picture hang on what the network has learned? Its layers are spoiled one by one, and the pictures compared.
+
+Source: Adebayo and others, "Sanity checks for saliency maps", 2018.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from days.day22.code.maps import strength
+
+CASCADE = ("conv10", "fire9", "fire8", "fire7", "fire6", "fire5", "fire4", "fire3", "fire2", "conv1")
+"""SqueezeNet's layers with weights, from the last to the first."""
+
+
+class Similarity(NamedTuple):
+    """How alike two maps are, 1 for equal ones: by the ranks of their pixels, and by their structure."""
+
+    rank: float
+    structure: float
+
+
+def shuffled(values: np.ndarray, seed: int, name: str) -> np.ndarray:
+    """The same numbers in another order, drawn from `seed` and the layer's name: a layer that has learned nothing.
+
+    Their mean and spread stay, so that the network does not fall silent. values : laid out as in PyTorch, filters
+    (out, in, kh, kw) and matrices (out, in), so that both frameworks get the same.
+    """
+    generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    return generator.permutation(values.ravel()).reshape(values.shape)
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """The rank of each value, from 1 for the smallest, equal values sharing the mean of theirs; flattened.
+
+    >>> ranks(np.array([10, 30, 30, 20]))
+    array([1. , 3.5, 3.5, 2. ])
+    """
+    _, where, counts = np.unique(np.ravel(values), return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[where]
+
+
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's correlation of two arrays of one shape, from -1 to 1: that of their ranks; nan if one is constant.
+
+    >>> round(rank_correlation(np.array([1, 2, 3]), np.array([10, 100, 1000])), 6)
+    1.0
+    """
+    if np.shape(one) != np.shape(other):
+        raise ValueError(f"expected two arrays of one shape, got {np.shape(one)} and {np.shape(other)}")
+    first, second = (ranks(each) - (np.size(each) + 1) / 2 for each in (one, other))
+    length = np.sqrt((first**2).sum() * (second**2).sum())
+    return float((first * second).sum() / length) if length else float("nan")
+
+
+def similarity(one: np.ndarray, other: np.ndarray) -> Similarity:
+    """How alike two maps (H, W) of at least 3 x 3 places are, each scaled to its own largest value first.
+
+    rank : `rank_correlation`. structure : the structural similarity of Wang and others, 2004. Both are nan where one
+    of the maps is constant or not finite: there is nothing to compare.
+    """
+    from skimage.metrics import structural_similarity
+
+    pair = [np.asarray(each, np.float64) for each in (one, other)]
+    if pair[0].shape != pair[1].shape or pair[0].ndim != 2 or min(pair[0].shape) < 3:
+        raise ValueError(f"expected two maps (H, W) of one shape, 3 x 3 or more, got {[each.shape for each in pair]}")
+    if any(not np.isfinite(each).all() or np.ptp(each) == 0 for each in pair):
+        return Similarity(float("nan"), float("nan"))
+    scaled = [each / np.abs(each).max() for each in pair]
+    window = min(7, (min(pair[0].shape) - 1) // 2 * 2 + 1)
+    reach = max(np.ptp(np.stack(scaled)), 1e-12)
+    return Similarity(rank_correlation(*pair), float(structural_similarity(*scaled, win_size=window, data_range=reach)))
+
+
+def cascade(
+    randomized: Callable,
+    network,
+    methods: dict[str, Callable],
+    layers: Sequence[str] = CASCADE,
+    *,
+    seed: int = 0,
+) -> dict[str, list[Similarity]]:
+    """How alike each method's map stays while the network's layers are shuffled, one more at every stage.
+
+    Parameters
+    ----------
+    randomized : a backend's. methods : {name: function(network) -> map (H, W), or (H, W, 3) that is taken by its
+        strength}. layers : the order in which they are shuffled, the last of the network first.
+
+    Returns {name: similarities (stages + 1)}, the untouched network first: so each list begins with 1 and 1.
+    """
+    maps = {name: [] for name in methods}
+    for stage in range(len(layers) + 1):
+        spoiled = randomized(network, list(layers[:stage]), seed) if stage else network
+        for name, method in methods.items():
+            one = method(spoiled)
+            maps[name].append(strength(one) if one.ndim == 3 else one)
+    return {name: [similarity(found[0], one) for one in found] for name, found in maps.items()}
