@@ -1,0 +1,212 @@
+"""How good is a map? Held against masks that are known, and against what the network says of covered pixels.
+
+Maps and masks are (N, H, W), or (H, W) for one; all scores come as one number for each map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from days.common.datasets import Shapes
+from days.day22.code.attribution import whole
+from days.day22.code.maps import enlarge, strength
+
+MEASURES = ("pointing game", "share inside", "insertion", "deletion")
+"""In the first three more is better, in the last one less."""
+BATCH = 50
+
+Interval = tuple[float, float, float]
+"""Mean, and the ends of its 95 % interval."""
+
+
+# ---------------------------------------------------------------- against masks
+
+
+def pointing_game(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Whether each map's largest value lies on the object: 1 or 0; of several largest ones, the share that do.
+
+    An empty map points everywhere, and so scores what chance would. Source: Zhang and others, 2016.
+
+    >>> float(pointing_game(np.array([[0.0, 2.0], [1.0, 2.0]]), np.array([[0, 1], [0, 0]])))
+    0.5
+    """
+    maps, masks = _paired(maps, masks)
+    largest = maps == maps.max(axis=(-2, -1), keepdims=True)
+    return (largest & masks).sum(axis=(-2, -1)) / largest.sum(axis=(-2, -1))
+
+
+def share_inside(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Which share of a map's positive values, summed, lies on the object: from 0 to 1.
+
+    A map without any counts as a flat one: it scores the object's share of the image.
+
+    >>> float(share_inside(np.array([[3.0, 1.0], [-5.0, 0.0]]), np.array([[1, 0], [1, 0]])))
+    0.75
+    """
+    maps, masks = _paired(maps, masks)
+    positive = np.maximum(maps, 0).astype(np.float64)
+    positive = np.where(positive.any(axis=(-2, -1), keepdims=True), positive, 1.0)
+    return (positive * masks).sum(axis=(-2, -1)) / positive.sum(axis=(-2, -1))
+
+
+def _paired(maps, masks) -> tuple[np.ndarray, np.ndarray]:
+    maps, masks = np.asarray(maps), np.asarray(masks).astype(bool)
+    if maps.ndim < 2 or maps.shape != masks.shape:
+        raise ValueError(f"expected maps and masks of one shape (N, H, W), got {maps.shape} and {masks.shape}")
+    if not np.isfinite(maps).all():
+        raise ValueError("expected finite maps, got NaN or infinity")
+    return maps, masks
+
+
+# ---------------------------------------------------------------- against the network
+
+
+class Curves(NamedTuple):
+    """A score while the strongest pixels of an image come in, and while they go; each (steps + 1,)."""
+
+    insertion: np.ndarray
+    deletion: np.ndarray
+
+    @property
+    def areas(self) -> tuple[float, float]:
+        """The mean heights of the two curves, by straight lines between their points."""
+        return tuple(float(np.trapezoid(one) / (len(one) - 1)) for one in self)
+
+
+def insertion_deletion(
+    score: Callable[[np.ndarray], np.ndarray], image: np.ndarray, one: np.ndarray, *, fill, steps: int = 16
+) -> Curves:
+    """What a score does when an image's pixels come in, or go, in the order of a map, the strongest first.
+
+    Parameters
+    ----------
+    score : a function from images (n, H, W, C) to (n,). image : (H, W, C). one : a map (H, W); equal values go by
+    rows. fill : what stands where the image is not: a number, a color (C,) or an image. steps : in how many equal
+    parts the pixels come, at least 1.
+
+    Source: Petsiuk, Das and Saenko, "RISE: randomized input sampling for explanation", 2018.
+    """
+    if image.shape[:2] != one.shape:
+        raise ValueError(f"expected a map of the image's size {image.shape[:2]}, got {one.shape}")
+    place = np.empty(one.size, int)
+    place[np.argsort(-one, axis=None, kind="stable")] = np.arange(one.size)
+    counts = np.round(np.linspace(0, one.size, whole(steps, 1, "steps") + 1))
+    chosen = (place < counts[:, None]).reshape(-1, *one.shape, 1)
+    blank = np.broadcast_to(np.asarray(fill, image.dtype), image.shape)
+    values = score(np.concatenate([np.where(chosen, image, blank), np.where(chosen, blank, image)]))
+    return Curves(values[: len(counts)], values[len(counts) :])
+
+
+# ---------------------------------------------------------------- controls
+
+
+def random_map(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Numbers from 0 to 1 that know nothing of any image, of any shape (..., H, W)."""
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+def centered_blob(size: tuple[int, int], width: float = 0.25) -> np.ndarray:
+    """A Gaussian in the middle, (H, W), `width` of the shorter side wide: a photographer puts the object there."""
+    down, across = ((np.arange(length) - (length - 1) / 2) / (width * min(size)) for length in size)
+    return np.exp(-(down[:, None] ** 2 + across**2) / 2).astype(np.float32)
+
+
+# ---------------------------------------------------------------- all together
+
+
+def standard_methods(
+    backend, layer: str, *, size: int = 32, stride: int = 16, steps: int = 128, **how
+) -> dict[str, Callable]:
+    """The six methods by name, each a function (network, batch, category) -> maps of pixels or of places.
+
+    What is signed in several colors is taken by its strength, the sum of |values| over colors. backend : one of this
+    day's two. layer : Grad-CAM's. size, stride : occlusion's. steps : of
+    integrated gradients. how : `names`, for example.
+    """
+
+    def strong(method, **knobs):
+        return lambda network, batch, category: strength(method(network, batch, category, **knobs, **how))
+
+    return {
+        "saliency": strong(backend.saliency),
+        "SmoothGrad": strong(backend.smooth_grad),
+        "integrated gradients": strong(backend.integrated_gradients, steps=steps),
+        "guided backpropagation": strong(backend.guided_backpropagation),
+        "Grad-CAM": lambda network, batch, category: backend.grad_cam(network, batch, layer, category, **how),
+        "occlusion": lambda network, batch, category: backend.occlusion(
+            network, batch, category, size=size, stride=stride, **how
+        ),
+    }
+
+
+def shape_maps(
+    methods: dict[str, Callable], network, shapes: Shapes, to_batch: Callable, *, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Every method's maps (N, H, W) for the true shape of each image, and those of two controls.
+
+    to_batch : images (N, H, W, 3) -> batch, as Day 18's backends have it. Maps of another size are enlarged. The
+    controls are "centered blob" and "random map", which is drawn from `seed`.
+    """
+    size = shapes.images.shape[1:3]
+    found = {name: [] for name in methods}
+    for start in range(0, len(shapes), BATCH):
+        part = shapes[start : start + BATCH]
+        batch = to_batch(part.images)
+        for name, method in methods.items():
+            one = method(network, batch, part.labels)
+            found[name].append(enlarge(one, size).reshape(len(part), *size))
+    maps = {name: np.concatenate(parts) for name, parts in found.items()}
+    maps["centered blob"] = np.broadcast_to(centered_blob(size), (len(shapes), *size))
+    maps["random map"] = random_map((len(shapes), *size), seed)
+    return maps
+
+
+def score_table(
+    maps: dict[str, np.ndarray], shapes: Shapes, probabilities: Callable[[np.ndarray], np.ndarray], *, steps: int = 16
+) -> dict[str, dict[str, np.ndarray]]:
+    """Every map's scores by all `MEASURES`: {method: {measure: (N,)}}.
+
+    Insertion and deletion are areas under the curves of the true shape's probability; what is covered takes the
+    image's own mean color.
+
+    Parameters
+    ----------
+    maps : {method: (N, H, W)}, as `shape_maps` makes them. probabilities : images (n, H, W, 3) -> (n, categories).
+    """
+    table = {}
+    for name, several in maps.items():
+        areas = []
+        for image, one, label in zip(shapes.images, several, shapes.labels, strict=True):
+
+            def score(images, label=label):
+                return probabilities(images)[:, label]
+
+            areas.append(insertion_deletion(score, image, one, fill=image.mean(axis=(0, 1)), steps=steps).areas)
+        values = pointing_game(several, shapes.masks), share_inside(several, shapes.masks), *np.transpose(areas)
+        table[name] = dict(zip(MEASURES, values, strict=True))
+    return table
+
+
+def summary(table: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, Interval]]:
+    """The table's means with their intervals: {method: {measure: (mean, low, high)}}."""
+    return {
+        name: {measure: mean_and_interval(values) for measure, values in scores.items()}
+        for name, scores in table.items()
+    }
+
+
+def mean_and_interval(values: np.ndarray, *, seed: int = 0, rounds: int = 2000) -> Interval:
+    """The mean of values (n,), and the interval that holds it in 95 % of `rounds` samples drawn from them (bootstrap).
+
+    Of the differences between two methods on the same images, it says whether one of them wins: it does if 0 lies
+    outside. Source: Efron, "Bootstrap methods: another look at the jackknife", 1979.
+    """
+    values = np.asarray(values, np.float64)
+    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+        raise ValueError(f"expected finite values (n,), at least one, got shape {values.shape}")
+    drawn = np.random.default_rng(seed).integers(len(values), size=(rounds, len(values)))
+    low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
+    return float(values.mean()), float(low), float(high)

@@ -1,0 +1,794 @@
+"""Day 22, the machinery: each method against captum and the other framework, scores on maps whose truth is known."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+from torch.nn import functional
+
+from days.common.datasets import SHAPE_NAMES, make_shapes
+from days.common.frameworks import import_torchvision
+from days.day18.code import torch_backend as shapes_backend
+from days.day22.code import attribution, maps, randomization, scoring, torch_backend
+
+CAT, TABBY, ESPRESSO = 285, 281, 967
+
+
+def off_by(got: np.ndarray, wanted: np.ndarray) -> float:
+    """The largest difference, as a share of the largest value wanted."""
+    assert got.shape == wanted.shape
+    assert np.abs(wanted).max() > 0
+    return float(np.abs(got - wanted).max() / np.abs(wanted).max())
+
+
+@pytest.fixture(scope="module")
+def keras_backend():
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    return importlib.import_module("days.day22.code.keras_backend")
+
+
+@pytest.fixture(scope="module")
+def batch(squeezenet, cat):
+    # Both sides get one memory layout: in another one, sums are rounded otherwise.
+    return squeezenet.preprocess(cat).contiguous(memory_format=torch.channels_last)
+
+
+@pytest.fixture(scope="module")
+def peer(squeezenet):
+    """The network as captum can take it: no ReLU in place. torchvision's late repair must come before captum."""
+    import_torchvision()
+    network = copy.deepcopy(squeezenet.network)
+    for module in network.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    return network
+
+
+def small_network(*, inplace: bool = True) -> nn.Sequential:
+    """Two convolutions, a mean over all places, a linear layer: what CAM was made for."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(inplace), nn.Conv2d(6, 8, 3, padding=1), nn.ReLU(inplace)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)).eval()
+
+
+def noise(count: int = 1, size: int = 12) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(3).normal(size=(count, 3, size, size)).astype(np.float32))
+
+
+NAMES = ["ant", "bee", "cat", "dog", "eel"]
+PIXEL_METHODS = ("saliency", "smooth_grad", "integrated_gradients", "guided_backpropagation", "occlusion")
+QUICK = {"smooth_grad": {"samples": 3}, "integrated_gradients": {"steps": 16}, "occlusion": {"size": 5, "stride": 3}}
+
+
+# ------------------------------------------------------------ equal to captum
+
+
+@pytest.mark.parametrize("layer", ["conv1", "fire2", "fire5", "fire9", "fire8.squeeze", "conv10", "conv10_activation"])
+def test_grad_cam_is_captums(squeezenet, peer, batch, layer):
+    from captum.attr import LayerGradCam
+
+    explainer = LayerGradCam(peer, peer.get_submodule(layer))
+    theirs = explainer.attribute(batch, target=CAT, relu_attributions=True)[0, 0].detach().numpy()
+    assert off_by(torch_backend.grad_cam(squeezenet.network, batch, layer, "Egyptian cat"), theirs) < 1e-6
+    theirs = explainer.attribute(batch, target=TABBY)[0, 0].detach().numpy()
+    assert off_by(torch_backend.grad_cam(squeezenet.network, batch, layer, TABBY, signed=True), theirs) < 1e-6
+
+
+def channels_last(theirs: torch.Tensor) -> np.ndarray:
+    return theirs[0].detach().numpy().transpose(1, 2, 0)
+
+
+def test_saliency_is_captums(squeezenet, peer, batch):
+    from captum.attr import Saliency
+
+    theirs = Saliency(peer).attribute(batch.clone().requires_grad_(), target=CAT, abs=False)
+    assert off_by(torch_backend.saliency(squeezenet.network, batch, CAT), channels_last(theirs)) < 1e-6
+
+
+def test_guided_backpropagation_is_captums(squeezenet, peer, batch):
+    from captum.attr import GuidedBackprop
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # captum says that it sets hooks
+        theirs = GuidedBackprop(peer).attribute(batch.clone().requires_grad_(), target=CAT)
+    assert off_by(torch_backend.guided_backpropagation(squeezenet.network, batch, CAT), channels_last(theirs)) < 1e-6
+
+
+def test_integrated_gradients_are_captums(squeezenet, peer, batch):
+    from captum.attr import IntegratedGradients
+
+    explainer = IntegratedGradients(peer)
+    # One by one, as ours: in a large batch sums are rounded otherwise, and a ReLU near 0 then opens or shuts.
+    theirs = explainer.attribute(batch, target=CAT, n_steps=20, method="gausslegendre", internal_batch_size=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # 20 steps are few
+        ours = torch_backend.integrated_gradients(squeezenet.network, batch, CAT, steps=20)
+    assert off_by(ours, channels_last(theirs)) < 1e-4
+
+
+def test_smooth_grad_is_the_mean_of_captums_saliencies_of_the_same_noisy_copies(squeezenet, peer, batch):
+    from captum.attr import Saliency
+
+    pixels, generator = batch.permute(0, 2, 3, 1).numpy(), np.random.default_rng(5)
+    found = []
+    for _ in range(4):
+        noisy = pixels + 0.1 * np.ptp(pixels) * generator.standard_normal(pixels.shape[1:], np.float32)
+        copy_of_it = torch.from_numpy(noisy.astype(np.float32)).permute(0, 3, 1, 2).requires_grad_()
+        found.append(channels_last(Saliency(peer).attribute(copy_of_it, target=CAT, abs=False)))
+    ours = torch_backend.smooth_grad(squeezenet.network, batch, CAT, samples=4, spread=0.1, seed=5)
+    assert off_by(ours, np.mean(found, axis=0)) < 1e-4
+
+
+@pytest.mark.parametrize(("size", "stride"), [(64, 40), (50, 50)])
+def test_occlusion_is_captums_also_where_squares_are_cut_at_the_edge(squeezenet, peer, batch, size, stride):
+    from captum.attr import Occlusion
+
+    how = {"sliding_window_shapes": (3, size, size), "strides": (3, stride, stride)}
+    with torch.no_grad():
+        theirs = Occlusion(peer).attribute(batch, target=CAT, **how)[0, 0].numpy()
+    ours = torch_backend.occlusion(squeezenet.network, batch, CAT, size=size, stride=stride)
+    assert off_by(ours, theirs) < 1e-4
+
+
+# ------------------------------------------------------------ what must hold by mathematics
+
+
+@pytest.mark.parametrize("name", ["chelsea", "coffee", "flower", "china"])
+def test_integrated_gradients_are_complete_to_a_hundredth(squeezenet, name):
+    from days.common.images import load_image
+
+    batch = squeezenet.preprocess(load_image(name, size=224))
+    ends = torch_backend.scores(squeezenet.network, torch.cat([batch, batch * 0]))
+    number = int(ends[0].argmax())
+    change = ends[0, number] - ends[1, number]
+    total = torch_backend.integrated_gradients(squeezenet.network, batch, number).sum()
+    assert total == pytest.approx(change, rel=0.01)
+
+
+def test_integrated_gradients_that_are_not_complete_say_so(squeezenet, batch):
+    with pytest.warns(RuntimeWarning, match=r"category 285 add up to .* take more steps"):
+        torch_backend.integrated_gradients(squeezenet.network, batch, CAT, steps=2)
+
+
+def test_integrated_gradients_take_a_number_or_a_batch_as_baseline():
+    network, image = small_network(), noise()
+    base = torch.full_like(image, 0.5)
+    by_number, by_batch = (
+        torch_backend.integrated_gradients(network, image, 1, baseline=one, steps=200) for one in (0.5, base)
+    )
+    np.testing.assert_array_equal(by_number, by_batch)
+    ends = torch_backend.scores(network, torch.cat([image, base]))
+    assert by_number.sum() == pytest.approx(ends[0, 1] - ends[1, 1], rel=0.01)
+    with pytest.raises(ValueError, match="expected a baseline"):
+        torch_backend.integrated_gradients(network, image, 1, baseline=noise(size=11))
+
+
+def test_grad_cam_is_cam_where_the_head_is_a_mean_and_a_linear_layer():
+    network, image = small_network(), noise()
+    with torch.no_grad():
+        features = network[:4](image)[0].numpy()
+    for number in range(5):
+        cam = np.einsum("c,chw->hw", network[6].weight[number].detach().numpy(), features)
+        ours = torch_backend.grad_cam(network, image, "3", number, signed=True)
+        np.testing.assert_allclose(ours, cam / cam.size, atol=1e-6 * np.abs(cam).max())
+
+
+def test_grad_cam_of_squeezenets_last_maps_is_the_categorys_own_map(squeezenet, batch):
+    from days.day17.code.torch_backend import capture
+
+    own = capture(squeezenet.network, "conv10_activation", batch)["conv10_activation"][0, CAT]
+    ours = torch_backend.grad_cam(squeezenet.network, batch, "conv10_activation", CAT)
+    np.testing.assert_allclose(ours, own / own.size, atol=1e-6 * own.max())
+
+
+def test_saliency_is_the_difference_quotient():
+    network, image = small_network().double(), noise().double()
+    gradient = torch_backend.saliency(network, image, 2)
+    for row, column, channel in ((3, 4, 0), (0, 11, 2), (7, 7, 1)):
+        step = torch.zeros_like(image)
+        step[0, channel, row, column] = 1e-6
+        ends = torch_backend.scores(network, torch.cat([image + step, image - step]))[:, 2]
+        assert gradient[row, column, channel] == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5)
+
+
+def test_smooth_grad_without_spread_is_saliency():
+    network, image = small_network(), noise()
+    smooth = torch_backend.smooth_grad(network, image, 2, samples=3, spread=0)
+    assert off_by(smooth, torch_backend.saliency(network, image, 2)) < 1e-6
+
+
+def test_occlusion_of_a_network_that_reads_one_corner_points_there():
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 1, bias=False))
+    nn.init.zeros_(network[2].weight).data[0, 3] = 1.0  # the first color's top right quarter of a quarter
+    image = torch.ones(1, 3, 16, 16)
+    found = torch_backend.occlusion(network, image, 0, size=4, stride=4)
+    wanted = np.zeros((16, 16))
+    wanted[:4, 12:] = 1
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+# ------------------------------------------------------------ torch and Keras
+
+
+def both(name, squeezenet, keras_squeezenet, keras_backend, cat, *asked, **how):
+    ours = getattr(torch_backend, name)(squeezenet.network, squeezenet.preprocess(cat), *asked, **how)
+    theirs = getattr(keras_backend, name)(keras_squeezenet.network, keras_squeezenet.preprocess(cat), *asked, **how)
+    return ours, theirs
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "how"),
+    [
+        ("grad_cam", ("conv1", CAT), {}),
+        ("grad_cam", ("fire5", CAT), {"signed": True}),
+        ("grad_cam", ("fire9", ["Egyptian cat", "tabby", ESPRESSO]), {}),
+        ("saliency", ("tabby",), {}),
+        ("guided_backpropagation", (["Egyptian cat", ESPRESSO],), {}),
+        ("occlusion", ([CAT, TABBY],), {"size": 64, "stride": 40, "fill": (10.0, 0.0, -5.0)}),
+    ],
+)
+def test_both_frameworks_give_the_same(squeezenet, keras_squeezenet, keras_backend, cat, name, asked, how):
+    ours, theirs = both(name, squeezenet, keras_squeezenet, keras_backend, cat, *asked, **how)
+    assert off_by(theirs, ours) < 1e-4
+
+
+@pytest.mark.parametrize(("name", "how"), [("smooth_grad", {"samples": 4}), ("integrated_gradients", {"steps": 24})])
+def test_both_frameworks_give_the_same_but_where_a_relu_jumps(
+    squeezenet, keras_squeezenet, keras_backend, cat, name, how
+):
+    """Among millions of ReLUs a few lie within rounding of 0, and the two frameworks round otherwise."""
+    ours, theirs = both(name, squeezenet, keras_squeezenet, keras_backend, cat, CAT, **how)
+    assert off_by(theirs, ours) < 1e-2
+    assert np.abs(theirs - ours).mean() < 1e-4 * np.abs(ours).max()
+
+
+@pytest.mark.parametrize("name", ["smooth_grad", "integrated_gradients"])
+def test_both_frameworks_give_the_same_in_double_precision(keras_backend, name):
+    """What differs above is rounding: with 64 bits it is gone."""
+    from days.day18.code import keras_backend as keras_shapes
+
+    keras, images = keras_backend.keras, make_shapes(4, seed=9).images.astype(np.float64)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    try:
+        theirs = keras_shapes.small_cnn(shapes_backend.load_weights())
+    finally:
+        keras.config.set_dtype_policy(before)
+    ours, pixels = shapes_backend.shapes_model().network.double(), 2 * images - 1
+    how = {"smooth_grad": {"samples": 4}, "integrated_gradients": {"steps": 200}}[name]
+    found = getattr(torch_backend, name)(ours, torch.from_numpy(pixels).permute(0, 3, 1, 2), [0, 1, 2, 3], **how)
+    other = getattr(keras_backend, name)(theirs, keras_backend.tensorflow.constant(pixels), [0, 1, 2, 3], **how)
+    assert off_by(other, found) < 1e-6
+
+
+def test_keras_guides_layers_with_their_own_relu_and_nested_models(keras_backend):
+    keras = keras_backend.keras
+    inner = keras.Sequential(
+        [keras.Input((None, None, 6)), keras.layers.Conv2D(8, 3, padding="same"), keras.layers.ReLU()]
+    )
+    start = keras.Input((12, 12, 3))
+    x = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="first")(start)
+    x = keras.ops.relu(inner(x) - 0.01)
+    x = keras.layers.Dense(5, name="scores")(keras.layers.GlobalAveragePooling2D()(x))
+    network = keras.Model(start, x)
+    same = small_network()
+    places = {"0": network.get_layer("first"), "2": inner.layers[0], "6": network.get_layer("scores")}
+    for name, layer in places.items():
+        values = same.get_submodule(name).weight.detach().numpy()
+        turned = values.transpose(2, 3, 1, 0) if values.ndim == 4 else values.T
+        layer.set_weights([turned, same.get_submodule(name).bias.detach().numpy()])
+
+    class Again(nn.Module):
+        def forward(self, maps):
+            return functional.relu(maps - 0.01)
+
+    same = nn.Sequential(*same[:4], Again(), *same[4:])
+    pixels, nodes = noise(), [len(layer._inbound_nodes) for layer in network.layers]
+    theirs = keras_backend.guided_backpropagation(
+        network, keras.ops.convert_to_tensor(pixels.permute(0, 2, 3, 1).numpy()), 3
+    )
+    assert off_by(theirs, torch_backend.guided_backpropagation(same, pixels, 3)) < 1e-5
+    assert nodes == [len(layer._inbound_nodes) for layer in network.layers]
+    plain = keras_backend.saliency(network, keras.ops.convert_to_tensor(pixels.permute(0, 2, 3, 1).numpy()), 3)
+    assert off_by(plain, torch_backend.saliency(same, pixels, 3)) < 1e-5
+    nested = keras_backend.grad_cam(
+        network,
+        keras.ops.convert_to_tensor(pixels.permute(0, 2, 3, 1).numpy()),
+        f"{inner.name}/{inner.layers[1].name}",
+        3,
+    )
+    assert off_by(nested, torch_backend.grad_cam(same, pixels, "3", 3)) < 1e-5
+
+
+def test_keras_leaves_nothing_compiled_behind(keras_squeezenet, keras_backend, cat):
+    import gc
+
+    from tensorflow.python.eager import context
+
+    batch, network = keras_squeezenet.preprocess(cat), keras_squeezenet.network
+    keras_backend.grad_cam(network, batch, "fire9", CAT)
+    counts = []
+    for _ in range(2):
+        keras_backend.grad_cam(network, batch, "fire9", CAT)
+        keras_backend.guided_backpropagation(network, batch, CAT)
+        gc.collect()
+        counts.append(len(context.context().list_function_names()))
+    assert counts[0] == counts[1]
+
+
+# ------------------------------------------------------------ the network comes back as it was
+
+
+def state_of(network: nn.Module):
+    modes = [module.training for module in network.modules()]
+    hooks = sum(len(module._forward_hooks) + len(module._backward_hooks) for module in network.modules())
+    values = [(one.requires_grad, one.grad is None, one.detach().clone()) for one in network.parameters()]
+    return modes, hooks, values
+
+
+def call_all(network: nn.Module, batch: torch.Tensor, category) -> list[np.ndarray]:
+    found = [torch_backend.grad_cam(network, batch, "2", category, signed=True)]
+    return found + [
+        getattr(torch_backend, name)(network, batch, category, **QUICK.get(name, {})) for name in PIXEL_METHODS
+    ]
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("grad_mode", [torch.no_grad, torch.enable_grad])
+def test_frozen_weights_in_place_relus_and_training_mode(frozen, grad_mode):
+    network = small_network(inplace=True)
+    plain = call_all(small_network(inplace=False), noise(), 1)
+    network.insert(4, nn.Dropout(0.5))  # would draw numbers in training mode
+    network.train()
+    network[2].eval()
+    network.requires_grad_(not frozen)
+    before, pixels = state_of(network), noise()
+    with grad_mode():
+        found = call_all(network, pixels, 1)
+        assert torch.is_grad_enabled() == (grad_mode is torch.enable_grad)
+    after = state_of(network)
+    assert before[:2] == after[:2]
+    for one, other in zip(before[2], after[2], strict=True):
+        assert one[:2] == other[:2]
+        assert torch.equal(one[2], other[2])
+    assert torch.equal(pixels, noise())
+    for one, other in zip(found, plain, strict=True):
+        assert off_by(one, other) < 1e-5
+
+
+class Broken(nn.Module):
+    def forward(self, maps):
+        raise KeyError("broken here")
+
+
+def test_no_hook_and_no_mode_is_left_after_an_exception():
+    network = small_network().train()
+    network.insert(4, Broken())
+    before = state_of(network)
+    for name in ("grad_cam", *PIXEL_METHODS):
+        layer = ("2",) if name == "grad_cam" else ()
+        with pytest.raises(KeyError, match="broken here"):
+            getattr(torch_backend, name)(network, noise(), *layer, 1)
+        assert state_of(network)[:2] == before[:2]
+        assert torch.is_grad_enabled()
+    again = small_network()
+    assert off_by(torch_backend.saliency(again, noise(), 1), torch_backend.saliency(again, noise(), 1)) == 0
+
+
+def test_guided_backpropagation_finds_relus_that_are_functions():
+    class Functions(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = small_network()
+
+        def forward(self, batch):
+            maps = functional.relu(self.inner[0](batch), inplace=True)
+            maps = self.inner[2](maps).relu_()
+            return self.inner[4:](maps)
+
+    network = Functions()
+    ours = torch_backend.guided_backpropagation(network, noise(), 1)
+    assert off_by(ours, torch_backend.guided_backpropagation(small_network(), noise(), 1)) < 1e-6
+    assert off_by(ours, torch_backend.saliency(network, noise(), 1)) > 0.1
+
+
+def test_guided_backpropagation_by_hand():
+    """Score = -relu(x) + 2 relu(x): the first way's gradient is negative, and is cut off; the second's stays."""
+    network = nn.Sequential(nn.Conv2d(1, 2, 1, bias=False), nn.ReLU(), nn.Conv2d(2, 1, 1, bias=False), nn.Flatten())
+    network[0].weight.data[:] = torch.tensor([1.0, 1.0]).reshape(2, 1, 1, 1)
+    network[2].weight.data[:] = torch.tensor([-1.0, 2.0]).reshape(1, 2, 1, 1)
+    one = torch.full((1, 1, 1, 1), 3.0)
+    assert torch_backend.guided_backpropagation(network, one, 0).item() == 2
+    assert torch_backend.saliency(network, one, 0).item() == 1
+
+
+class Skipping(nn.Module):
+    """A layer beside whose way another one leads on, called in a nested block, with a second layer that is not used."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.block, self.head = (
+            nn.Conv2d(3, 4, 3),
+            nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(True)),
+            nn.Linear(4, 3),
+        )
+        self.unused, self.loose = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)
+
+    def forward(self, batch):
+        first = self.stem(batch)
+        self.loose(first)
+        return self.head((first + self.block(first)).mean((2, 3)))
+
+
+def test_grad_cam_of_a_layer_beside_a_shortcut_is_captums():
+    from captum.attr import LayerGradCam
+
+    torch.manual_seed(1)
+    network = Skipping()
+    peer = copy.deepcopy(network)
+    peer.block[1].inplace = False
+    for layer in ("stem", "block.0", "block"):
+        theirs = LayerGradCam(peer, peer.get_submodule(layer)).attribute(noise(), target=1)[0, 0].detach().numpy()
+        assert off_by(torch_backend.grad_cam(network, noise(), layer, 1, signed=True), theirs) < 1e-6
+    with pytest.raises(ValueError, match="'unused' did not run"):
+        torch_backend.grad_cam(network, noise(), "unused", 1)
+    with pytest.raises(ValueError, match="near it: unused"):
+        torch_backend.grad_cam(network, noise(), "unsued", 1)
+    with pytest.raises(ValueError, match="expected maps"):
+        torch_backend.grad_cam(network, noise(), "head", 1)
+    with pytest.warns(RuntimeWarning, match="the gradient is 0"):
+        assert not torch_backend.grad_cam(network, noise(), "loose", 1).any()
+
+
+# ------------------------------------------------------------ which category
+
+
+def test_several_categories_and_batches_are_the_single_ones():
+    network, images = small_network(), noise(3)
+    for several, singles in (
+        (call_all(network, images[:1], [1, 4]), [call_all(network, images[:1], one) for one in (1, 4)]),
+        (
+            call_all(network, images, [1, 4, 0]),
+            [call_all(network, images[i : i + 1], n) for i, n in enumerate((1, 4, 0))],
+        ),
+        (call_all(network, images, 2), [call_all(network, images[i : i + 1], 2) for i in range(3)]),
+        (call_all(network, images[:1], [3]), [call_all(network, images[:1], 3)]),
+    ):
+        for method, together in enumerate(several):
+            assert off_by(together, np.stack([single[method] for single in singles])) < 1e-5
+
+
+def test_several_in_keras_are_the_single_ones(keras_backend):
+    from days.day18.code import keras_backend as keras_shapes
+
+    model, shapes = keras_shapes.shapes_model(), make_shapes(3, seed=2)
+    images, how = keras_shapes.to_batch(shapes.images), {"names": model.categories}
+    for name in ("grad_cam", *PIXEL_METHODS):
+        first = ("conv3_activation",) if name == "grad_cam" else ()
+
+        def ask(batch, category, name=name, first=first):
+            knobs = QUICK.get(name, {}) | how
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return getattr(keras_backend, name)(model.network, batch, *first, category, **knobs)
+
+        assert (
+            off_by(ask(images, [0, 5, 2]), np.stack([ask(images[i : i + 1], n) for i, n in enumerate((0, 5, 2))]))
+            < 1e-4
+        )
+        assert off_by(ask(images[:1], ["ring", 2]), np.stack([ask(images[:1], n) for n in (1, "square")])) < 1e-4
+
+
+def test_a_category_by_name_is_the_one_by_number(squeezenet, batch):
+    by_name = torch_backend.grad_cam(squeezenet.network, batch, "fire9", "egyptian CAT")
+    np.testing.assert_array_equal(by_name, torch_backend.grad_cam(squeezenet.network, batch, "fire9", np.int64(CAT)))
+    own = torch_backend.grad_cam(small_network(), noise(), "3", "dog", names=NAMES, signed=True)
+    np.testing.assert_array_equal(own, torch_backend.grad_cam(small_network(), noise(), "3", 3, signed=True))
+
+
+@pytest.mark.parametrize(
+    ("category", "count", "names", "said"),
+    [
+        ("egyptian ct", 1000, None, "near it: .*Egyptian cat"),
+        ("rocket", 1000, None, "no category 'rocket' among 1000; near it: .*rock"),
+        ("cat", 1000, None, "near it: .*cat"),
+        ("Ant", 3, ["ant", "bee", "ant"], "categories 0 and 2: give the number"),
+        ("sqare", 6, SHAPE_NAMES, "near it: square"),
+        ("", 6, SHAPE_NAMES, "no category ''"),
+        ("square", 6, None, "names=model.categories"),
+        ("square", 7, SHAPE_NAMES, "expected 7 names.* got 6"),
+        (1000, 1000, None, "from 0 to 999.* got 1000"),
+        (-1, 1000, None, "from 0 to 999.* got -1"),
+        (2.0, 1000, None, "got 2.0"),
+        (True, 1000, None, "got True"),
+        ([], 1000, None, "got 0"),
+        ([1, 1000], 1000, None, "got 1000"),
+    ],
+)
+def test_categories_that_are_none(category, count, names, said):
+    with pytest.raises(ValueError, match=said):
+        attribution.wanted(category, 1, count, names)
+
+
+def test_a_list_must_fit_the_batch():
+    with pytest.raises(ValueError, match="one for each of the 3 images, got 2"):
+        torch_backend.saliency(small_network(), noise(3), [1, 2])
+    with pytest.raises(ValueError, match=r"expected scores \(1, categories\)"):
+        torch_backend.saliency(small_network()[:4], noise(), 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "said"),
+    [
+        ("smooth_grad", {"samples": 0}, "samples as a whole number of at least 1, got 0"),
+        ("smooth_grad", {"spread": -1}, "spread of at least 0"),
+        ("integrated_gradients", {"steps": 1.5}, "steps as a whole number"),
+        ("occlusion", {"size": 4, "stride": 5}, "stride of at most the size, 4, got 5"),
+        ("occlusion", {"size": 0}, "size as a whole number"),
+    ],
+)
+def test_knobs_out_of_range(name, how, said):
+    with pytest.raises(ValueError, match=said):
+        getattr(torch_backend, name)(small_network(), noise(), 1, **how)
+
+
+# ------------------------------------------------------------ no empty map without a word
+
+
+def test_an_empty_map_says_why(squeezenet, batch):
+    network = small_network()
+    network[6].weight.data[0] = -1
+    with pytest.warns(RuntimeWarning, match="all evidence in it speaks against the category; signed=True"):
+        assert not torch_backend.grad_cam(network, noise(), "3", 0).any()
+    assert torch_backend.grad_cam(network, noise(), "3", 0, signed=True).min() < 0
+    network[6].weight.data[0] = 0
+    with pytest.warns(RuntimeWarning, match="the gradient is 0"):
+        assert not torch_backend.grad_cam(network, noise(), "3", 0).any()
+    for name in PIXEL_METHODS:
+        with pytest.warns(RuntimeWarning, match="0 everywhere"):
+            assert not getattr(torch_backend, name)(network, noise(), 0, **QUICK.get(name, {})).any()
+    network[6].weight.data[0] = np.nan
+    with pytest.warns(RuntimeWarning, match="not finite"):
+        assert np.isnan(torch_backend.grad_cam(network, noise(), "3", 0)).any()
+
+
+def test_a_map_that_is_not_empty_says_nothing(squeezenet, batch):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        torch_backend.grad_cam(squeezenet.network, batch, "fire9", CAT)
+        torch_backend.saliency(squeezenet.network, batch, CAT)
+
+
+# ------------------------------------------------------------ maps
+
+
+@pytest.mark.parametrize(
+    ("small", "large"), [((13, 13), (224, 224)), ((3, 5), (17, 4)), ((1, 1), (6, 5)), ((9, 1), (4, 3))]
+)
+def test_enlarging_is_torchs(small, large):
+    values = np.random.default_rng(0).normal(size=(2, *small)).astype(np.float32)
+    theirs = functional.interpolate(torch.from_numpy(values)[None], large, mode="bilinear", align_corners=False)[0]
+    np.testing.assert_allclose(maps.enlarge(values, large), theirs.numpy(), atol=1e-5)
+
+
+def test_smoothing_is_scipys():
+    from scipy.ndimage import gaussian_filter
+
+    values = np.random.default_rng(0).normal(size=(20, 31))
+    np.testing.assert_allclose(maps.smoothed(values, 1.7), gaussian_filter(values, 1.7, mode="reflect"), atol=2e-3)
+    assert maps.smoothed(values, 9.0).sum() == pytest.approx(values.sum())
+    np.testing.assert_array_equal(maps.smoothed(values, 0), values)
+
+
+@pytest.mark.parametrize("size", [(224, 224), (300, 451), (97, 64), (5, 400)])
+def test_an_overlay_keeps_the_photos_size_and_what_is_not_marked(size):
+    photo = np.random.default_rng(0).random((*size, 3)).astype(np.float32)
+    one = np.zeros((13, 13))
+    one[:, 0] = 2.0
+    picture = maps.overlay(photo, one, 0.7)
+    assert picture.shape == photo.shape
+    assert picture.dtype == np.float32
+    np.testing.assert_allclose(picture[:, size[1] // 2 :], photo[:, size[1] // 2 :], atol=1e-6)
+    np.testing.assert_allclose(picture[:, 0], 0.3 * photo[:, 0] + 0.7 * maps.HEAT[-1] / 255, atol=1e-5)
+
+
+def test_overlays_of_one_top_can_be_compared_and_empty_ones_stay_photos():
+    photo = np.full((8, 8, 3), 0.5, np.float32)
+    weak = np.full((2, 2), 0.1)
+    changed = [np.abs(maps.overlay(photo, weak, top=top) - photo).mean() for top in (None, 1.0)]
+    assert changed[0] > 5 * changed[1] > 0
+    np.testing.assert_array_equal(maps.overlay(photo, weak * 0), photo)
+    np.testing.assert_array_equal(maps.overlay(photo, -weak), photo)
+
+
+@pytest.mark.parametrize(
+    ("photo", "one", "how", "said"),
+    [
+        (np.ones((4, 4)), np.ones((2, 2)), {}, r"photo \(H, W, 3\)"),
+        (np.ones((4, 4, 3)), np.ones((1, 2, 2)), {}, r"map \(h, w\), got .* \(1, 2, 2\)"),
+        (np.ones((4, 4, 3)), np.full((2, 2), np.nan), {}, "finite map"),
+        (np.ones((4, 4, 3)), np.ones((2, 2)), {"strength": 2}, "strength from 0 to 1"),
+        (np.ones((4, 4, 3)), np.ones((2, 2)), {"top": 0}, "top above 0"),
+        (np.ones((4, 4, 3)), np.ones((2, 2)), {"colors": np.ones((256, 4))}, r"colors \(n, 3\)"),
+    ],
+)
+def test_overlays_refuse(photo, one, how, said):
+    with pytest.raises(ValueError, match=said):
+        maps.overlay(photo, one, **how)
+
+
+# ------------------------------------------------------------ scores
+
+
+@pytest.fixture(scope="module")
+def shapes():
+    return make_shapes(60, seed=4)
+
+
+@pytest.fixture(scope="module")
+def shapes_model():
+    return shapes_backend.shapes_model()
+
+
+def test_the_mask_itself_scores_one_and_its_opposite_nothing(shapes):
+    for measure in (scoring.pointing_game, scoring.share_inside):
+        np.testing.assert_array_equal(measure(shapes.masks.astype(float), shapes.masks), 1)
+        np.testing.assert_array_equal(measure(1.0 - shapes.masks, shapes.masks), 0)
+        area = shapes.masks.mean(axis=(1, 2))
+        np.testing.assert_allclose(measure(np.zeros(shapes.masks.shape), shapes.masks), area)
+    signed = np.where(shapes.masks, 1.0, -5.0)
+    np.testing.assert_array_equal(scoring.share_inside(signed, shapes.masks), 1)
+
+
+@pytest.mark.parametrize("measure", [scoring.pointing_game, scoring.share_inside])
+def test_measures_refuse_what_does_not_fit(measure):
+    with pytest.raises(ValueError, match="maps and masks of one shape"):
+        measure(np.ones((2, 4, 4)), np.ones((4, 4)))
+    with pytest.raises(ValueError, match="finite maps"):
+        measure(np.full((4, 4), np.nan), np.ones((4, 4)))
+
+
+def test_insertion_and_deletion_by_hand():
+    """The score is the sum of four pixels 4, 3, 2, 1: in the right order they come and go fast."""
+    image = np.array([[4.0, 1.0], [3.0, 2.0]])[..., None]
+
+    def score(images):
+        return images.sum(axis=(1, 2, 3))
+
+    right = scoring.insertion_deletion(score, image, image[..., 0], fill=0, steps=4)
+    np.testing.assert_array_equal(right.insertion, [0, 4, 7, 9, 10])
+    np.testing.assert_array_equal(right.deletion, [10, 6, 3, 1, 0])
+    assert right.areas == (pytest.approx(25 / 4), pytest.approx(15 / 4))
+    wrong = scoring.insertion_deletion(score, image, -image[..., 0], fill=0, steps=4)
+    np.testing.assert_array_equal(wrong.insertion, [0, 1, 3, 6, 10])
+    half = scoring.insertion_deletion(score, image, image[..., 0], fill=5.0, steps=2)
+    np.testing.assert_array_equal(half.insertion, [20, 17, 10])
+    with pytest.raises(ValueError, match="map of the image's size"):
+        scoring.insertion_deletion(score, image, np.ones((3, 2)), fill=0)
+
+
+def test_the_blob_is_in_the_middle_and_the_random_map_nowhere():
+    blob = scoring.centered_blob((31, 41))
+    assert np.unravel_index(blob.argmax(), blob.shape) == (15, 20)
+    np.testing.assert_array_equal(blob, blob[::-1, ::-1])
+    chance = scoring.random_map((200, 32, 32), 0)
+    masks = np.zeros((200, 32, 32), bool)
+    masks[:, :, :8] = True
+    assert scoring.share_inside(chance, masks).mean() == pytest.approx(0.25, abs=0.01)
+    np.testing.assert_array_equal(chance, scoring.random_map((200, 32, 32), 0))
+
+
+def test_an_interval_is_as_wide_as_theory_says_and_shuts_a_constant_in():
+    values = np.random.default_rng(0).normal(3, 2, 400)
+    mean, low, high = scoring.mean_and_interval(values)
+    assert mean == pytest.approx(values.mean())
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
+    assert scoring.mean_and_interval(np.ones(9)) == (1, 1, 1)
+    with pytest.raises(ValueError, match="finite values"):
+        scoring.mean_and_interval(np.array([1, np.nan]))
+
+
+def test_the_table_ranks_a_planted_truth_first(shapes, shapes_model):
+    def probabilities(images):
+        return torch.softmax(torch.from_numpy(shapes_backend.scores(shapes_model.network, images)), 1).numpy()
+
+    methods = scoring.standard_methods(
+        torch_backend, "conv3_activation", size=8, stride=4, steps=16, names=shapes_model.categories
+    )
+    methods = {name: methods[name] for name in ("saliency", "integrated gradients", "occlusion", "Grad-CAM")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # 16 steps are few
+        found = scoring.shape_maps(methods, shapes_model.network, shapes, shapes_backend.to_batch)
+    assert {one.shape for one in found.values()} == {(60, 32, 32)}
+    table = scoring.summary(scoring.score_table(found | {"truth": shapes.masks * 1.0}, shapes, probabilities, steps=8))
+    means = {name: [scores[measure][0] for measure in scoring.MEASURES] for name, scores in table.items()}
+    assert means["truth"][:2] == [1, 1]
+    for name in ("saliency", "integrated gradients", "occlusion"):
+        assert means["random map"][0] < means[name][0]
+        assert means["random map"][1] < means[name][1] < 1
+        assert means["random map"][2] < means[name][2]
+        assert means["random map"][3] > means[name][3]
+
+
+# ------------------------------------------------------------ randomization
+
+
+def test_rank_correlation_is_scipys():
+    generator = np.random.default_rng(0)
+    one, other = generator.integers(0, 9, (2, 40, 30))  # many equal values
+    np.testing.assert_allclose(randomization.ranks(one), stats.rankdata(one))
+    assert randomization.rank_correlation(one, one + other) == pytest.approx(
+        stats.spearmanr(one.ravel(), (one + other).ravel()).statistic
+    )
+    assert np.isnan(randomization.rank_correlation(one, np.zeros_like(one)))
+    with pytest.raises(ValueError, match="two arrays of one shape"):
+        randomization.rank_correlation(one, other[1:])
+
+
+def test_similarity_is_one_for_equal_maps_and_knows_no_scale():
+    one = np.random.default_rng(0).random((13, 13))
+    assert randomization.similarity(one, 7 * one) == pytest.approx((1, 1))
+    turned = randomization.similarity(one, 1 - one)
+    assert turned.rank == pytest.approx(-1)
+    assert turned.structure < 0.5
+    assert np.isnan(randomization.similarity(one, one * 0)).all()
+    with pytest.raises(ValueError, match="3 x 3 or more"):
+        randomization.similarity(one[:2], one[:2])
+
+
+def test_randomized_shuffles_these_layers_and_no_others(squeezenet):
+    spoiled = torch_backend.randomized(squeezenet.network, ["conv10", "fire9"], 0)
+    for (name, before), after in zip(squeezenet.network.named_parameters(), spoiled.parameters(), strict=True):
+        touched = name.startswith(("conv10.", "fire9."))
+        assert torch.equal(before, after) == (not touched), name
+        assert torch.equal(before.flatten().sort().values, after.flatten().sort().values)
+    alone = torch_backend.randomized(squeezenet.network, "conv10", 0)
+    assert torch.equal(alone.conv10.weight, spoiled.conv10.weight)
+    other = torch_backend.randomized(squeezenet.network, "conv10", 1)
+    assert not torch.equal(alone.conv10.weight, other.conv10.weight)
+    with pytest.raises(ValueError, match="has no weights to shuffle"):
+        torch_backend.randomized(squeezenet.network, "pool1", 0)
+
+
+def test_both_frameworks_shuffle_alike(squeezenet, keras_squeezenet, keras_backend, cat):
+    layers = ["conv10", "fire9", "fire2"]
+    before = keras_squeezenet.network.get_weights()
+    ours = torch_backend.scores(torch_backend.randomized(squeezenet.network, layers, 3), squeezenet.preprocess(cat))
+    spoiled = keras_backend.randomized(keras_squeezenet.network, layers, 3)
+    assert off_by(keras_backend.scores(spoiled, keras_squeezenet.preprocess(cat)), ours) < 1e-5
+    for one, other in zip(before, keras_squeezenet.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="no weights to shuffle"):
+        keras_backend.randomized(keras_squeezenet.network, "pool1", 0)
+
+
+def test_a_cascade_tells_what_hangs_on_the_weights_from_what_does_not():
+    image = noise()
+    methods = {
+        "gradient": lambda network: torch_backend.saliency(network, image, 1),
+        "edges": lambda network: np.abs(np.diff(image[0, 0].numpy(), axis=0)),
+    }
+    found = randomization.cascade(torch_backend.randomized, small_network(), methods, ["6", "2", "0"], seed=0)
+    assert [len(one) for one in found.values()] == [4, 4]
+    assert found["gradient"][0] == pytest.approx((1, 1))
+    assert found["edges"][3] == pytest.approx((1, 1))
+    assert abs(found["gradient"][3].rank) < 0.5
+
+
+# ------------------------------------------------------------ what the lesson says
+
+
+def test_guided_backpropagation_hardly_cares_for_the_category_and_saliency_does(squeezenet, batch):
+    pairs = {
+        name: [one.ravel() for one in getattr(torch_backend, name)(squeezenet.network, batch, [CAT, ESPRESSO])]
+        for name in ("guided_backpropagation", "saliency")
+    }
+    assert np.corrcoef(*pairs["guided_backpropagation"])[0, 1] > 0.9
+    assert np.corrcoef(*pairs["saliency"])[0, 1] < 0.4
