@@ -1,16 +1,18 @@
-"""Day 20 beside its floor and its peers, run by `make bench` in an environment of its own (.venv-bench).
+"""Days 20 and 22 beside their floors and their peers, run by `make bench` in an environment of its own (.venv-bench).
 
 lucent 0.1.8 asks for a kornia of 2020. Four of its functions have moved since; they are put back where it looks.
 """
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from days.common.frameworks import import_keras, import_torchvision
+from days.common.images import load_image
 from days.common.models import load_model
 
 Row = tuple[str, Callable, str, Callable]
@@ -131,12 +133,67 @@ def tf_keras_vis_rows() -> Iterator[Row]:
         yield f"maximize, {STEPS} steps, fire9, batch {count}, keras", ours, "tf-keras-vis 0.8.7", theirs
 
 
+def attribution_rows() -> Iterator[Row]:
+    """`grad_cam` at fire9, 224 pixels, against the whole network's forward pass and three peers; other methods, too.
+
+    The peers get a copy of the network without ReLUs in place, which their hooks cannot take. grad-cam and torchcam
+    scale their map to 0 to 1, and grad-cam enlarges it.
+    """
+    import_torchvision()
+    import torch
+    from captum.attr import IntegratedGradients, LayerGradCam, Saliency
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+    from torchcam.methods import GradCAM as TorchCam
+
+    from days.day22.code import torch_backend
+
+    model, number, steps = load_model("squeezenet"), 285, 20
+    network, batch = model.network, model.preprocess(load_image("chelsea", size=224))
+    plain = copy.deepcopy(network)
+    for module in plain.modules():
+        if isinstance(module, torch.nn.ReLU):
+            module.inplace = False
+    captum, twins = LayerGradCam(plain, plain.fire9), [copy.deepcopy(plain) for _ in range(2)]
+    gradcam, torchcam = GradCAM(twins[0], [twins[0].fire9]), TorchCam(twins[1], "fire9")
+
+    fast = batch.contiguous(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def forward(pixels):
+        return network(pixels)
+
+    peers = {
+        "forward pass of the whole network": lambda: forward(batch),
+        "the same, channels last": lambda: forward(fast),
+        "captum 0.9.0": lambda: captum.attribute(batch, target=number, relu_attributions=True),
+        "grad-cam 1.5.7": lambda: gradcam(batch, [ClassifierOutputTarget(number)]),
+        "torchcam 0.5.0": lambda: torchcam(number, twins[1](batch)),
+    }
+    for peer, theirs in peers.items():
+        yield "grad_cam, fire9, torch", lambda: torch_backend.grad_cam(network, batch, "fire9", number), peer, theirs
+    saliency = Saliency(plain)
+    yield (
+        "saliency, torch",
+        lambda: torch_backend.saliency(network, batch, number),
+        "captum 0.9.0",
+        lambda: saliency.attribute(batch.requires_grad_(), target=number, abs=False),
+    )
+    explainer = IntegratedGradients(plain)
+    yield (
+        f"integrated_gradients, {steps} steps, torch",
+        lambda: torch_backend.integrated_gradients(network, batch, number, steps=steps),
+        "captum 0.9.0",
+        lambda: explainer.attribute(batch, target=number, n_steps=steps),
+    )
+
+
 def main() -> None:
     """Print one Markdown row for each comparison as soon as it is measured."""
     from benchmarks.run import print_rows
 
     warnings.simplefilter("ignore")
-    for rows in (torch_floor_rows, lucent_rows, keras_floor_rows, tf_keras_vis_rows):
+    for rows in (attribution_rows, torch_floor_rows, lucent_rows, keras_floor_rows, tf_keras_vis_rows):
         print_rows(rows())
 
 
