@@ -400,14 +400,33 @@ def test_guided_backpropagation_finds_relus_that_are_functions():
     assert off_by(ours, torch_backend.saliency(network, noise(), 1)) > 0.1
 
 
-def test_guided_backpropagation_by_hand():
+@pytest.mark.parametrize("relu", [nn.ReLU(), nn.ReLU(inplace=True), nn.ReLU6(), nn.ReLU6(inplace=True)], ids=str)
+def test_guided_backpropagation_by_hand(relu):
     """Score = -relu(x) + 2 relu(x): the first way's gradient is negative, and is cut off; the second's stays."""
-    network = nn.Sequential(nn.Conv2d(1, 2, 1, bias=False), nn.ReLU(), nn.Conv2d(2, 1, 1, bias=False), nn.Flatten())
+    network = nn.Sequential(nn.Conv2d(1, 2, 1, bias=False), relu, nn.Conv2d(2, 1, 1, bias=False), nn.Flatten())
     network[0].weight.data[:] = torch.tensor([1.0, 1.0]).reshape(2, 1, 1, 1)
     network[2].weight.data[:] = torch.tensor([-1.0, 2.0]).reshape(1, 2, 1, 1)
     one = torch.full((1, 1, 1, 1), 3.0)
     assert torch_backend.guided_backpropagation(network, one, 0).item() == 2
     assert torch_backend.saliency(network, one, 0).item() == 1
+
+
+def test_grad_cam_of_a_network_of_nested_blocks_with_batch_norm_is_captums(cat):
+    from captum.attr import LayerGradCam
+
+    from days.common.models import load_model
+
+    model = load_model("efficientnet_lite0")
+    peer = copy.deepcopy(model.network)
+    for module in peer.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False
+    batch = model.preprocess(cat).contiguous(memory_format=torch.channels_last)
+    model.network.train()  # a batch norm that counted on would change the network
+    for layer in ("conv_stem", "blocks.4.1", "blocks.6"):
+        theirs = LayerGradCam(peer, peer.get_submodule(layer)).attribute(batch, target=CAT)[0, 0].detach().numpy()
+        assert off_by(torch_backend.grad_cam(model.network, batch, layer, CAT, signed=True), theirs) < 1e-6
+    assert all(torch.equal(one, other) for one, other in zip(model.network.buffers(), peer.buffers(), strict=True))
 
 
 class Skipping(nn.Module):
@@ -446,6 +465,27 @@ def test_grad_cam_of_a_layer_beside_a_shortcut_is_captums():
         torch_backend.grad_cam(network, noise(), "head", 1)
     with pytest.warns(RuntimeWarning, match="the gradient is 0"):
         assert not torch_backend.grad_cam(network, noise(), "loose", 1).any()
+
+
+class PassedOn(nn.Module):
+    """A layer that answers its own input, which is then changed in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.same, self.head = nn.Conv2d(3, 4, 3), nn.Identity(), nn.Linear(4, 3)
+
+    def forward(self, batch):
+        first = self.stem(batch)
+        second = self.same(first)
+        first.mul_(0)
+        return self.head(second.mean((2, 3)))
+
+
+def test_activations_are_copies_that_nothing_changes_later():
+    network = PassedOn()
+    plain = nn.Sequential(network.stem, nn.AdaptiveAvgPool2d(1), nn.Flatten(), network.head)
+    ours = torch_backend.grad_cam(network, noise(), "same", 1, signed=True)
+    assert off_by(ours, torch_backend.grad_cam(plain, noise(), "0", 1, signed=True)) < 1e-6
 
 
 # ------------------------------------------------------------ which category

@@ -185,8 +185,11 @@ class _NothingNegativeBack(TorchFunctionMode):
     """
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        answer = function(*args, **(kwargs or {}))
-        if function in _RELUS and answer.requires_grad:
+        options = kwargs or {}
+        answer = function(*args, **options)
+        # The module ReLU6 is a hardtanh from 0 to 6.
+        is_relu = function in _RELUS or (function is functional.hardtanh and options.get("min_val") == 0)
+        if is_relu and answer.requires_grad:
             answer.register_hook(lambda gradient: gradient.clamp(min=0))
         return answer
 
