@@ -204,7 +204,8 @@ def draw_confusion(answers: dict[str, np.ndarray], channels: Sequence[int]) -> F
         axes.set_xticks(places, [channels[place] for place in places], fontsize=7)
         axes.set_yticks(places, [channels[place] for place in places], fontsize=7)
         said.append(f"{title}: {int((values.argmax(axis=0) == np.arange(len(channels))).sum())} of {len(channels)}")
-    add_colorbar(figure, list(grid), scale, "answer; 1 is the largest to that channel, 0 and less is dark")
+    label = "answer; 1 is the largest to that channel, 0 and less is dark"
+    add_colorbar(figure, list(grid), scale, label, extend="min")
     return describe(figure, f"Squares of answers with a bright diagonal. Own picture excites most: {'; '.join(said)}.")
 
 
