@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 
 import pytest
-from browser_tools import CHROMIUM_FLAGS, find_chromium, jupyter_server, open_notebook, run_all_cells
+from browser_tools import CHROMIUM_FLAGS, TOKEN, find_chromium, jupyter_server, open_notebook, run_all_cells
 
 from days.common.paths import REPO_ROOT
 
@@ -56,6 +57,18 @@ def page18(lab):
 def page19(lab):
     """Day 19, all cells run."""
     return run_lesson(lab, "days/day19/day19_feature_visualization.ipynb")
+
+
+@pytest.fixture(scope="module")
+def page20(lab):
+    """Day 20, all cells run."""
+    return run_lesson(lab, "days/day20/day20_activation_maximization.ipynb")
+
+
+@pytest.fixture(scope="module")
+def page21(lab):
+    """Day 21, all cells run."""
+    return run_lesson(lab, "days/day21/day21_deepdream.ipynb")
 
 
 def scroll_to(page, locator, on_the_way=lambda: None):
@@ -147,17 +160,33 @@ def test_day_18_runs_and_its_dashboard_follows_the_training(page18):
     )
 
 
-def test_day_19_runs_and_its_picture_grows_and_stops(page19):
-    assert_no_error_and_no_warning(page19)
-    start, stop = (page19.get_by_role("button", name=name, exact=True) for name in ("Start", "Stop"))
-    scroll_to(page19, start)
+def grow_and_stop(page, moment) -> None:
+    """Press Start, wait for a caption with `moment` in it, press Stop, and see that the widget is free again."""
+    start, stop = (page.get_by_role("button", name=name, exact=True) for name in ("Start", "Stop"))
+    scroll_to(page, start)
     start.click()
-    caption = page19.get_by_text("fire6, channel 341: photo, map", exact=False)
-    caption.filter(has_text="rose").wait_for(timeout=30_000)
+    page.locator(".widget-html").filter(has_text=moment).first.wait_for(timeout=60_000)
     stop.click()
-    page19.wait_for_function(
+    page.wait_for_function(
         "() => [...document.querySelectorAll('button')].some(b => b.innerText === 'Stop' && b.disabled)"
     )
-    picture = page19.locator("img.growing-picture")
-    assert picture.evaluate("image => image.naturalWidth") > 500
+    assert page.locator("img.growing-picture").evaluate("image => image.naturalWidth") > 500
     assert not start.is_disabled()
+
+
+def test_day_19_runs_and_its_picture_grows_and_stops(page19):
+    assert_no_error_and_no_warning(page19)
+    grow_and_stop(page19, re.compile("fire6, channel 341: photo, map.*rose"))
+
+
+def test_day_20_runs_and_its_picture_grows_stops_and_is_saved(page20, lab):
+    assert_no_error_and_no_warning(page20)
+    grow_and_stop(page20, re.compile(r"fire7, channel 40, \+ colors after [1-9]\d* steps"))
+    page20.get_by_role("button", name="Save", exact=True).click()
+    page20.get_by_text("saved as fire7_40.png").wait_for(timeout=15_000)
+    assert page20.request.get(f"{lab[1]}/files/days/day20/fire7_40.png?token={TOKEN}").body().startswith(b"\x89PNG")
+
+
+def test_day_21_runs_and_its_dream_grows_and_stops(page21):
+    assert_no_error_and_no_warning(page21)
+    grow_and_stop(page21, re.compile("octave [12]"))

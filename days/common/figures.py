@@ -68,10 +68,13 @@ def show_map(axes, values: np.ndarray, scale: ColorScale, interpolation: str = "
     axes.imshow(values, cmap=scale.cmap, vmin=scale.low, vmax=scale.high, interpolation=interpolation)
 
 
-def add_colorbar(figure: Figure, axes, scale: ColorScale, label: str) -> None:
-    """A horizontal bar under `axes` that states the scale."""
+def add_colorbar(figure: Figure, axes, scale: ColorScale, label: str, *, extend: str | None = None) -> None:
+    """A horizontal bar under `axes` that states the scale; arrows at its ends say that values may lie beyond.
+
+    extend : "min", "max", "both" or "neither"; as `color_scale` clips its values, unless given.
+    """
     mappable = ScalarMappable(Normalize(scale.low, scale.high), scale.cmap)
-    extend = "both" if scale.low < 0 else "max"
+    extend = extend or ("both" if scale.low < 0 else "max")
     bar = figure.colorbar(
         mappable, ax=axes, orientation="horizontal", fraction=0.05, pad=0.02, aspect=50, extend=extend
     )

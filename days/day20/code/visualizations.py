@@ -44,9 +44,18 @@ CHANNELS = (16, 24, 32, 40)
 
 
 def draw_rows(
-    rows: dict[str, np.ndarray], title: str, *, notes: dict[str, str] | None = None, width: float = 9.6, alt: str
+    rows: dict[str, np.ndarray],
+    title: str,
+    *,
+    heads: Sequence[str] = (),
+    notes: dict[str, str] | None = None,
+    width: float = 9.6,
+    alt: str,
 ) -> Figure:
-    """Pictures in named rows: {name: images (n, h, w, 3)}, rows of one length; `notes` stand to the right of a row."""
+    """Pictures in named rows: {name: images (n, h, w, 3)}, rows of one length.
+
+    heads : stand above the columns. notes : {name: text}, stand to the right of the rows.
+    """
     count = max(map(len, rows.values()))
     breadth = width if notes is None else width - 2.2
     height = len(rows) * breadth / (count + 0.9)
@@ -59,6 +68,10 @@ def draw_rows(
         plain(axes[0]).imshow(sheet, interpolation="lanczos")
         axes[0].set_anchor("W")
         axes[0].set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center", color=INK)
+        if name == next(iter(rows)):
+            for place, head in enumerate(heads):
+                middle = place * (np.shape(images)[2] + 3) + np.shape(images)[2] / 2
+                axes[0].text(middle, -4, head, ha="center", va="bottom", fontsize=8, color=MUTED)
         if notes is not None:
             axes[1].axis("off")
             axes[1].text(0, 0.5, notes[name], va="center", fontsize=9, linespacing=1.6, color=INK)
@@ -77,7 +90,9 @@ def draw_ladder(ladder: dict[str, np.ndarray], scores: dict[str, np.ndarray]) ->
         "gray relief with jitter, loud colors with Fourier, and natural-looking eggs, fur and eyes with decorrelated "
         "colors. The objective is highest for the noise, which loses nearly all of it when it is shaken."
     )
-    return draw_rows(ladder, f"fire7, channels {labels}: one knob more on every rung", notes=notes, alt=alt)
+    title = "fire7: one knob more on every rung. Right: the mean of the four objectives, as they are and shaken"
+    heads = [f"channel {index}" for index in CHANNELS]
+    return draw_rows(ladder, title, heads=heads, notes=notes, alt=alt)
 
 
 def draw_against_photos(names: Sequence[str], pictures: np.ndarray, photos: np.ndarray, noise: np.ndarray) -> Figure:
@@ -94,7 +109,7 @@ def draw_against_photos(names: Sequence[str], pictures: np.ndarray, photos: np.n
     axes.scatter(pictures / usual, places, s=60, marker="D", color=BLUE, label="grown picture")
     axes.axvline(0, color=INK, linewidth=0.6)
     axes.set_yticks(places, names, fontsize=8)
-    axes.set_xlabel("channel's mean before its ReLU, in units of the largest |answer| to any crop", fontsize=9)
+    axes.set_xlabel("channel's mean before its ReLU; 1 is its strongest answer to any crop, up or down", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     axes.legend(fontsize=8, frameon=False, loc="center right")
@@ -107,10 +122,10 @@ def draw_against_photos(names: Sequence[str], pictures: np.ndarray, photos: np.n
     )
 
 
-def draw_patches(rows: dict[str, tuple[np.ndarray, Sequence[np.ndarray], float]]) -> Figure:
-    """{channel: (grown picture, patches of photos, reach)}, two channels to a line.
+def draw_patches(rows: dict[str, tuple[np.ndarray, Sequence[np.ndarray], Sequence[float]]]) -> Figure:
+    """{channel: (grown picture, patches of photos, shares)}, two channels to a line.
 
-    reach : the strongest unit's answer to the best patch, as a share of that to the picture.
+    shares : the unit's answer to each patch, as a share of the strongest unit's answer to the picture.
     """
     lines, width = -(-len(rows) // 2), 1 + max(len(patches) for _, patches, _ in rows.values())
     figure = new_figure(9.6, 1.45 * lines + 0.4)
@@ -118,15 +133,16 @@ def draw_patches(rows: dict[str, tuple[np.ndarray, Sequence[np.ndarray], float]]
         "left: grown picture. right: where the photos excite the channel most, and how much, in % of the picture",
         fontsize=10,
     )
-    grid = figure.subplots(lines, 2 * width, squeeze=False)
+    grid = figure.subplots(lines, 2 * width + 1, squeeze=False, width_ratios=[1] * width + [0.3] + [1] * width)
     for axes in grid.ravel():
         axes.axis("off")
-    for place, (name, (picture, patches, reach)) in enumerate(rows.items()):
-        cells = grid[place // 2, width * (place % 2) :]
+    for place, (name, (picture, patches, shares)) in enumerate(rows.items()):
+        cells = grid[place // 2, (width + 1) * (place % 2) :]
         for axes, image in zip(cells, (picture, *patches), strict=False):
             axes.imshow(image, interpolation="lanczos")
         cells[0].set_title(name, fontsize=8, color=INK)
-        cells[1].set_title(f"{reach:.0%}", fontsize=8, color=MUTED, loc="left")
+        for axes, share in zip(cells[1:], shares, strict=False):
+            axes.set_title(f"{share:.0%}", fontsize=8, color=MUTED)
     return describe(
         figure,
         f"For each of {len(rows)} channels a grown picture and the {width - 1} patches of photos that excite it most: "
@@ -172,7 +188,10 @@ def draw_spectrum(frequencies: np.ndarray, amplitudes: dict[str, np.ndarray]) ->
 
 
 def draw_confusion(answers: dict[str, np.ndarray], channels: Sequence[int]) -> Figure:
-    """{title: (pictures, channels)}: how much each picture excites each channel, each column divided by its largest."""
+    """{title: (pictures, channels)}: how much each picture, a row, excites each channel, a column.
+
+    Each column is divided by its largest answer.
+    """
     figure = new_figure(4.2 * len(answers), 4.3)
     grid = figure.subplots(1, len(answers), squeeze=False)[0]
     scale, said = ColorScale("viridis", 0, 1), []
@@ -180,12 +199,13 @@ def draw_confusion(answers: dict[str, np.ndarray], channels: Sequence[int]) -> F
         axes.imshow(values / values.max(axis=0), cmap=scale.cmap, vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(title, fontsize=9)
         axes.set_xlabel("channel", fontsize=8)
-        axes.set_ylabel("picture grown for channel", fontsize=8)
+        axes.set_ylabel("picture, grown for channel", fontsize=8)
         places = range(0, len(channels), 3)
         axes.set_xticks(places, [channels[place] for place in places], fontsize=7)
         axes.set_yticks(places, [channels[place] for place in places], fontsize=7)
         said.append(f"{title}: {int((values.argmax(axis=0) == np.arange(len(channels))).sum())} of {len(channels)}")
-    add_colorbar(figure, list(grid), scale, "answer, 1 is the column's largest; negative ones are dark")
+    label = "answer; 1 is the largest to that channel, 0 and less is dark"
+    add_colorbar(figure, list(grid), scale, label, extend="min")
     return describe(figure, f"Squares of answers with a bright diagonal. Own picture excites most: {'; '.join(said)}.")
 
 
@@ -193,12 +213,14 @@ def draw_growing(images: np.ndarray, labels: Sequence[str], history: np.ndarray,
     """Pictures (n, h, w, 3) in a row as they stand, above their objectives so far (steps so far, n)."""
     figure = new_figure(6.4, 2.9)
     top, bottom = figure.subplots(2, 1, height_ratios=[1.7, 1])
-    plain(top, "   ".join(labels)).imshow(np.nan_to_num(tile(images, len(images), gap=3), nan=1.0))
-    lines = bottom.plot(history, linewidth=1.2)
-    for line, color in zip(lines, (BLUE, ORANGE, ALARM, MUTED), strict=False):
+    plain(top).imshow(np.nan_to_num(tile(images, len(images), gap=3), nan=1.0))
+    for place, (label, line) in enumerate(zip(labels, bottom.plot(history, linewidth=1.2), strict=True)):
+        color = (BLUE, ORANGE, ALARM, MUTED)[place % 4]
         line.set_color(color)
+        middle = place * (images.shape[2] + 3) + images.shape[2] / 2
+        top.text(middle, -4, label, ha="center", va="bottom", fontsize=9, color=color)
     bottom.set(xlim=(0, steps))
-    bottom.set_title(f"step {len(history)}: objective, one line a picture", fontsize=8)
+    bottom.set_title(f"step {len(history)}: objectives, in the colors of the names", fontsize=8)
     bottom.tick_params(labelsize=7)
     bottom.spines[["top", "right"]].set_visible(False)
     best = "" if not len(history) else f", objective {history[-1].mean():.3g}"
@@ -246,16 +268,17 @@ class Lesson:
         wanted = objectives.requested("fire7", CHANNELS, True)
         return evidence.robustness(self.model, self.backends[0], wanted, images)
 
-    def patches(self) -> dict[str, tuple[np.ndarray, list[np.ndarray], float]]:
-        """{channel's name: (grown picture, patches of photos, the best one's answer as a share of the picture's)}."""
+    def patches(self) -> dict[str, tuple[np.ndarray, list[np.ndarray], list[float]]]:
+        """{channel's name: (grown picture, patches of photos, their answers as shares of the picture's)}."""
         photos, shown = {name: load_image(name, size=224) for name in IMAGE_NAMES}, {}
         for layer_name, index in PATCHED:
             place = objectives.requested(layer_name, index, True)[0].terms[0]
             found = evidence.top_patches(self.model, self.backends, (place.layer, place.channel), photos)
             (picture,) = self.grow(layer_name, index)
             answers = self.backends[0].capture(self.model.network, place.layer, self.model.preprocess(picture))
-            reach = found[0].answer / answers[place.layer][0, place.channel].max()
-            shown[f"{layer_name}, {index}"] = picture, [one.image for one in found], float(reach)
+            strongest = answers[place.layer][0, place.channel].max()
+            shares = [float(one.answer / strongest) for one in found]
+            shown[f"{layer_name}, {index}"] = picture, [one.image for one in found], shares
         return shown
 
 
@@ -315,15 +338,17 @@ def draw_objectives(pictures: np.ndarray) -> Figure:
 
 
 def _figure_diversity(lesson: Lesson) -> Figure:
-    rows = {
-        "four starts": lesson.grow("fire7", [40] * 4),
-        "diversity 0.5": lesson.grow("fire7", [40] * 4, diversity=0.5),
-    }
+    grown = np.concatenate([lesson.grow("fire7", [40] * 4, diversity=amount) for amount in (0, 0.5)])
+    reached = lesson.responses(objectives.requested("fire7", 40, True), grown)[:, 0]
+    labels = [
+        f"{name}: {value:.0f}" for name, value in zip(["as it comes"] * 4 + ["diversity 0.5"] * 4, reached, strict=True)
+    ]
     alt = (
-        "Two rows of four pictures, all for channel 40 of fire7. Above, fur with dark eyes four times; below, fur, "
-        "a net of lines, and rows of arches: one channel, several things."
+        "Two rows of four pictures, all for channel 40 of fire7. Above, fur with dark eyes four times; below, fur "
+        "with eyes as well, and woven arches: one channel, several things."
     )
-    return draw_rows(rows, "fire7, channel 40, four times in one batch", alt=alt)
+    title = "fire7, channel 40, four times in one batch, with the objective that each picture reached"
+    return draw_panels(grown, title=title, labels=labels, columns=4, alt=alt)
 
 
 def _gallery(names: Sequence[str], channels: range, title: str, model: Callable) -> Callable[[Lesson], Figure]:
@@ -334,7 +359,7 @@ def _gallery(names: Sequence[str], channels: range, title: str, model: Callable)
             f"{title}: {len(names)} rows of grown pictures, from plain colors and stripes in the first layers to "
             "textures, eyes, fur and parts of animals in the last."
         )
-        return draw_rows(rows, title, width=8, alt=alt)
+        return draw_rows(rows, title, heads=[f"channel {one}" for one in channels], width=8, alt=alt)
 
     return draw
 
@@ -398,7 +423,8 @@ def anim_growing(lesson: Lesson | None = None) -> Path:
             frames.append(draw_growing(ascent.images(), [f"channel {one}" for one in CHANNELS], values, 96))
         history.append(ascent.step())
     alt = "Four gray squares grow, step by step, into eyes, eggs, fur and beaks while their objectives climb."
-    return save_gif([*frames, *frames[-1:] * 8], outputs_dir(20) / GROWING_GIF, alt)
+    # A page on paper shows the first frame: let it be the end.
+    return save_gif([frames[-1], *frames, *frames[-1:] * 8], outputs_dir(20) / GROWING_GIF, alt)
 
 
 def main() -> list[Path]:

@@ -238,7 +238,7 @@ def gradient_of(ask: Ask, picture: np.ndarray, tile: int = 640) -> tuple[float, 
 def draw_shift(generator: np.random.Generator, size: tuple[int, int], jitter: int, tile: int = 640) -> tuple[int, int]:
     """How far to roll before a step, (down, right): up to `jitter` either way, and up to half a tile along a cut side.
 
-    So the seams between tiles never lie in the same place twice. With jitter 0 nothing is rolled.
+    So the seams between tiles hardly ever lie in the same place twice. With jitter 0 nothing is rolled.
     """
     cuts = [tiles(side, tile) for side in size]
     reach = [max(jitter, core // 2) if jitter and len(starts) > 1 else jitter for starts, core, _ in cuts]

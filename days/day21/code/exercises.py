@@ -60,7 +60,7 @@ def step_up(picture, gradient, step_size):
     return np.clip(picture + step_size * gradient / np.abs(gradient).mean(), 0, 1)
 
 
-class _Slope:
+class _Gradient:
     """The gradient of half the sum of (picture x weights) squared, where each place of what is seen has its weight."""
 
     def __init__(self, seed: int):
@@ -72,15 +72,15 @@ class _Slope:
 
 def _shifts(generator):
     def case(shape, shift):
-        return _Slope(int(generator.integers(1e6))), generator.random(shape), shift
+        return _Gradient(int(generator.integers(1e6))), generator.random(shape), shift
 
     return [case((5, 7, 3), (2, 3)), case((6, 9, 3), (-1, 4)), case((8, 8, 3), (3, -2))]
 
 
-def _shifted_by_index(slope, picture, shift):
+def _shifted_by_index(gradient_of_picture, picture, shift):
     height, width = picture.shape[:2]
     rows, columns = (np.arange(height) - shift[0]) % height, (np.arange(width) - shift[1]) % width
-    answer, result = slope(picture[rows][:, columns]), np.empty_like(picture)
+    answer, result = gradient_of_picture(picture[rows][:, columns]), np.empty_like(picture)
     for row, old_row in enumerate(rows):
         for column, old_column in enumerate(columns):
             result[old_row, old_column] = answer[row, column]
@@ -94,38 +94,40 @@ def _shifted_by_index(slope, picture, shift):
     mistakes=[
         Mistake(
             "The gradient was not rolled back: it belongs to the rolled picture and lies in the wrong place.",
-            lambda slope, picture, shift: slope(np.roll(picture, shift, axis=(0, 1))),
+            lambda gradient_of_picture, picture, shift: gradient_of_picture(np.roll(picture, shift, axis=(0, 1))),
         ),
         Mistake(
             "The gradient was rolled on instead of back: the second roll needs the shift with its sign turned round.",
-            lambda slope, picture, shift: np.roll(slope(np.roll(picture, shift, (0, 1))), shift, (0, 1)),
+            lambda gradient_of_picture, picture, shift: np.roll(
+                gradient_of_picture(np.roll(picture, shift, (0, 1))), shift, (0, 1)
+            ),
         ),
         Mistake(
             "Nothing was rolled at all: the network has to see the picture shifted.",
-            lambda slope, picture, shift: slope(picture),
+            lambda gradient_of_picture, picture, shift: gradient_of_picture(picture),
         ),
         Mistake(
             "Rolled back before it was rolled there: the picture is shifted by `shift`, the gradient by minus that.",
-            lambda slope, picture, shift: np.roll(
-                slope(np.roll(picture, (-shift[0], -shift[1]), (0, 1))), shift, (0, 1)
+            lambda gradient_of_picture, picture, shift: np.roll(
+                gradient_of_picture(np.roll(picture, (-shift[0], -shift[1]), (0, 1))), shift, (0, 1)
             ),
         ),
         Mistake(
             "Down and right are swapped: shift[0] is along axis 0, shift[1] along axis 1.",
-            lambda slope, picture, shift: np.roll(
-                slope(np.roll(picture, shift[::-1], (0, 1))), (-shift[1], -shift[0]), (0, 1)
+            lambda gradient_of_picture, picture, shift: np.roll(
+                gradient_of_picture(np.roll(picture, shift[::-1], (0, 1))), (-shift[1], -shift[0]), (0, 1)
             ),
         ),
     ],
     hints=[
         "np.roll(picture, (down, right), axis=(0, 1)) moves a picture; what leaves on one side comes in on the other.",
-        "Three steps: roll the picture, ask slope, roll its answer.",
+        "Three steps: roll the picture, ask gradient_of_picture, roll its answer.",
         "The way back is (-shift[0], -shift[1]).",
     ],
 )
-def jittered_gradient(slope, picture, shift):
-    """slope(picture) is a gradient (H, W, 3), shift (down, right) -> the picture's gradient, seen rolled by shift."""
-    gradient = slope(np.roll(picture, shift, axis=(0, 1)))
+def jittered_gradient(gradient_of_picture, picture, shift):
+    """A function from picture to gradient (H, W, 3), a picture, a shift -> the gradient, asked for while rolled."""
+    gradient = gradient_of_picture(np.roll(picture, shift, axis=(0, 1)))
     return np.roll(gradient, (-shift[0], -shift[1]), axis=(0, 1))
 
 
@@ -165,6 +167,12 @@ def _sizes_by_logarithm(height, width, octaves, scale):
             "The sizes shrink by equal amounts; wanted is an equal factor, as in music: divide by scale ** power.",
             lambda h, w, octaves, scale: np.stack(
                 [np.rint(np.linspace(side / scale ** (octaves - 1), side, octaves)) for side in (h, w)], axis=1
+            ),
+        ),
+        Mistake(
+            "Cut off, not rounded: int(...) and // drop what stands behind the point; round(...) takes the nearest.",
+            lambda h, w, octaves, scale: np.array(
+                [(int(h / scale**power), int(w / scale**power)) for power in range(octaves - 1, -1, -1)]
             ),
         ),
     ],
@@ -273,7 +281,7 @@ def _by_trying(activations):
             lambda activations: 2 * activations / activations.size,
         ),
         Mistake(
-            "That is the slope of the plain mean, the same for all; the square makes strong units pull harder.",
+            "That is the gradient of the plain mean, the same for all; the square makes strong units pull harder.",
             lambda activations: np.full_like(activations, 1 / activations.size),
         ),
         Mistake(
@@ -281,18 +289,18 @@ def _by_trying(activations):
             lambda activations: activations / activations[0].size,
         ),
         Mistake(
-            "Negative activations lost their sign: the slope of a square is negative left of 0.",
+            "Negative activations lost their sign: a square falls left of 0, so its gradient is negative there.",
             lambda activations: np.abs(activations) / activations.size,
         ),
     ],
     hints=[
         "The objective is (activations ** 2).mean() / 2. Take one activation a: how does a ** 2 / 2 grow with a?",
         "The mean divides by activations.size.",
-        "So every unit's slope is its own activation, over the count: who answers strongly is pulled hardest.",
+        "So the gradient along a unit is its own activation, over the count: who answers strongly is pulled hardest.",
     ],
 )
-def layer_slope(activations):
-    """Activations (C, h, w) -> the slope of their half mean square along each of them, (C, h, w)."""
+def layer_gradient(activations):
+    """Activations (C, h, w) -> the gradient of the objective, half the mean of their squares, (C, h, w)."""
     return activations / activations.size
 
 

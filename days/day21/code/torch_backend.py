@@ -49,7 +49,8 @@ def dream(
     Returns
     -------
     The dream, (H, W, 3) float32 in [0, 1], as large as the image. The network comes back as it was. Equal calls give
-    equal pixels on one machine; on any machine, with any number of threads, for a network in double precision.
+    equal pixels on one machine. A network in double precision gave them on every processor and with every number of
+    threads that we tried.
 
     Raises ValueError for an unknown layer, a channel out of range, an image that is none, or settings out of range.
     """

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from days.common.figures import BLUE, MUTED, ORANGE, describe, new_figure, plain, save_figure, save_gif
+from days.common.figures import BLUE, ORANGE, describe, new_figure, plain, save_figure, save_gif
 from days.common.images import load_image
 from days.common.models import Model, load_model, softmax
 from days.common.paths import outputs_dir
@@ -24,6 +24,15 @@ SIZE = (192, 288)
 LAYERS = ("fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
 CONTROL_LAYERS = ("fire3", "fire7", "fire9")
 PHOTOS = ("china", "flower", "chelsea", "coffee", "rocket", "motorcycle_left")
+SHOWN = {
+    "china": "pavilion (china)",
+    "flower": "flower",
+    "chelsea": "cat (chelsea)",
+    "coffee": "cup (coffee)",
+    "rocket": "rocket",
+    "motorcycle_left": "motorcycle",
+}
+"""What the photos show, and, where it differs, their names for `load_image`."""
 GUIDES = ("flower", "coffee")
 DOGS = slice(151, 269)
 """ImageNet's 118 breeds of dogs, which lie side by side."""
@@ -66,8 +75,8 @@ def draw_pyramid(pictures: Sequence[np.ndarray], photos: Sequence[np.ndarray]) -
     grid = figure.subplots(2, len(pictures), width_ratios=widths)
     for column, (picture, photo) in enumerate(zip(pictures, photos, strict=True)):
         height, width = picture.shape[:2]
-        plain(grid[0, column], f"octave {column + 1}\n{height} x {width}", size=8).imshow(photo)
-        plain(grid[1, column]).imshow(picture)
+        plain(grid[0, column], f"octave {column + 1}: photo\n{height} x {width}", size=8).imshow(photo)
+        plain(grid[1, column], "dream", size=8).imshow(picture)
     for axes in grid.ravel():
         axes.set_anchor("S")
     return describe(
@@ -85,7 +94,7 @@ def draw_lost_detail(photo: np.ndarray, small: np.ndarray) -> Figure:
     axes = figure.subplots(1, 3)
     plain(axes[0], "the photo").imshow(photo)
     plain(axes[1], f"made {small.shape[0]} x {small.shape[1]}, enlarged again").imshow(enlarged)
-    plain(axes[2], "what was lost (gray: nothing)").imshow(np.clip(0.5 + 2 * lost, 0, 1))
+    plain(axes[2], "what was lost, twice as strong (gray: nothing)").imshow(np.clip(0.5 + 2 * lost, 0, 1))
     return describe(
         figure,
         "A photo, a blurred copy that was made small and enlarged, and their difference, twice as strong as it is: "
@@ -110,8 +119,9 @@ def draw_numbers(
     names = "; ".join(name.replace("\n", " ") for name in series)
     return describe(
         figure,
-        f"Numbers about what a dream adds, layer by layer, for the trained network and for a random one: {names}. Only "
-        "in the last do they part: from fire6 to fire8 the trained network's dreams show dogs, the random one's never.",
+        f"Numbers about what a dream adds, layer by layer, for the trained network and for a random one: {names}. The "
+        "first is larger for the random network, the second alike for both; in the last, from fire6 to fire8, the "
+        "trained network's dreams show dogs, the random one's never.",
     )
 
 
@@ -122,12 +132,12 @@ def draw_witness(shares: dict[str, Sequence[float]]) -> Figure:
     rows = np.arange(len(shares))
     values = np.array(list(shares.values()))
     looks = (
-        ("photo", MUTED, "|"),
-        ("dream of the trained network", BLUE, "o"),
-        ("dream of the random one", ORANGE, "s"),
+        ("photo", "black", "|", 130),
+        ("dream of the trained network", BLUE, "o", 45),
+        ("dream of the random one", ORANGE, "s", 45),
     )
-    for column, (name, color, marker) in enumerate(looks):
-        axes.scatter(values[:, column], rows, color=color, marker=marker, s=45, label=name, zorder=3)
+    for column, (name, color, marker, size) in enumerate(looks):
+        axes.scatter(values[:, column], rows, color=color, marker=marker, s=size, label=name, zorder=5 - column)
     axes.hlines(rows, 0, values.max(axis=1), color="#dddddd", linewidth=1)
     axes.set(yticks=rows, yticklabels=list(shares), xlim=(0, None))
     axes.invert_yaxis()
@@ -137,8 +147,9 @@ def draw_witness(shares: dict[str, Sequence[float]]) -> Figure:
     axes.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return describe(
         figure,
-        "What a second network sees in dreams of fire7 on six photos: much more dog in every dream of the trained "
-        "network than in the photo; in those of the random network no more than there was.",
+        f"What a second network sees in dreams of fire7 on {len(shares)} photos. Share of dogs: in the photos at most "
+        f"{values[:, 0].max():.2f}, in dreams of the trained network {values[:, 1].min():.2f} to "
+        f"{values[:, 1].max():.2f}, in those of the random network at most {values[:, 2].max():.2f}.",
     )
 
 
@@ -209,12 +220,20 @@ class Lesson:
         """
         from days.day21.code import torch_backend
 
-        key = (photo, layer, guide, trained, size, *sorted(how.items()))
+        key = (photo, layer, guide, trained, size, *sorted(({"seed": 0} | how).items()))
         if key not in self._dreams:
             network = self.network if trained else self.random_network
             how = how | {"guide": self.photo(guide) if guide else None, "progress": False}
             self._dreams[key] = torch_backend.dream(network, self.photo(photo, size), layer, **how)
         return self._dreams[key]
+
+    @cached_property
+    def flight(self) -> list[np.ndarray]:
+        """Thirty pictures of a zoom into the pavilion, on which fire7 dreams, smaller than the other dreams."""
+        from days.day21.code import torch_backend
+
+        ask = torch_backend.slope(self.network, "fire7")
+        return list(dreaming.zoom(ask, self.photo("china", (160, 240))))
 
     def added(self, photo: str, layer: str, **how) -> np.ndarray:
         """What the dream put on top of the photo, (H, W, 3), signed."""
@@ -238,7 +257,7 @@ def _figure_dream(lesson: Lesson) -> Figure:
     for name in ("china", "flower"):
         pictures += [lesson.photo(name, size), lesson.dream(name, "fire7", size=size, **RICH)]
     labels = ["photo", "fire7's dream"] * 2
-    return draw_pictures(pictures, labels, "what fire7 sees in two photos without any animal", 2)
+    return draw_pictures(pictures, labels, "what fire7 makes of two photos without any animal", 2)
 
 
 def _figure_layers(lesson: Lesson) -> Figure:
@@ -277,7 +296,7 @@ def numbers_by_layer(lesson: Lesson) -> dict[str, tuple[np.ndarray, np.ndarray]]
     ]
     measures: dict[str, Callable] = {
         "typical wavelength of\nwhat was added, pixels": lambda added, _: dreaming.typical_wavelength(added),
-        "share of the change in\na tenth of the picture": lambda added, _: dreaming.concentration(added),
+        "share of the change in the\ntenth that changed most": lambda added, _: dreaming.concentration(added),
         "dogs, says\nEfficientNet-Lite0": lambda _, dream: lesson.dogs(dream),
     }
     return {
@@ -289,7 +308,7 @@ def numbers_by_layer(lesson: Lesson) -> dict[str, tuple[np.ndarray, np.ndarray]]
 def _figure_control(lesson: Lesson) -> Figure:
     names = ("china", "flower", "chelsea")
     rows = [[lesson.dream(name, "fire7", trained=trained) for name in names] for trained in (True, False)]
-    labels = [*(["trained"] * 3), *(["random weights"] * 3)]
+    labels = [f"{kind}: {SHOWN[name]}" for kind in ("trained", "random weights") for name in names]
     return draw_pictures(rows[0] + rows[1], labels, "fire7's dreams, by the trained network and by a random one", 3)
 
 
@@ -309,7 +328,7 @@ def witness_shares(lesson: Lesson, photos: Sequence[str] = PHOTOS) -> dict[str, 
 
 
 def _figure_witness(lesson: Lesson) -> Figure:
-    return draw_witness(witness_shares(lesson))
+    return draw_witness({SHOWN[name]: shares for name, shares in witness_shares(lesson).items()})
 
 
 def _figure_guided(lesson: Lesson) -> Figure:
@@ -329,16 +348,18 @@ def _figure_growing(lesson: Lesson) -> Figure:
     return draw_growing(photo, moments, "fire7")
 
 
-def anim_zoom(lesson: Lesson, *, photo: str = "china", layer: str = "fire7", frames: int = 30) -> Path:
-    """Dream, go a little closer, dream on: an animation without end, stored; returns its path."""
-    from days.day21.code import torch_backend
+def _figure_strip(lesson: Lesson) -> Figure:
+    chosen = (0, 9, 19, 29)
+    labels = [f"picture {index + 1}: {1.04**index:.1f} times as close" for index in chosen]
+    return draw_pictures([lesson.flight[index] for index in chosen], labels, "a flight into a dream of fire7", 2)
 
-    ask = torch_backend.slope(lesson.network, layer)
-    pictures = dreaming.zoom(ask, lesson.photo(photo, (160, 240)), frames=frames)
+
+def anim_zoom(lesson: Lesson) -> Path:
+    """Dream, go a little closer, dream on: an animation without end, stored; returns its path."""
     return save_gif(
-        (draw_frame(picture) for picture in pictures),
+        (draw_frame(picture) for picture in lesson.flight),
         outputs_dir(21) / ZOOM_GIF,
-        f"A flight into a photo on which {layer} dreams on and on: out of every detail a new animal grows.",
+        "A flight into a photo on which fire7 dreams on and on: out of every detail a new animal grows.",
         milliseconds=140,
     )
 
@@ -362,6 +383,7 @@ FIGURES: dict[str, Callable[[Lesson], Figure]] = {
     "05_numbers.png": _figure_numbers,
     "06_control.jpg": _figure_control,
     "07_witness.png": _figure_witness,
+    "08_zoom_strip.jpg": _figure_strip,
     "09_guided.jpg": _figure_guided,
     "10_growing.jpg": _figure_growing,
 }
