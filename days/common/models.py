@@ -97,9 +97,9 @@ def imagenet_categories() -> list[str]:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities (K,) from logits (K,): exp(z) / sum(exp(z))."""
-    powers = np.exp(logits - logits.max())
-    return powers / powers.sum()
+    """Probabilities (..., K) from logits (..., K): exp(z) / sum(exp(z)) along the last axis."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 def unknown_name(name: str, known: list[str], framework: str) -> ValueError:

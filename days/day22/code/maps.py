@@ -13,6 +13,9 @@ HEAT = np.array(
 )
 """Eleven colors from black over red to pale yellow, each lighter than the one before: RGB from 0 to 255."""
 
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+"""How bright red, green and blue look: their shares of gray. Source: ITU-R BT.601."""
+
 
 def enlarge(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Maps (..., h, w) at another size (height, width), bilinear: pixels are areas, and their centers are matched.
@@ -84,14 +87,15 @@ def overlay(
     top: float | None = None,
     colors: np.ndarray = HEAT,
 ) -> np.ndarray:
-    """A map in color on a photograph, of the photograph's size: where the map is 0, the photograph is untouched.
+    """A map in color on a photograph that turns gray and darker, of the photograph's size: color is the map's alone.
 
-        share = clip(map / top, 0, 1);    picture = (1 - strength * share) * photo + strength * share * color(share)
+        share = clip(map / top, 0, 1);    base = (1 - strength) * photo + strength * 0.6 * gray(photo)
+        picture = (1 - strength * share) * base + strength * share * color(share)
 
     Parameters
     ----------
     photo : (H, W, 3) from 0 to 1. one : a map (h, w) of any size; values below 0 count as 0.
-    strength : how much of the photograph the map's highest value hides, from 0 to 1.
+    strength : how much of the photograph the map's highest value hides, from 0 (the photograph itself) to 1.
     top : the value that gets the last color. The map's own largest unless given; give one to compare maps: each scaled
         by itself, an empty map looks as lively as a strong one.
     colors : (n, 3) from the lowest to the highest, RGB from 0 to 1 or 0 to 255.
@@ -108,7 +112,8 @@ def overlay(
     top = max(float(one.max()), np.finfo(np.float32).tiny) if top is None else top
     share = np.clip(enlarge(one, photo.shape[:2]) / top, 0, 1)
     hidden = strength * share[..., None]
-    return np.clip((1 - hidden) * photo + hidden * colored(share, colors), 0, 1).astype(np.float32)
+    base = (1 - strength) * photo + strength * 0.6 * (photo @ LUMINANCE)[..., None]
+    return np.clip((1 - hidden) * base + hidden * colored(share, colors), 0, 1).astype(np.float32)
 
 
 def colored(shares: np.ndarray, colors: np.ndarray = HEAT) -> np.ndarray:
