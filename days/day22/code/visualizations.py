@@ -185,7 +185,7 @@ class Lesson:
 
     @cached_property
     def cascade(self) -> dict[str, list]:
-        """The means of `randomization.cascade` over three seeds: Egyptian cat on chelsea, all but the slow occlusion."""
+        """The means of `randomization.cascade` over three seeds: the cat, all but the slow occlusion."""
         methods = scoring.standard_methods(self.backend, LAYER, steps=32)
         chosen = {
             name: lambda network, method=methods[name]: method(network, self.batch("chelsea"), "Egyptian cat")
