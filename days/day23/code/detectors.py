@@ -1,0 +1,337 @@
+"""What is wrong with filters, told from arrays: dead, redundant, noise, exploded, tuned to one image, drifted.
+
+Every function takes arrays and returns new ones. The thresholds were set on the patients of seeds 0 to 49.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from days.day17.code import feature_maps
+from days.day17.code.feature_maps import cosine_similarities
+from days.day18.code.training import Weights, largest_possible, neighbor_correlation
+
+SAME_DIRECTION = 0.97
+UNLIKE_ITS_LAYER = -0.3
+AS_ROUGH_AS_NOISE = 3.5
+TIMES_THE_MEDIAN = 100
+ONE_IMAGES_SHARE = 0.4
+SHRINK = 0.2
+
+
+# ---------------------------------------------------------------- dead
+
+
+@dataclass(frozen=True)
+class DeadChannels:
+    """Channel indices that never answer, by how far that is known; each array holds all of the one after it.
+
+    on_batch : nowhere in the first images. on_data : in none of the images. everywhere : for no input whatever.
+    """
+
+    on_batch: np.ndarray
+    on_data: np.ndarray
+    everywhere: np.ndarray
+
+
+def dead_channels(activations: np.ndarray, *, batch: int = 16, largest: np.ndarray | None = None) -> DeadChannels:
+    """Which channels are dead on a batch, on all the data, and everywhere.
+
+    Parameters
+    ----------
+    activations : (N, C, h, w) after the ReLU. batch : how many of the images, from the first on, are the batch.
+    largest : (C,) the most that each channel can answer, from `bounds`; without it nothing is dead everywhere.
+
+    A channel dead on a batch may wake at the next image; one dead on the data is a safe bet; one dead everywhere is
+    a theorem.
+    """
+    if batch < 1:
+        raise ValueError(f"expected a batch of at least 1 image, got {batch}")
+    on_data = feature_maps.dead_channels(activations)
+    everywhere = np.arange(0) if largest is None else np.flatnonzero(np.asarray(largest) <= 0)
+    if largest is not None and len(largest) != np.shape(activations)[1]:
+        raise ValueError(f"expected a bound for each of {np.shape(activations)[1]} channels, got {len(largest)}")
+    return DeadChannels(feature_maps.dead_channels(activations[:batch]), on_data, everywhere)
+
+
+Bounds = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Layer -> the least and the most (C,) that each channel can answer before its ReLU."""
+
+
+def bounds(weights: Weights, low: float = -1.0, high: float = 1.0) -> Bounds:
+    """Between which two numbers each channel's answer lies for any input whatever whose values lie from low to high.
+
+    Layer by layer, for convolutions with zeros around them, ReLUs and max pooling in between; "scores" too:
+
+        most = bias + sum of (weight * most of its input if weight > 0, else weight * least of its input)
+
+    The bounds hold and are not tight: inputs are taken as if each could be at its worst whatever the others are. Room
+    is left for the rounding of 32-bit sums.
+
+    Source: interval arithmetic, Moore 1966; for networks: Gowal and others, 2018.
+    """
+    if not low <= high:
+        raise ValueError(f"expected low <= high, got {low} and {high}")
+    least, most = min(low, 0.0), max(high, 0.0)
+    found = {}
+    with np.errstate(all="ignore"):
+        for name, (values, bias) in weights.items():
+            values, bias = values.astype(np.float64), bias.astype(np.float64)
+            span = [np.reshape(one, (-1,) + (1,) * (values.ndim - 2)) for one in (least, most)]
+            answer = [-largest_possible(-values, -bias, *span), largest_possible(values, bias, *span)]
+            room = 1e-6 * largest_possible(np.abs(values), np.abs(bias), 0, np.maximum(np.abs(span[0]), span[1]))
+            idle = ~values.any(axis=tuple(range(1, values.ndim)))
+            room = np.where(idle, 0, room)
+            found[name] = (answer[0] - room, answer[1] + room)
+            # The zeros around a map count as inputs, so 0 belongs to every interval.
+            least, most = np.zeros_like(bias), np.maximum(found[name][1], 0)
+    return found
+
+
+# ---------------------------------------------------------------- told from the weights
+
+
+class Pair(NamedTuple):
+    """Two filters of one direction: the second is nearly `scale` times the first; scale < 0 turns the sign."""
+
+    first: int
+    second: int
+    cosine: float
+    scale: float
+
+
+def redundant_pairs(
+    filters: np.ndarray, biases: np.ndarray | None = None, threshold: float = SAME_DIRECTION
+) -> list[Pair]:
+    """Pairs of filters (out, in, kh, kw) with |cosine| of at least `threshold`.
+
+    biases : (out,), if given, are also counted as one weight more, and the lower of the two |cosines| is taken.
+    Zero filters and filters that are not finite are nobody's twins.
+
+    >>> redundant_pairs(np.array([[[[1.0, 2.0]]], [[[-2.0, -4.0]]]]))
+    [Pair(first=0, second=1, cosine=-1.0, scale=-2.0)]
+    """
+    filters = check_filters(filters)
+    rows = filters.reshape(len(filters), -1)
+    usable = np.isfinite(rows).all(axis=1) & rows.any(axis=1)
+    rows = np.where(usable[:, None], rows, 0)
+    cosines = cosine_similarities(rows[:, :, None, None])
+    if biases is not None:
+        # A huge bias drowns the weights, and then all filters that have one look alike: so both must agree.
+        whole = np.column_stack([rows, np.where(usable, biases, 0)])
+        together = cosine_similarities(whole[:, :, None, None])
+        cosines = np.sign(cosines) * np.where(cosines * together > 0, np.minimum(abs(cosines), abs(together)), 0)
+    lengths = np.sqrt((rows**2).sum(axis=1))
+    first, second = np.nonzero(np.triu(np.abs(cosines) >= threshold, k=1))
+    return [
+        Pair(int(i), int(j), round(float(cosines[i, j]), 6), float(cosines[i, j] * lengths[j] / lengths[i]))
+        for i, j in zip(first, second, strict=True)
+    ]
+
+
+def kinship(filters: np.ndarray) -> np.ndarray:
+    """How much more each filter resembles the others of its layer than plain noise: (out, in, kh, kw) -> (out,).
+
+        2 / n * (log p(filter | normal with the others' covariance) - log p(filter | normal, independent weights))
+
+    for filters all brought to one length, n weights each. Above 0, a filter is of the family; random numbers, which
+    know nothing of what the others have in common, lie far below. The covariance is one over places times one over
+    input channels, each pulled towards independence by a fifth.
+
+    Where the others have nothing in common, as before training, all come out near 0, and nothing can be told. Zero
+    filters and filters that are not finite give NaN. Raises ValueError for fewer than 3 filters.
+    """
+    filters = check_filters(filters)
+    flat = filters.reshape(len(filters), filters.shape[1], -1)
+    with np.errstate(all="ignore"):
+        scaled = flat / np.abs(flat).max(axis=(1, 2), keepdims=True)
+        scaled = scaled * np.sqrt(flat[0].size / (scaled**2).sum(axis=(1, 2), keepdims=True))
+    usable = np.isfinite(scaled).all(axis=(1, 2))
+    if usable.sum() < 3:
+        raise ValueError(f"expected at least 3 filters that are finite and not zero, got {usable.sum()}: no family")
+    channels = np.einsum("oia,oja->oij", scaled, scaled) / flat.shape[2]
+    places = np.einsum("oia,oib->oab", scaled, scaled) / flat.shape[1]
+    found = np.full(len(filters), np.nan)
+    for index in np.flatnonzero(usable):
+        others = usable & (np.arange(len(filters)) != index)
+        found[index] = _likelihood_ratio(scaled[index], channels[others].mean(axis=0), places[others].mean(axis=0))
+    return found
+
+
+def _likelihood_ratio(one: np.ndarray, channels: np.ndarray, places: np.ndarray) -> float:
+    """2 / n log of (normal with covariance channels x places) over (standard normal), for `one` (in, places)."""
+    channels, places = (_shrunk(covariance) for covariance in (channels, places))
+    distance = (np.linalg.solve(channels, one) * np.linalg.solve(places, one.T).T).sum()
+    volume = len(places) * np.linalg.slogdet(channels)[1] + len(channels) * np.linalg.slogdet(places)[1]
+    return float(((one**2).sum() - distance - volume) / one.size)
+
+
+def _shrunk(covariance: np.ndarray) -> np.ndarray:
+    covariance = covariance * (len(covariance) / np.trace(covariance))
+    return (1 - SHRINK) * covariance + SHRINK * np.eye(len(covariance))
+
+
+def correlated_neighbors(filters: np.ndarray) -> np.ndarray:
+    """How far each filter is from what independent weights would do to their neighbors: (out, in, kh, kw) -> (out,).
+
+    |`neighbor_correlation`| times the root of the number of neighboring pairs: below 3.5 for nearly all random filters,
+    far above for smooth ones. Filters of 1x1 have no neighbors and give 0. NaN for zero filters.
+    """
+    filters = check_filters(filters)
+    count, inputs, height, width = filters.shape
+    pairs = inputs * (height * (width - 1) + (height - 1) * width)
+    if not pairs:
+        return np.zeros(count)
+    with np.errstate(all="ignore"):
+        scaled = filters / np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
+    found = [abs(neighbor_correlation(one[None])) if np.isfinite(one).all() else np.nan for one in scaled]
+    return np.sqrt(pairs) * np.array(found)
+
+
+def noise_filters(filters: np.ndarray, threshold: float = UNLIKE_ITS_LAYER) -> np.ndarray:
+    """Indices of the filters (out, in, kh, kw) that two witnesses call random numbers.
+
+    One is `kinship` with the rest of the layer, below `threshold`; the other is `correlated_neighbors`, no more than
+    chance allows.
+    Neither is enough: some learned 3x3 filters are as rough as noise, and an unusual 7x7 filter is like no other.
+    """
+    stranger = np.nan_to_num(kinship(filters), nan=np.inf) < threshold
+    return np.flatnonzero(stranger & (correlated_neighbors(filters) < AS_ROUGH_AS_NOISE))
+
+
+def exploded_filters(filters: np.ndarray, factor: float = TIMES_THE_MEDIAN) -> np.ndarray:
+    """Indices of filters over `factor` times as long as the layer's median filter that is not zero, or not finite."""
+    lengths = filter_lengths(filters)
+    nonzero = lengths[(lengths > 0) & np.isfinite(lengths)]
+    return np.flatnonzero(~(lengths <= factor * np.median(nonzero))) if len(nonzero) else np.flatnonzero(lengths)
+
+
+def filter_lengths(filters: np.ndarray) -> np.ndarray:
+    """Euclidean length of each filter, (out, in, kh, kw) -> (out,); infinite or NaN where its weights are."""
+    filters = check_filters(filters)
+    with np.errstate(all="ignore"):
+        return np.sqrt((filters**2).sum(axis=(1, 2, 3)))
+
+
+def check_filters(filters) -> np.ndarray:
+    """`filters` as float64 (out, in, kh, kw), or ValueError."""
+    filters = np.asarray(filters, np.float64)
+    if filters.ndim != 4 or not filters.size:
+        raise ValueError(f"expected filters (out, in, kh, kw), got {filters.shape}: filters(network, layer) gives them")
+    return filters
+
+
+# ---------------------------------------------------------------- told from the answers
+
+
+def peak_shares(activations: np.ndarray) -> np.ndarray:
+    """Which share of all that a channel answers goes to its favorite image: (N, C, h, w) after the ReLU -> (C,).
+
+    From 1 / N, for a filter that cares for all alike, to 1, for one that knows a single image. Dead channels give 0.
+    """
+    sums = check_maps(activations).sum(axis=(2, 3), dtype=np.float64)
+    with np.errstate(all="ignore"):
+        return np.nan_to_num(sums.max(axis=0) / sums.sum(axis=0), nan=0.0)
+
+
+def tuned_to_one_image(activations: np.ndarray, threshold: float = ONE_IMAGES_SHARE) -> dict[int, int]:
+    """Channels of which one image takes more than `threshold` of all they answer: {channel: image}.
+
+    activations : (N, C, h, w) after the ReLU, N of at least 20: among few images every filter has a favorite.
+    """
+    activations = check_maps(activations)
+    if len(activations) < 20:
+        raise ValueError(f"expected at least 20 images, got {len(activations)}: among few, each filter has a favorite")
+    chosen = np.flatnonzero(peak_shares(activations) > threshold)
+    sums = activations.sum(axis=(2, 3))
+    return {int(channel): int(sums[:, channel].argmax()) for channel in chosen}
+
+
+class Drift(NamedTuple):
+    """How each channel's distribution has moved.
+
+    shift : (C,) by how many of its former deviations its mean has moved. spread : (C,) its deviation now over before.
+    """
+
+    shift: np.ndarray
+    spread: np.ndarray
+
+    @property
+    def size(self) -> float:
+        """One number: the median over channels of max(|shift|, |log2 spread|)."""
+        with np.errstate(divide="ignore"):
+            return float(np.median(np.maximum(np.abs(self.shift), np.abs(np.log2(self.spread)))))
+
+
+def distribution_drift(before: np.ndarray, after: np.ndarray) -> Drift:
+    """How activations of one layer have moved between two runs, which may show other images: (N, C, h, w) each.
+
+    It sees what changes means and deviations, and that only: colors swapped in images whose colors are symmetrical
+    leave both as they were. Held image by image, `paired_drift` sees that too.
+    """
+    before, after = check_maps(before).astype(np.float64), check_maps(after).astype(np.float64)
+    if before.shape[1] != after.shape[1]:
+        raise ValueError(f"expected one layer's maps, got {before.shape[1]} and {after.shape[1]} channels")
+    axes = (0, 2, 3)
+    deviations = np.maximum(before.std(axis=axes), 1e-12), np.maximum(after.std(axis=axes), 1e-12)
+    return Drift((after.mean(axis=axes) - before.mean(axis=axes)) / deviations[0], deviations[1] / deviations[0])
+
+
+def paired_drift(before: np.ndarray, after: np.ndarray) -> float:
+    """How far what is said of the same images has moved, as a share of how far images differ: a median over channels.
+
+    before, after : (..., N, C), some number for each image and channel, such as the mean of its map. 0 is no change,
+    1 as much as between two images. Channels that are not finite in both are left out; were all, the drift is infinite.
+    """
+    before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    if before.shape != after.shape or before.ndim < 2:
+        raise ValueError(f"expected two arrays (N, C) of the same images, got {before.shape} and {after.shape}")
+    with np.errstate(all="ignore"):
+        moved = np.sqrt(((after - before) ** 2).mean(axis=-2))
+        usual = np.maximum(before.std(axis=-2), 1e-9 * np.abs(before).max(axis=-2))
+        ratio = np.where((moved == 0) & (usual == 0), 0.0, moved / usual)
+    ratio = ratio[np.isfinite(ratio)]
+    return float(np.median(ratio)) if len(ratio) else np.inf
+
+
+class Outlier(NamedTuple):
+    """A channel whose activations are out of line: `deviations` robust deviations from the layer's median."""
+
+    channel: int
+    what: str
+    value: float
+    deviations: float
+
+
+def outliers(activations: np.ndarray, limit: float = 6.0) -> list[Outlier]:
+    """Channels (N, C, h, w) whose activations are out of line with the layer's other channels, the farthest first.
+
+    Two numbers are taken of each channel: "strength", the logarithm (base 10) of its largest answer, and "presence",
+    the share of units above 0. A number is out of line when it lies over `limit` times 1.4826 times the median
+    absolute deviation from the median; so one wild channel does not hide another. Dead ones have no strength.
+    """
+    activations = check_maps(activations)
+    with np.errstate(all="ignore"):
+        strength = np.log10(activations.max(axis=(0, 2, 3)).astype(np.float64))
+    found = []
+    for what, values in (("strength", strength), ("presence", (activations > 0).mean(axis=(0, 2, 3)))):
+        known = np.isfinite(values)
+        if known.sum() < 3:
+            continue
+        middle = np.median(values[known])
+        unit = max(1.4826 * np.median(np.abs(values[known] - middle)), 1e-3)
+        away = np.where(known, (values - middle) / unit, np.where(np.isneginf(values), 0, np.inf))
+        found += [Outlier(int(c), what, float(values[c]), float(away[c])) for c in np.flatnonzero(np.abs(away) > limit)]
+    return sorted(found, key=lambda one: -abs(one.deviations))
+
+
+def check_maps(activations) -> np.ndarray:
+    """`activations` if they are maps (N, C, h, w), else ValueError."""
+    activations = np.asarray(activations)
+    if activations.ndim != 4 or not activations.size:
+        way_out = ": keep the batch axis, or add it with [None]" if activations.ndim == 3 else ""
+        raise ValueError(f"expected activations (N, C, h, w), got {activations.shape}{way_out}")
+    return activations
