@@ -15,7 +15,8 @@ from days.day17.code.feature_maps import cosine_similarities
 from days.day18.code.training import Weights, largest_possible, neighbor_correlation
 
 SAME_DIRECTION = 0.97
-UNLIKE_ITS_LAYER = -0.3
+NO_KIN = 2.2
+A_FAMILY = 3.5
 AS_ROUGH_AS_NOISE = 3.5
 TIMES_THE_MEDIAN = 100
 ONE_IMAGES_SHARE = 0.4
@@ -133,16 +134,18 @@ def redundant_pairs(
 
 
 def kinship(filters: np.ndarray) -> np.ndarray:
-    """How much more each filter resembles the others of its layer than plain noise: (out, in, kh, kw) -> (out,).
+    """How far each filter is from plain noise, seen by the rest of its layer: (out, in, kh, kw) -> (out,).
 
-        2 / n * (log p(filter | normal with the others' covariance) - log p(filter | normal, independent weights))
+    The other filters say which combinations of weights are usual: their covariance, taken as one over input channels
+    times one over places, each pulled towards independence by a fifth. A filter's distance is w' covariance^-1 w. For
+    weights that are independent normal numbers of the same length, its mean and deviation are known:
 
-    for filters all brought to one length, n weights each. Above 0, a filter is of the family; random numbers, which
-    know nothing of what the others have in common, lie far below. The covariance is one over places times one over
-    input channels, each pulled towards independence by a fifth.
+        mean = trace(channels^-1) * trace(places^-1),  deviation = sqrt(2 * trace(channels^-2) * trace(places^-2))
+        kinship = (mean - distance) / deviation
 
-    Where the others have nothing in common, as before training, all come out near 0, and nothing can be told. Zero
-    filters and filters that are not finite give NaN. Raises ValueError for fewer than 3 filters.
+    So noise has a kinship of 0, give or take 1, in any layer. A learned filter that does what its kin does lies far
+    above. Where the others have nothing in common, as before training, noise and learned filters both lie near 0.
+    Zero filters and filters that are not finite give NaN. Raises ValueError for fewer than 3 others.
     """
     filters = check_filters(filters)
     flat = filters.reshape(len(filters), filters.shape[1], -1)
@@ -152,26 +155,26 @@ def kinship(filters: np.ndarray) -> np.ndarray:
     usable = np.isfinite(scaled).all(axis=(1, 2))
     if usable.sum() < 3:
         raise ValueError(f"expected at least 3 filters that are finite and not zero, got {usable.sum()}: no family")
-    channels = np.einsum("oia,oja->oij", scaled, scaled) / flat.shape[2]
-    places = np.einsum("oia,oib->oab", scaled, scaled) / flat.shape[1]
+    channels = np.einsum("oia,oja->oij", scaled, scaled)
+    places = np.einsum("oia,oib->oab", scaled, scaled)
+    everyone = channels[usable].sum(axis=0), places[usable].sum(axis=0)
     found = np.full(len(filters), np.nan)
     for index in np.flatnonzero(usable):
-        others = usable & (np.arange(len(filters)) != index)
-        found[index] = _likelihood_ratio(scaled[index], channels[others].mean(axis=0), places[others].mean(axis=0))
+        others = everyone[0] - channels[index], everyone[1] - places[index]
+        found[index] = _deviations_from_noise(scaled[index], *(_inverse(one) for one in others))
     return found
 
 
-def _likelihood_ratio(one: np.ndarray, channels: np.ndarray, places: np.ndarray) -> float:
-    """2 / n log of (normal with covariance channels x places) over (standard normal), for `one` (in, places)."""
-    channels, places = (_shrunk(covariance) for covariance in (channels, places))
-    distance = (np.linalg.solve(channels, one) * np.linalg.solve(places, one.T).T).sum()
-    volume = len(places) * np.linalg.slogdet(channels)[1] + len(channels) * np.linalg.slogdet(places)[1]
-    return float(((one**2).sum() - distance - volume) / one.size)
+def _deviations_from_noise(one: np.ndarray, channels: np.ndarray, places: np.ndarray) -> float:
+    distance = np.einsum("ia,ij,ja->", one, channels, one @ places)
+    mean = np.trace(channels) * np.trace(places)
+    return float((mean - distance) / np.sqrt(2 * (channels**2).sum() * (places**2).sum()))
 
 
-def _shrunk(covariance: np.ndarray) -> np.ndarray:
+def _inverse(covariance: np.ndarray) -> np.ndarray:
+    """The inverse of a covariance that is first brought to a mean variance of 1 and pulled towards independence."""
     covariance = covariance * (len(covariance) / np.trace(covariance))
-    return (1 - SHRINK) * covariance + SHRINK * np.eye(len(covariance))
+    return np.linalg.inv((1 - SHRINK) * covariance + SHRINK * np.eye(len(covariance)))
 
 
 def correlated_neighbors(filters: np.ndarray) -> np.ndarray:
@@ -191,15 +194,19 @@ def correlated_neighbors(filters: np.ndarray) -> np.ndarray:
     return np.sqrt(pairs) * np.array(found)
 
 
-def noise_filters(filters: np.ndarray, threshold: float = UNLIKE_ITS_LAYER) -> np.ndarray:
+def noise_filters(filters: np.ndarray, threshold: float = NO_KIN) -> np.ndarray:
     """Indices of the filters (out, in, kh, kw) that two witnesses call random numbers.
 
     One is `kinship` with the rest of the layer, below `threshold`; the other is `correlated_neighbors`, no more than
-    chance allows.
-    Neither is enough: some learned 3x3 filters are as rough as noise, and an unusual 7x7 filter is like no other.
+    chance allows. Neither is enough: some learned 3x3 filters are as rough as noise, and an unusual 7x7 filter is like
+    no other. Where the layer is no family (median kinship below 3.5) nobody can tell, and none is named: so it is for
+    1x1 filters, for SqueezeNet's small 3x3x3 ones, and wherever half of a layer is noise.
     """
-    stranger = np.nan_to_num(kinship(filters), nan=np.inf) < threshold
-    return np.flatnonzero(stranger & (correlated_neighbors(filters) < AS_ROUGH_AS_NOISE))
+    kin = kinship(filters)
+    if not np.nanmedian(kin) >= A_FAMILY:
+        return np.arange(0)
+    rough = correlated_neighbors(filters) < AS_ROUGH_AS_NOISE
+    return np.flatnonzero((np.nan_to_num(kin, nan=np.inf) < threshold) & rough)
 
 
 def exploded_filters(filters: np.ndarray, factor: float = TIMES_THE_MEDIAN) -> np.ndarray:

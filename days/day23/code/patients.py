@@ -73,14 +73,14 @@ class Key:
     faults: tuple[Fault, ...]
 
 
-def admit(seed: int, kind: str | None = None) -> tuple[Patient, Key]:
+def admit(seed: int, kind: str | None = None, *, name: str | None = None) -> tuple[Patient, Key]:
     """Make a patient and its key from a seed.
 
     A healthy network is disguised: its channels are shuffled and scaled, which no prediction notices, and its weights
     are jittered by a hundredth. Then faults are planted, no two of them on one channel.
 
     kind : one of `KINDS`, or "healthy"; without it every kind is drawn, with a chance of 1/2 for each that sits in
-    filters and of 1/4 for each that sits in how the network is run.
+    filters and of 1/4 for each that sits in how the network is run. name : the patient's; its seed, unless given.
     """
     if kind is not None and kind not in (*KINDS, "healthy"):
         raise ValueError(f"expected a kind out of {', '.join(KINDS)} or 'healthy', got {kind!r}")
@@ -92,7 +92,7 @@ def admit(seed: int, kind: str | None = None) -> tuple[Patient, Key]:
     kinds = drawn if kind is None else [one for one in KINDS if one == kind]
     weights, faults = plant(weights, kinds, generator)
     habits, run_faults = _draw_habits(kinds, generator)
-    patient = patient_of(weights, habits, name=f"{seed:03d}")
+    patient = patient_of(weights, habits, name=f"{seed:03d}" if name is None else name)
     return patient, Key(patient.name, (*faults, *run_faults))
 
 
@@ -356,7 +356,7 @@ def main(patients: Path = PATIENTS_DIR, keys: Path = KEYS_DIR) -> list[Path]:
     for folder in (patients, keys):
         folder.mkdir(parents=True, exist_ok=True)
     for name, (seed, kind) in WARD.items():
-        patient, key = admit(seed, kind)
+        patient, key = admit(seed, kind, name=name)
         written.append(save_patient(patient, patients / f"{name}.safetensors"))
         written.append(save_key(key, keys / f"{name}.json"))
     return written
