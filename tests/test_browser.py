@@ -71,6 +71,12 @@ def page21(lab):
     return run_lesson(lab, "days/day21/day21_deepdream.ipynb")
 
 
+@pytest.fixture(scope="module")
+def page22(lab):
+    """Day 22, all cells run."""
+    return run_lesson(lab, "days/day22/day22_where_did_it_look.ipynb")
+
+
 def scroll_to(page, locator, on_the_way=lambda: None):
     """JupyterLab draws cells as they come near: walk down from the top, twice if need be, until it is there."""
     panel = page.locator(".jp-NotebookPanel:visible .jp-WindowedPanel-outer").first
@@ -190,3 +196,18 @@ def test_day_20_runs_and_its_picture_grows_stops_and_is_saved(page20, lab):
 def test_day_21_runs_and_its_dream_grows_and_stops(page21):
     assert_no_error_and_no_warning(page21)
     grow_and_stop(page21, re.compile("octave [12]"))
+
+
+def test_day_22_runs_and_its_map_follows_the_method(page22):
+    assert_no_error_and_no_warning(page22)
+    picture = page22.locator("img.explorer-picture")
+    scroll_to(page22, picture)
+    caption = page22.locator(".widget-html")
+    caption.filter(has_text="Egyptian cat, fire9: Grad-CAM, strongest").first.wait_for(timeout=15_000)
+    before = picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
+    page22.locator(".widget-dropdown").filter(has_text="method").locator("select").select_option("saliency")
+    caption.filter(has_text="Egyptian cat: saliency, strongest").first.wait_for(timeout=15_000)
+    assert before != picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
+    page22.locator(".widget-text").filter(has_text="category").locator("input").fill("tubby")
+    page22.keyboard.press("Enter")
+    caption.filter(has_text="near it: tabby").first.wait_for(timeout=15_000)

@@ -51,6 +51,27 @@ def test_what_is_no_sum_of_objectives_is_refused(wrong):
         wrong()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda: channel("a", 1.7), "a channel as a whole number of at least 0, got 1.7"),
+        (lambda: channel("a", None), "a channel as a whole number"),
+        (lambda: unit("a", 1, 3), "a row and a column, or neither for the middle, got 3 and None"),
+        (lambda: unit("a", 1, 2.5, 3), "a row as a whole number"),
+        (lambda: logit("tabby"), r"a category's number, got 'tabby': model.categories.index\('tabby'\)"),
+        (lambda: logit(True), "a category as a whole number"),
+        (lambda: parameterization.Jitter(-1), "at least 0, how far either way, got Jitter"),
+        (lambda: parameterization.Rotate(None), "at least 0, how far either way, got Rotate"),
+        (lambda: parameterization.Scale(1.1, 0.9), "0 < low <= high, got Scale"),
+        (lambda: parameterization.Scale(0, 1), "0 < low <= high"),
+        (lambda: parameterization.Pad(2.5), "Pad's pixels as a whole number of at least 0, got 2.5"),
+    ],
+)
+def test_what_names_no_place_and_no_move_is_refused_at_once(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        wrong()
+
+
 @pytest.mark.parametrize("vector", [np.zeros(3), [np.nan, 1], np.ones((2, 2))])
 def test_a_direction_must_point_somewhere(vector):
     with pytest.raises(ValueError, match="expected a direction"):
@@ -207,19 +228,94 @@ def test_a_step_that_is_not_finite_ends_with_the_last_good_picture():
         (("conv1", 1.5), {}, "channels as whole numbers"),
         (("conv1", []), {}, "channels as whole numbers"),
         (([],), {}, "one or several objectives"),
+        ((None, 3), {}, "objectives without, got NoneType and channels 3"),
+        (({channel("conv1", 3)},), {}, "objectives without, got set"),
+        (("conv1", -1), {}, "a channel as a whole number of at least 0, got -1"),
+        (("fire2", 128), {}, "a channel of 'fire2' from 0 to 127, got 128"),
         ((channel("conv1", 3), [1]), {}, "one or several objectives without"),
         (("logits", 3), {}, r"expected maps \(N, C, H, W\)"),
         ((direction("conv1", [1, 2]),), {}, "a direction of 64 numbers"),
         ((unit("conv1", 3, 99, 2),), {}, "a row or column of 'conv1'"),
         (("conv1", 3), {"parameterization": "wavelet"}, "fourier, pixel, sphere"),
-        (("conv1", 3), {"size": 1}, "at least 2 pixels, got 1"),
-        (("conv1", 3), {"steps": 0}, "at least 1 step, got 0"),
+        (("conv1", 3), {"size": 1}, "size as a whole number of at least 2, got 1"),
+        (("conv1", 3), {"size": 32.0}, "size as a whole number"),
+        (("conv1", 3), {"steps": 0}, "steps as a whole number of at least 1, got 0"),
+        (("conv1", 3), {"seed": None}, "seed as a whole number of at least 0, got None"),
+        (("conv1", 3), {"learning_rate": -0.05}, "learning_rate above 0, got -0.05"),
         (("conv1", 3), {"diversity": 1.0}, "two pictures or more"),
+        (("conv1", [3, 3]), {"diversity": -1}, "diversity of at least 0, got -1"),
+        (("conv1", 3), {"transforms": [parameterization.Jitter]}, "expected transforms such as"),
+        (("conv1", 3), {"transforms": None}, "expected transforms such as"),
     ],
 )
 def test_what_cannot_be_maximized_gets_one_clear_error(squeezenet, asked, how, words):
     with pytest.raises(ValueError, match=words):
         quietly(squeezenet.network, *asked, **{"size": 32, "steps": 1, **how})
+
+
+def small_network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True))
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16, torch.float16])
+def test_networks_of_any_precision_are_asked_in_their_own(kind):
+    how = {"size": 16, "steps": 3}
+    plain, wanted = quietly(small_network(), "0", [0, 1], **how)
+    pictures, history = quietly(small_network().to(kind), "0", [0, 1], **how)
+    np.testing.assert_allclose(history, wanted, atol=0.05 * np.abs(wanted).max())
+    assert np.abs(pictures - plain).mean() < 0.02
+
+
+def test_under_inference_mode_the_pictures_are_the_same():
+    network = small_network()
+    plain, _ = quietly(network, "0", [0, 1], size=16, steps=3)
+    with torch.inference_mode():
+        again, _ = quietly(network, "0", [0, 1], size=16, steps=3)
+    np.testing.assert_array_equal(again, plain)
+
+
+def test_a_network_without_weights_has_pictures_too():
+    pictures, history = quietly(nn.Sequential(nn.AvgPool2d(2)), "0", 0, size=16, steps=3)
+    assert np.isfinite(pictures).all()
+    assert history[-1, 0] > history[0, 0]
+
+
+class WithoutGradients(nn.Conv2d):
+    @torch.no_grad()
+    def forward(self, batch):
+        return super().forward(batch)
+
+
+class Pair(nn.Conv2d):
+    def forward(self, batch):
+        return super().forward(batch), None
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ("squeezenet", "expected a torch network, got str"),
+        (nn.Sequential(WithoutGradients(3, 4, 3)), "does the network's forward switch gradients off"),
+        (nn.Sequential(Pair(3, 4, 3)), "did not run in this forward pass, or gave no single tensor"),
+        (nn.Sequential(nn.Conv2d(1, 4, 3)), "cannot take a batch of shape .1, 3, 16, 16."),
+    ],
+    ids=["text", "no gradients", "pair", "gray"],
+)
+def test_networks_that_cannot_be_asked_say_so(network, words):
+    from days.day20.code.torch_backend import input_gradient
+
+    with pytest.raises(ValueError, match=words):
+        quietly(network, "0", 1, size=16, steps=1)
+    with pytest.raises(ValueError, match=words):
+        input_gradient(network, channel("0", 1), torch.zeros(1, 3, 16, 16))
+
+
+def test_input_gradients_are_asked_of_maps_only(squeezenet):
+    from days.day20.code.torch_backend import input_gradient
+
+    with pytest.raises(ValueError, match="expected maps"):
+        input_gradient(squeezenet.network, channel("logits", 1), torch.zeros(1, 3, 64, 64))
 
 
 def test_any_model_can_be_asked_with_its_own_preprocessing():
@@ -360,6 +456,27 @@ def test_keras_repeats_and_refuses_in_the_same_words(keras_squeezenet):
     ):
         with pytest.raises(ValueError, match=words):
             in_keras(network, *asked, **how)
+    for knob, words in (({"size": 2}, "cannot take a batch of shape"), ({"learning_rate": -1}, "above 0, got -1")):
+        with pytest.raises(ValueError, match=words):
+            in_keras(network, "conv1", 3, **(how | knob))
+
+
+@pytest.mark.parametrize("kind", ["float64", "mixed_bfloat16"])
+def test_keras_asks_networks_of_any_precision(keras_squeezenet, kind):
+    from days.common.frameworks import import_keras
+    from days.day20.code.keras_backend import maximize as in_keras
+
+    keras, how = import_keras(), {"size": np.int64(16), "steps": 3, "progress": False}
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 4)).astype(np.float32)
+
+    def history_of(dtype):
+        convolution = keras.layers.Conv2D(4, 3, name="first", dtype=dtype, use_bias=False)
+        network = keras.Sequential([keras.Input((None, None, 3)), convolution])
+        convolution.set_weights([kernel])
+        return in_keras(network, "first", [0, 1], **how)[1]
+
+    wanted = history_of("float32")
+    np.testing.assert_allclose(history_of(kind), wanted, atol=0.05 * np.abs(wanted).max())
 
 
 # ------------------------------------------------------------ diversity and padding
@@ -529,13 +646,15 @@ def test_the_widget_grows_a_picture_and_saves_it(squeezenet, tmp_path, monkeypat
 
     monkeypatch.chdir(tmp_path)
     grower = growing_explorer(squeezenet, torch_backend, size=32, steps=6)
+    save, said = grower.box.children[-1].children
+    save.click()
+    assert "nothing has grown yet: press Start" in said.value
     asyncio.run(grower.run())
     assert "fire7, channel 40" in grower.caption.value
-    save, said = grower.box.children[-1].children
     save.click()
     assert said.value == "saved as fire7_40.png"
     with Image.open("fire7_40.png") as picture:
         assert picture.size == (32, 32)
     grower.controls["channel"].value = 500
     asyncio.run(grower.run())
-    assert "from 0 to 191, got 308" in grower.caption.value
+    assert "from 0 to 383, got 500" in grower.caption.value

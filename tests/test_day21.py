@@ -70,6 +70,10 @@ def test_no_steps_give_the_photo_itself(squeezenet, photo):
     found = torch_backend.dream(squeezenet.network, photo, "fire5", octaves=4, steps=0, progress=False)
     np.testing.assert_array_equal(found, photo)
     assert found is not photo
+    slightly_over = torch_backend.dream(
+        squeezenet.network, photo * np.float32(1.0009), "fire5", steps=0, progress=False
+    )
+    assert slightly_over.max() == 1
 
 
 def test_same_seed_same_pixels_other_seed_others(squeezenet, photo):
@@ -110,6 +114,26 @@ def test_inside_no_grad_and_on_frozen_weights_it_dreams_all_the_same(squeezenet,
     free = torch_backend.dream(squeezenet.network, photo, "fire3", **QUICK)
     with torch.no_grad():
         np.testing.assert_array_equal(free, torch_backend.dream(squeezenet.network, photo, "fire3", **QUICK))
+
+
+def test_inside_inference_mode_it_dreams_all_the_same(squeezenet, photo):
+    free = torch_backend.dream(squeezenet.network, photo, "fire3", **QUICK)
+    with torch.inference_mode():
+        np.testing.assert_array_equal(free, torch_backend.dream(squeezenet.network, photo, "fire3", **QUICK))
+
+
+def test_a_network_in_bfloat16_dreams_with_and_without_a_guide(photo):
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()).to(torch.bfloat16)
+    for how in ({}, {"guide": photo[::-1].copy()}):
+        found = torch_backend.dream(network, photo, "0", **QUICK, **how)
+        assert np.abs(found - photo).mean() > 0.002
+
+
+def test_a_network_without_weights_dreams(photo):
+    found = torch_backend.dream(nn.Sequential(nn.AvgPool2d(2)), photo, "0", **QUICK)
+    assert np.abs(found - photo).mean() > 0.002
+    with pytest.raises(ValueError, match="expected a torch network, got NoneType"):
+        torch_backend.dream(None, photo, "0", **QUICK)
 
 
 def test_nothing_is_left_over_after_50_dreams(squeezenet, photo):
@@ -397,6 +421,12 @@ BAD = [
     ({"octave_scale": float("nan")}, "octave_scale above 1"),
     ({"step_size": 0}, "step_size above 0, got 0"),
     ({"step_size": float("inf")}, "step_size above 0"),
+    ({"step_size": None}, "step_size above 0, got None"),
+    ({"octave_scale": "1.4"}, "octave_scale above 1, got '1.4'"),
+    ({"seed": -1}, "seed as a whole number of at least 0, got -1"),
+    ({"seed": None}, "seed as a whole number"),
+    ({"tile": None}, "tile as a whole number"),
+    ({"tile": 0}, "tile as a whole number of at least 32, got 0"),
     ({"tile": 100}, "tile of 32 pixels or a multiple of it, got 100"),
 ]
 
@@ -566,6 +596,8 @@ def test_keras_refuses_alike(keras_squeezenet, keras_backend, photo, wanted, mes
         keras_backend.dream(keras_squeezenet.network, photo, wanted, progress=False)
     with pytest.raises(ValueError, match="at least 32 x 32"):
         keras_backend.dream(keras_squeezenet.network, photo[:8], "fire3", progress=False)
+    with pytest.raises(ValueError, match=r"cannot take a batch of shape \(1, 1, 1, 3\)"):
+        keras_backend.dream(keras_squeezenet.network, photo, "fire3", guide=photo[:1, :1], progress=False)
 
 
 # ------------------------------------------------------------ double precision, flights, the widget
@@ -605,6 +637,24 @@ def test_a_flight_keeps_its_size_and_comes_closer():
     bright = [float((one[32, :, 0] > 0.5).mean()) for one in flight]
     assert bright == sorted(bright, reverse=True)
     assert bright[-1] < 0.05 < bright[0]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"closer": 0}, "closer from 1, for not at all, to 64, got 0"),
+        ({"closer": 0.5}, "got 0.5"),
+        ({"closer": -1.04}, "got -1.04"),
+        ({"frames": 0}, "frames as a whole number of at least 1, got 0"),
+        ({"seed": "a"}, "seed as a whole number"),
+        ({"image": None}, "an .* image, got NoneType"),
+    ],
+    ids=str,
+)
+def test_flights_refuse(how, message):
+    how = {"image": np.zeros((64, 96, 3), np.float32)} | how
+    with pytest.raises(ValueError, match=message):
+        next(dreaming.zoom(brightness, **how))
 
 
 @pytest.fixture

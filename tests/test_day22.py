@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import random
 import warnings
 
 import numpy as np
@@ -309,6 +310,63 @@ def test_keras_guides_layers_with_their_own_relu_and_nested_models(keras_backend
     assert off_by(nested, torch_backend.grad_cam(same, pixels, "3", 3)) < 1e-5
 
 
+def keras_network(keras_backend, end):
+    """A convolution, a mean over all places, and what `end` makes of its 5 numbers with a dense layer."""
+    keras = keras_backend.keras
+    keras.utils.set_random_seed(0)
+    start, dense = keras.Input((12, 12, 3)), keras.layers.Dense(5, name="dense")
+    maps = keras.layers.Conv2D(5, 3, activation="relu", name="first")(start)
+    return keras.Model(start, end(keras, dense, keras.layers.GlobalAveragePooling2D()(maps)))
+
+
+def twice(keras, dense, means):
+    return dense(keras.ops.tanh(dense(means)))
+
+
+def doubled(keras, dense, means):
+    return dense(means) * 2.0
+
+
+def plain(keras, dense, means):
+    return dense(means)
+
+
+def dropped(keras, dense, means):
+    return dense(keras.layers.Dropout(0.9)(means, training=True))
+
+
+@pytest.mark.parametrize(("end", "same"), [(twice, twice), (doubled, doubled), (dropped, plain)])
+def test_keras_grad_cam_is_that_of_the_networks_own_scores(keras_backend, end, same):
+    """The layer that answers runs twice, or no layer answers but an operation, or one was told to train."""
+    keras, tensorflow = keras_backend.keras, keras_backend.tensorflow
+    network, pixels = keras_network(keras_backend, end), noise().permute(0, 2, 3, 1).numpy()
+    maps = keras.Model(network.inputs[0], network.get_layer("first").output)(pixels)
+    with tensorflow.GradientTape() as tape:
+        tape.watch(maps)
+        score = same(keras, network.get_layer("dense"), tensorflow.reduce_mean(maps, (1, 2)))[0, 3]
+    wanted = (tape.gradient(score, maps).numpy().mean((1, 2), keepdims=True) * maps.numpy()).sum(-1)[0]
+    ours = keras_backend.grad_cam(network, tensorflow.constant(pixels), "first", 3, signed=True)
+    assert off_by(ours, wanted) < 1e-5
+
+
+def test_keras_refuses_what_it_cannot_run_in_one_clear_error(keras_backend, keras_squeezenet):
+    keras, tensorflow = keras_backend.keras, keras_backend.tensorflow
+    network, small = keras_network(keras_backend, plain), tensorflow.zeros((1, 5, 5, 3))
+    batch = tensorflow.zeros((1, 12, 12, 3))
+    two = keras.Model(network.inputs, [*network.outputs, network.get_layer("first").output])
+    for name in ("grad_cam", *PIXEL_METHODS):
+        first, ninth = (("first",), ("fire9",)) if name == "grad_cam" else ((), ())
+        with pytest.raises(ValueError, match="one input and one output, got 1 and 2"):
+            getattr(keras_backend, name)(two, batch, *first, 1)
+        with pytest.raises(ValueError, match=r"cannot take a batch of shape \(1, 5, 5, 3\)"):
+            getattr(keras_backend, name)(keras_squeezenet.network, small, *ninth, CAT)
+    with pytest.raises(ValueError, match=r"no layer \['first'\] in this network"):
+        keras_backend.grad_cam(network, batch, ["first"], 1)
+    with pytest.raises(ValueError, match=r"expected shape=.* found shape=") as error:
+        keras_backend.scores(network, tensorflow.zeros((1, 13, 12, 3)))
+    assert "inspect._empty" not in str(error.value)  # Keras ends its messages with the call's arguments
+
+
 def test_keras_compiles_nothing(keras_squeezenet, keras_backend, cat, monkeypatch):
     """TensorFlow never lets go of a graph entirely, and each compiled function is one."""
     from tensorflow.python.framework.func_graph import FuncGraph
@@ -364,6 +422,31 @@ def test_frozen_weights_in_place_relus_and_training_mode(frozen, grad_mode):
     assert torch.equal(pixels, noise())
     for one, other in zip(found, plain, strict=True):
         assert off_by(one, other) < 1e-5
+
+
+def test_inside_inference_mode_maps_are_the_same():
+    network, pixels = small_network(), noise()
+    plain = call_all(network, pixels, 1)
+    with torch.inference_mode():
+        found = call_all(network, pixels + 0, 1)
+        assert torch.is_inference_mode_enabled()
+    for one, other in zip(found, plain, strict=True):
+        assert off_by(one, other) < 1e-6
+
+
+class TwoAnswers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = small_network()
+
+    def forward(self, batch):
+        return self.inner(batch), batch
+
+
+@pytest.mark.parametrize("name", PIXEL_METHODS)
+def test_a_network_of_two_answers_is_refused(name):
+    with pytest.raises(ValueError, match=r"expected scores \(1, categories\) from the network, got tuple"):
+        getattr(torch_backend, name)(TwoAnswers(), noise(), 1)
 
 
 class Broken(nn.Module):
@@ -557,6 +640,7 @@ def test_a_category_by_name_is_the_one_by_number(squeezenet, batch):
         ("", 6, SHAPE_NAMES, "no category ''"),
         ("square", 6, None, "names=model.categories"),
         ("square", 7, SHAPE_NAMES, "expected 7 names.* got 6"),
+        ("square", 2, {0: "square", 1: "ring"}, "expected 2 names.* got 2 of type int"),
         (1000, 1000, None, "from 0 to 999.* got 1000"),
         (-1, 1000, None, "from 0 to 999.* got -1"),
         (2.0, 1000, None, "got 2.0"),
@@ -582,9 +666,16 @@ def test_a_list_must_fit_the_batch():
     [
         ("smooth_grad", {"samples": 0}, "samples as a whole number of at least 1, got 0"),
         ("smooth_grad", {"spread": -1}, "spread of at least 0"),
+        ("smooth_grad", {"spread": "0.1"}, "spread of at least 0.* got '0.1'"),
+        ("smooth_grad", {"seed": -1}, "seed as a whole number of at least 0, got -1"),
+        ("smooth_grad", {"seed": None}, "seed as a whole number"),
         ("integrated_gradients", {"steps": 1.5}, "steps as a whole number"),
         ("occlusion", {"size": 4, "stride": 5}, "stride of at most the size, 4, got 5"),
         ("occlusion", {"size": 0}, "size as a whole number"),
+        ("occlusion", {"fill": None}, "a fill of one finite number, or of 3, one for each channel, got None"),
+        ("occlusion", {"fill": np.nan}, "got nan"),
+        ("occlusion", {"fill": (1, 2)}, r"got \(1, 2\)"),
+        ("integrated_gradients", {"baseline": "black"}, "baseline .* got 'black'"),
     ],
 )
 def test_knobs_out_of_range(name, how, said):
@@ -669,6 +760,8 @@ def test_overlays_of_one_top_can_be_compared_and_empty_ones_show_no_color():
         (np.ones((4, 4)), np.ones((2, 2)), {}, r"photo \(H, W, 3\)"),
         (np.ones((4, 4, 3)), np.ones((1, 2, 2)), {}, r"map \(h, w\), got .* \(1, 2, 2\)"),
         (np.ones((4, 4, 3)), np.full((2, 2), np.nan), {}, "finite map"),
+        (np.full((4, 4, 3), 255, np.uint8), np.ones((2, 2)), {}, "got uint8: load_image"),
+        (np.full((4, 4, 3), np.nan), np.ones((2, 2)), {}, "expected finite values"),
         (np.ones((4, 4, 3)), np.ones((2, 2)), {"strength": 2}, "strength from 0 to 1"),
         (np.ones((4, 4, 3)), np.ones((2, 2)), {"top": 0}, "top above 0"),
         (np.ones((4, 4, 3)), np.ones((2, 2)), {"colors": np.ones((256, 4))}, r"colors \(n, 3\)"),
@@ -726,8 +819,15 @@ def test_insertion_and_deletion_by_hand():
     np.testing.assert_array_equal(wrong.insertion, [0, 1, 3, 6, 10])
     half = scoring.insertion_deletion(score, image, image[..., 0], fill=5.0, steps=2)
     np.testing.assert_array_equal(half.insertion, [20, 17, 10])
+    for kind in (np.uint8, np.int8):  # whose negatives are no order
+        again = scoring.insertion_deletion(score, image, (image[..., 0] - 1).astype(kind), fill=0, steps=4)
+        np.testing.assert_array_equal(again.insertion, right.insertion)
+    mask = scoring.insertion_deletion(score, image, image[..., 0] > 3, fill=0, steps=4)
+    np.testing.assert_array_equal(mask.insertion, [0, 4, 5, 8, 10])
     with pytest.raises(ValueError, match="map of the image's size"):
         scoring.insertion_deletion(score, image, np.ones((3, 2)), fill=0)
+    with pytest.raises(ValueError, match="1 of its values NaN or infinite"):
+        scoring.insertion_deletion(score, image, np.array([[np.nan, 1], [2, 3]]), fill=0)
 
 
 def test_the_blob_is_in_the_middle_and_the_random_map_nowhere():
@@ -784,6 +884,7 @@ def test_rank_correlation_is_scipys():
         stats.spearmanr(one.ravel(), (one + other).ravel()).statistic
     )
     assert np.isnan(randomization.rank_correlation(one, np.zeros_like(one)))
+    assert np.isnan(randomization.rank_correlation(np.array([1, np.nan, 3]), np.array([1, 2, 3])))
     with pytest.raises(ValueError, match="two arrays of one shape"):
         randomization.rank_correlation(one, other[1:])
 
@@ -812,15 +913,26 @@ def test_randomized_shuffles_these_layers_and_no_others(squeezenet):
     orders = [randomization.shuffled(np.arange(99), 0, name) for name in ("fire2", "fire2", "fire3")]
     np.testing.assert_array_equal(orders[0], orders[1])
     assert (orders[0] != orders[2]).any()
+    twice = torch_backend.randomized(squeezenet.network, ["conv10", "conv10"], 0)
+    assert torch.equal(alone.conv10.weight, twice.conv10.weight)
     with pytest.raises(ValueError, match="has no weights to shuffle"):
         torch_backend.randomized(squeezenet.network, "pool1", 0)
+    for layers in (None, [], 3):
+        with pytest.raises(ValueError, match="a layer's name or a list of names"):
+            torch_backend.randomized(squeezenet.network, layers, 0)
+    with pytest.raises(ValueError, match="expected a torch network, got str"):
+        torch_backend.randomized("squeezenet", "conv10", 0)
+    with pytest.raises(ValueError, match="seed as a whole number of at least 0, got None"):
+        torch_backend.randomized(squeezenet.network, "conv10", None)
 
 
 def test_both_frameworks_shuffle_alike(squeezenet, keras_squeezenet, keras_backend, cat):
     layers = ["conv10", "fire9", "fire2"]
     before = keras_squeezenet.network.get_weights()
     ours = torch_backend.scores(torch_backend.randomized(squeezenet.network, layers, 3), squeezenet.preprocess(cat))
+    state = random.getstate()
     spoiled = keras_backend.randomized(keras_squeezenet.network, layers, 3)
+    assert random.getstate() == state  # Keras draws seeds for new layers from it
     assert off_by(keras_backend.scores(spoiled, keras_squeezenet.preprocess(cat)), ours) < 1e-5
     for one, other in zip(before, keras_squeezenet.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -839,6 +951,8 @@ def test_a_cascade_tells_what_hangs_on_the_weights_from_what_does_not():
     assert found["gradient"][0] == pytest.approx((1, 1))
     assert found["edges"][3] == pytest.approx((1, 1))
     assert abs(found["gradient"][3].rank) < 0.5
+    one_layer = randomization.cascade(torch_backend.randomized, small_network(), methods, "6")
+    assert [len(one) for one in one_layer.values()] == [2, 2]
 
 
 # ------------------------------------------------------------ what the lesson says
@@ -851,3 +965,39 @@ def test_guided_backpropagation_hardly_cares_for_the_category_and_saliency_does(
     }
     assert np.corrcoef(*pairs["guided_backpropagation"])[0, 1] > 0.9
     assert np.corrcoef(*pairs["saliency"])[0, 1] < 0.4
+
+
+# ------------------------------------------------------------ the rocket, the widget
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"image": None}, "an .* image, got NoneType"),
+        ({"image": np.full((8, 8, 3), 9, np.uint8)}, "got uint8: load_image"),
+        ({"boxes": (1, 2, 3, 4)}, r"each \(top, bottom, left, right\) in whole pixels, got \(1, 2, 3, 4\)"),
+        ({"boxes": [(1, 2, 3)]}, r"got \[\(1, 2, 3\)\]"),
+        ({"boxes": [(1.0, 2, 3, 4)]}, "in whole pixels"),
+        ({"boxes": [(1, 9, 3, 4)]}, "a box inside 8 x 8 pixels"),
+        ({"rim": 0}, "rim as a whole number of at least 1, got 0"),
+    ],
+    ids=str,
+)
+def test_wiping_refuses(how, said):
+    from days.day22.code.rocket import wiped
+
+    with pytest.raises(ValueError, match=said):
+        wiped(**({"image": np.zeros((8, 8, 3)), "boxes": [(1, 4, 3, 5)]} | how))
+
+
+def test_the_widget_takes_a_number_where_two_categories_have_one_name(squeezenet):
+    from days.day22.code.explorer import attribution_explorer
+
+    row, _, caption = attribution_explorer(squeezenet, torch_backend).children
+    category = next(one for one in row.children if one.description == "category")
+    category.value = "cardigan"
+    assert "264 and 474: give the number" in caption.value
+    category.value = " 264 "
+    assert "chelsea, 264, fire9: Grad-CAM" in caption.value
+    category.value = "1000"
+    assert "from 0 to 999, or its name, got 1000" in caption.value

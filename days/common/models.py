@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
+import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -114,7 +115,9 @@ def unknown_name(name: str, known: list[str], framework: str) -> ValueError:
 
 def cannot_run(batch, error: Exception) -> ValueError:
     """The error for a batch that a network cannot take, most often of too small an image."""
-    reason = str(error).strip().splitlines()[-1][:200] if str(error).strip() else type(error).__name__
+    # Keras colors its messages, and lists all arguments behind them.
+    said = re.sub(r"\x1b\[\d+m", "", str(error)).split("\n\nArguments received by")[0].strip()
+    reason = said.splitlines()[-1][:200] if said else type(error).__name__
     return ValueError(
         f"the network cannot take a batch of shape {tuple(batch.shape)} ({reason}); "
         "load_image(..., size=224) makes an image of the usual size"

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from days.common.frameworks import import_keras
+from days.common.models import cannot_run
 from days.day17.code.layers import check_layers, check_maps, check_values, unknown_layer
 
 keras = import_keras()
+
+from tensorflow import errors  # noqa: E402  only after import_keras has quieted it
 
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 
@@ -58,14 +61,19 @@ def run_to(network, layer: str, batch):
 def live_answers(network, layers: Sequence[str], batch) -> dict:
     """What `layers` answer, as live tensors (N, H, W, C), for gradients: no layer runs that is deeper than all of them.
 
-    Raises ValueError for a layer that does not exist, or a network that is no graph of layers.
+    Raises ValueError for a layer that does not exist, a network that is no graph of layers, and a batch that it cannot
+    take.
     """
     check_network(network)
     known = named_layers(network)
     for name in layers:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise unknown_layer(name, list(known))
-    answers = keras.tree.flatten(submodel(network, list(layers))(batch, training=False))
+    part = submodel(network, list(layers))
+    try:
+        answers = keras.tree.flatten(part(batch, training=False))
+    except (ValueError, errors.OpError) as error:
+        raise cannot_run(batch, error) from error
     return dict(zip(layers, answers, strict=True))
 
 
@@ -164,6 +172,7 @@ def check_network(network) -> None:
 
 def check_batch(network, batch):
     """The batch, if it is a finite (N, H, W, C) tensor of floats that fits the network; else ValueError."""
+    check_network(network)
     if not keras.ops.is_tensor(batch):
         raise ValueError(f"expected a TensorFlow tensor, got {type(batch).__name__}: model.preprocess(image) makes one")
     channels = network.inputs[0].shape[-1]

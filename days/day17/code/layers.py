@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from difflib import get_close_matches
+from numbers import Real
 
 import numpy as np
 
@@ -42,6 +44,22 @@ def check_index(value, count: int, what: str) -> int:
     if isinstance(value, bool) or not 0 <= index < count:
         raise ValueError(f"expected {what} from 0 to {count - 1}, got {value!r}")
     return index
+
+
+def whole(value, lowest: int, name: str) -> int:
+    """`value` as a whole number of at least `lowest`, or ValueError that calls it `name`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = lowest - 1
+    if isinstance(value, bool) or number < lowest:
+        raise ValueError(f"expected {name} as a whole number of at least {lowest}, got {value!r}")
+    return number
+
+
+def is_number(value) -> bool:
+    """Whether `value` is one finite number: no text, no truth value, nothing left out."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check_maps(name: str, answer) -> np.ndarray:

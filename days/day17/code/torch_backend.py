@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import fx, nn
 
+from days.common.models import cannot_run
 from days.day17.code.layers import check_layers, check_maps, check_values, unknown_layer
 
 
@@ -25,7 +26,7 @@ def conv_layers(network: nn.Module) -> list[str]:
     >>> conv_layers(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()))
     ['0']
     """
-    _check_network(network)
+    check_network(network)
     convolutions = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
     try:
         # Tracing runs `forward`, which may count calls or keep tensors: so not on the learner's own modules.
@@ -81,22 +82,23 @@ def capture(network: nn.Module, layers: str | Sequence[str], batch: torch.Tensor
         except RuntimeError as error:
             _name_the_layout(network, batch, error)
             raise
-    return {name: check_maps(name, _to_numpy(found.get(name))) for name in layers}
+    return {name: check_maps(name, to_numpy(found.get(name))) for name in layers}
 
 
 def run_to(network: nn.Module, layer: str, batch: torch.Tensor) -> torch.Tensor:
     """One layer's answer as a live tensor, for gradients: see `live_answers`. Raises ValueError where there is none."""
-    found = live_answers(network, [layer], batch).get(layer)
-    if not isinstance(found, torch.Tensor):
+    found = live_answers(network, [layer], batch)
+    if layer not in found:
         raise ValueError(f"layer {layer!r} did not run, or gave no single tensor")
-    return found
+    return found[layer]
 
 
 def live_answers(network: nn.Module, layers: Sequence[str], batch: torch.Tensor) -> dict[str, torch.Tensor]:
     """What `layers` answer, those that run, as live tensors with the graph that leads back to `batch`.
 
     Like `capture`, it runs in evaluation mode, no further than the deepest layer, and leaves neither hooks nor modes
-    behind; unlike it, it hands out the tensors themselves. Raises ValueError for a layer that does not exist.
+    behind; unlike it, it hands out the tensors themselves. A layer that answers anything else is left out. Raises
+    ValueError for a layer that does not exist, and for a batch that the network cannot take.
     """
     modules, found = {name: module_named(network, name) for name in layers}, {}
 
@@ -112,8 +114,11 @@ def live_answers(network: nn.Module, layers: Sequence[str], batch: torch.Tensor)
 
     watched = [(module, keep(name)) for name, module in modules.items()]
     with evaluation_mode(network), hooks(watched), contextlib.suppress(_AllSeen):
-        network(batch)
-    return found
+        try:
+            network(batch)
+        except RuntimeError as error:
+            raise cannot_run(batch, error) from error
+    return {name: answer for name, answer in found.items() if isinstance(answer, torch.Tensor)}
 
 
 def filters(network: nn.Module, layer: str) -> np.ndarray:
@@ -121,7 +126,7 @@ def filters(network: nn.Module, layer: str) -> np.ndarray:
 
     Raises ValueError for a name that is no convolution; the nearest ones are listed.
     """
-    _check_network(network)
+    check_network(network)
     try:
         module = module_named(network, layer)
     except ValueError:
@@ -129,7 +134,7 @@ def filters(network: nn.Module, layer: str) -> np.ndarray:
     if not isinstance(module, nn.Conv2d):
         raise unknown_layer(layer, conv_layers(network), kind="convolution")
     with evaluation_mode(module):  # a spectral norm moves on with every look in training mode
-        return _to_numpy(module.weight.clone())
+        return to_numpy(module.weight.clone())
 
 
 class _AllSeen(Exception):
@@ -175,14 +180,15 @@ def module_named(network: nn.Module, name: str) -> nn.Module:
     raise unknown_layer(name, [known for known, _ in network.named_modules() if known])
 
 
-def _check_network(network) -> None:
+def check_network(network) -> None:
+    """Raise ValueError for anything but a network of PyTorch's."""
     if not isinstance(network, nn.Module):
         raise ValueError(f"expected a torch network, got {type(network).__name__}: load_model(...).network is one")
 
 
 def check_batch(network: nn.Module, batch) -> torch.Tensor:
     """The batch on the network's device and in its type, as a copy: an in-place layer may come first."""
-    _check_network(network)
+    check_network(network)
     if not isinstance(batch, torch.Tensor):
         raise ValueError(f"expected a torch tensor, got {type(batch).__name__}: model.preprocess(image) makes one")
     if batch.ndim != 4:
@@ -209,7 +215,8 @@ def _name_the_layout(network: nn.Module, batch: torch.Tensor, error: RuntimeErro
         ) from error
 
 
-def _to_numpy(output):
+def to_numpy(output):
+    """A tensor as an array on the processor, of a type that NumPy has; anything else as it is."""
     if not isinstance(output, torch.Tensor):
         return output
     output = output.detach().cpu()

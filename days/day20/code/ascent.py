@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from tqdm.auto import tqdm
 
+from days.day17.code.layers import whole
+
 
 class Ascent(Protocol):
     """Pictures that grow, as a backend makes them."""
@@ -25,8 +27,7 @@ def climb(ascent: Ascent, steps: int, *, progress: bool = True) -> tuple[np.ndar
     A step that is not finite ends it with a warning: fewer objectives then, and the last good pictures. So does the
     kernel's stop button, without a warning. Raises ValueError for a number of steps below 1.
     """
-    if steps < 1:
-        raise ValueError(f"expected at least 1 step, got {steps}")
+    steps = whole(steps, 1, "steps")
     history: list[np.ndarray] = []
     with tqdm(total=steps, desc="ascent", unit="step", disable=not progress) as bar:
         try:

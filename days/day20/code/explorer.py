@@ -56,6 +56,8 @@ def _save_button(grown: dict[str, np.ndarray]) -> ipywidgets.HBox:
     save, said = ipywidgets.Button(description="Save"), ipywidgets.HTML()
 
     def write(_):
+        if not grown:
+            said.value = '<b role="alert">nothing has grown yet: press Start</b>'
         for name, image in grown.items():
             try:
                 Image.fromarray((image * 255).round().astype(np.uint8)).save(Path(name))

@@ -17,6 +17,7 @@ from days.day20.code.objectives import Objective, requested
 from days.day20.code.parameterization import (
     STANDARD,
     bilinear,
+    check_knobs,
     color_basis,
     draw_transform,
     padded,
@@ -82,8 +83,9 @@ class Ascent:
         learning_rate: float = 0.05,
         preprocess: Callable | None = None,
     ):
+        size, seed, self._transforms = check_knobs(size, seed, transforms, diversity, learning_rate)
         self.wanted = tuple(requested(layer, channels, before_relu))
-        self._generator, self._size, self._transforms = np.random.default_rng(seed), size, tuple(transforms)
+        self._generator, self._size = np.random.default_rng(seed), size
         first = start(len(self.wanted), size, seed=seed, parameterization=parameterization)
         self._values = self._before = tensorflow.constant(first)
         self._moments, self._count = (tensorflow.zeros_like(self._values),) * 2, 0
@@ -240,8 +242,8 @@ def _shaken(pictures, indices, weights):
 
 
 def _answers(network, layers: Sequence[str], batch) -> dict:
-    """Live answers, maps with their channels first."""
-    found = live_answers(network, layers, batch)
+    """Live answers in single precision, whatever the network's, as all else is here; maps with channels first."""
+    found = {name: tensorflow.cast(one, "float32") for name, one in live_answers(network, layers, batch).items()}
     return {
         name: tensorflow.transpose(one, (0, 3, 1, 2)) if len(one.shape) == 4 else one for name, one in found.items()
     }
@@ -252,6 +254,7 @@ def input_gradient(network, wanted: Objective, batch) -> np.ndarray:
     batch = check_batch(network, batch)
     with tensorflow.GradientTape() as tape:
         tape.watch(batch)
-        value = objectives.value(wanted, _answers(network, wanted.layers, batch), tensorflow.reduce_mean)
-        total = tensorflow.reduce_sum(value)
+        answers = _answers(network, wanted.layers, batch)
+        objectives.check_terms([wanted], {name: tuple(one.shape) for name, one in answers.items()})
+        total = tensorflow.reduce_sum(objectives.value(wanted, answers, tensorflow.reduce_mean))
     return tensorflow.transpose(tape.gradient(total, batch), (0, 3, 1, 2)).numpy()

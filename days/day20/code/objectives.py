@@ -16,7 +16,7 @@ from numbers import Real
 import numpy as np
 
 from days.common import squeezenet
-from days.day17.code.layers import check_index
+from days.day17.code.layers import check_index, whole
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,15 @@ class Objective:
 
 def channel(layer: str, index: int) -> Objective:
     """A channel's mean over all places."""
-    return Objective((Term(1.0, "channel", layer, channel=int(index)),))
+    return Objective((Term(1.0, "channel", layer, channel=whole(index, 0, "a channel")),))
 
 
 def unit(layer: str, index: int, row: int | None = None, column: int | None = None) -> Objective:
     """A channel's answer at one place, the middle one unless told otherwise."""
-    place = None if row is None or column is None else (int(row), int(column))
-    return Objective((Term(1.0, "unit", layer, channel=int(index), place=place),))
+    if (row is None) != (column is None):
+        raise ValueError(f"expected a row and a column, or neither for the middle, got {row!r} and {column!r}")
+    place = None if row is None else (whole(row, 0, "a row"), whole(column, 0, "a column"))
+    return Objective((Term(1.0, "unit", layer, channel=whole(index, 0, "a channel"), place=place),))
 
 
 def layer(name: str) -> Objective:
@@ -89,7 +91,9 @@ def direction(layer: str, vector: Sequence[float]) -> Objective:
 
 def logit(category: int, layer: str = "logits") -> Objective:
     """A category's score before the softmax; `layer` is the one that answers (N, categories)."""
-    return Objective((Term(1.0, "logit", layer, channel=int(category)),))
+    if isinstance(category, str):
+        raise ValueError(f"expected a category's number, got {category!r}: model.categories.index({category!r})")
+    return Objective((Term(1.0, "logit", layer, channel=whole(category, 0, "a category")),))
 
 
 def requested(wanted, channels, before_relu: bool) -> list[Objective]:
@@ -104,13 +108,17 @@ def requested(wanted, channels, before_relu: bool) -> list[Objective]:
         indices = np.atleast_1d(channels)
         if indices.dtype.kind not in "iu" or indices.ndim != 1 or not indices.size:
             raise ValueError(f"expected channels as whole numbers, got {channels!r}")
-        behind = squeezenet.convolution_behind if before_relu and wanted in squeezenet.FIRE_WIDTHS else None
-        places = [behind(wanted, int(index)) if behind else (wanted, int(index)) for index in indices]
-        return [channel(*place) for place in places]
-    found = [wanted] if isinstance(wanted, Objective) else list(wanted)
-    if channels is not None or not found or not all(isinstance(one, Objective) for one in found):
-        raise ValueError("expected a layer's name with channels, or one or several objectives without")
-    return found
+        if not before_relu or wanted not in squeezenet.FIRE_WIDTHS:
+            return [channel(wanted, index) for index in indices.tolist()]
+        for index in indices.tolist():
+            check_index(index, 2 * squeezenet.FIRE_WIDTHS[wanted][2], f"a channel of {wanted!r}")
+        return [channel(*squeezenet.convolution_behind(wanted, index)) for index in indices.tolist()]
+    found = [wanted] if isinstance(wanted, Objective) else wanted
+    several = isinstance(found, Sequence) and found and all(isinstance(one, Objective) for one in found)
+    if channels is not None or not several:
+        got = type(wanted).__name__ + ("" if channels is None else f" and channels {channels!r}")
+        raise ValueError(f"expected a layer's name with channels, or one or several objectives without, got {got}")
+    return list(found)
 
 
 def value(objective: Objective, answers: dict, mean: Callable = np.mean) -> object:
@@ -170,12 +178,12 @@ def likeness(answer, einsum: Callable = np.einsum):
     return (einsum("nm->", cosines) - einsum("nn->", cosines)) / (count * (count - 1))
 
 
-def check_terms(wanted: Sequence[Objective], shapes: dict[str, tuple | None], diversity: float = 0) -> None:
-    """Raise ValueError for what cannot be read off answers of these shapes, {layer: (N, C, ...) or None}."""
+def check_terms(wanted: Sequence[Objective], shapes: dict[str, tuple], diversity: float = 0) -> None:
+    """Raise ValueError for what cannot be read off answers of these shapes, {layer: (N, C, ...)}."""
     for term in (term for one in wanted for term in one.terms):
-        shape = shapes[term.layer]
+        shape = shapes.get(term.layer)
         if shape is None:
-            raise ValueError(f"layer {term.layer!r} did not run in this forward pass")
+            raise ValueError(f"layer {term.layer!r} did not run in this forward pass, or gave no single tensor")
         axes = 2 if term.kind == "logit" else 4
         if len(shape) != axes:
             form = "(N, categories)" if axes == 2 else "maps (N, C, H, W)"

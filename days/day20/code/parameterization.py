@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 
 from days.common.images import IMAGE_NAMES, load_image
+from days.day17.code.layers import is_number, whole
 
 PARAMETERIZATIONS = ("fourier", "pixel", "sphere")
 
@@ -44,13 +45,10 @@ def color_basis() -> np.ndarray:
 def start(count: int, size: int, *, seed: int, parameterization: str) -> np.ndarray:
     """Faint noise to grow pictures from: spectra (count, 3, size, size // 2 + 1, 2) or pixels (count, 3, size, size).
 
-    A "sphere" is written in pixels, too; see `Ascent`. Raises ValueError for an unknown parameterization or a size
-    below 2.
+    A "sphere" is written in pixels, too; see `Ascent`. Raises ValueError for an unknown parameterization.
     """
     if parameterization not in PARAMETERIZATIONS:
         raise ValueError(f"expected a parameterization of {', '.join(PARAMETERIZATIONS)}, got {parameterization!r}")
-    if size < 2:
-        raise ValueError(f"expected pictures of at least 2 pixels, got {size}")
     shape = (count, 3, size, size // 2 + 1, 2) if parameterization == "fourier" else (count, 3, size, size)
     return np.random.default_rng(seed).normal(0, 0.01, shape).astype(np.float32)
 
@@ -70,7 +68,25 @@ def pixel_map(preprocess: Callable, to_numpy: Callable) -> tuple[np.ndarray, np.
     return matrix.astype(np.float32), offset.astype(np.float32)
 
 
+def check_knobs(size, seed, transforms, diversity, learning_rate) -> tuple[int, int, tuple]:
+    """The size and the seed as whole numbers, and the transforms; ValueError for a knob that `Ascent` cannot take."""
+    transforms = transforms if isinstance(transforms, Sequence) else (transforms,)
+    # A class has a `matrix`, too, which only one that was called can draw.
+    if not all(hasattr(one, "matrix") and not isinstance(one, type) for one in transforms):
+        raise ValueError(f"expected transforms such as (Jitter(16), Rotate(8)), or () for none, got {transforms!r}")
+    if not is_number(learning_rate) or learning_rate <= 0:
+        raise ValueError(f"expected a learning_rate above 0, got {learning_rate!r}: 0.05 is usual")
+    if not is_number(diversity) or diversity < 0:
+        raise ValueError(f"expected a diversity of at least 0, got {diversity!r}: 0.1 is usual")
+    return whole(size, 2, "size"), whole(seed, 0, "seed"), tuple(transforms)
+
+
 # ---------------------------------------------------------------- transforms
+
+
+def _check_reach(transform, reach) -> None:
+    if not is_number(reach) or reach < 0:
+        raise ValueError(f"expected a number of at least 0, how far either way, got {transform}")
 
 
 @dataclass(frozen=True)
@@ -78,6 +94,9 @@ class Pad:
     """Let the network look at `pixels` more on every side: the picture reflected. It costs time."""
 
     pixels: int = 8
+
+    def __post_init__(self):
+        whole(self.pixels, 0, "Pad's pixels")
 
     def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
         """(3, 3), in coordinates from -1 to 1 over the picture: nothing moves, `padded` makes the room."""
@@ -89,6 +108,9 @@ class Jitter:
     """Move the picture by up to `pixels` each way."""
 
     pixels: float = 16
+
+    def __post_init__(self):
+        _check_reach(self, self.pixels)
 
     def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
         """(3, 3), in coordinates from -1 to 1 over the picture."""
@@ -102,6 +124,9 @@ class Rotate:
 
     degrees: float = 8
 
+    def __post_init__(self):
+        _check_reach(self, self.degrees)
+
     def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
         """(3, 3), in coordinates from -1 to 1 over the picture."""
         angle = np.deg2rad(generator.uniform(-self.degrees, self.degrees))
@@ -114,6 +139,10 @@ class Scale:
 
     low: float = 0.9
     high: float = 1.1
+
+    def __post_init__(self):
+        if not (is_number(self.low) and is_number(self.high) and 0 < self.low <= self.high):
+            raise ValueError(f"expected factors with 0 < low <= high, got {self}")
 
     def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
         """(3, 3), in coordinates from -1 to 1 over the picture."""

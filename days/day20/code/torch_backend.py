@@ -11,12 +11,13 @@ from torch.nn import functional
 
 from days.common import squeezenet
 from days.common.torch_models import batch_maker
-from days.day17.code.torch_backend import check_batch, live_answers
+from days.day17.code.torch_backend import check_batch, check_network, live_answers, to_numpy
 from days.day20.code import objectives
 from days.day20.code.ascent import climb
 from days.day20.code.objectives import Objective, requested
 from days.day20.code.parameterization import (
     STANDARD,
+    check_knobs,
     color_basis,
     draw_transform,
     padded,
@@ -62,6 +63,7 @@ class Ascent:
     preprocess : the network's own, as of a `Model`; SqueezeNet's unless given.
     """
 
+    @torch.inference_mode(False)
     def __init__(
         self,
         network: nn.Module,
@@ -78,23 +80,26 @@ class Ascent:
         learning_rate: float = 0.05,
         preprocess: Callable | None = None,
     ):
+        check_network(network)
+        size, seed, self._transforms = check_knobs(size, seed, transforms, diversity, learning_rate)
         self.network, self.wanted = network, requested(layer, channels, before_relu)
-        device = next(network.parameters()).device
+        kind = next(network.parameters(), torch.empty(0))
+        device = kind.device
         values = torch.from_numpy(start(len(self.wanted), size, seed=seed, parameterization=parameterization))
         self.values = values.to(device).requires_grad_(True)
         self._before = self.values.detach().clone()
         self._draw = _painter(size, parameterization, decorrelated, device)
-        self._to_input = _input_maker(preprocess or batch_maker(squeezenet.normalize), device)
+        self._to_input = _input_maker(preprocess or batch_maker(squeezenet.normalize), kind)
         self._optimizer = torch.optim.Adam([self.values], learning_rate, fused=True)
         self._generator, self._size = np.random.default_rng(seed), size
-        self._transforms, self._diversity = tuple(transforms), diversity
+        self._diversity = diversity
 
+    @torch.inference_mode(False)
     def step(self) -> np.ndarray | None:
         """Go one step up: the objectives (n,) before it; None, and one step back, where something is not finite."""
         with torch.enable_grad():
             reached, loss = self._look()
-            # Asked for the picture alone, autograd computes no gradient of any weight.
-            (gradient,) = torch.autograd.grad(loss, [self.values])
+            gradient = gradient_at(loss, self.values)
         if not torch.isfinite(reached.sum() + gradient.sum()):
             with torch.no_grad():
                 self.values.copy_(self._before)
@@ -102,7 +107,7 @@ class Ascent:
         self._before.copy_(self.values.detach())
         self.values.grad = gradient
         self._optimizer.step()
-        return reached.detach().cpu().numpy()
+        return to_numpy(reached)
 
     def images(self) -> np.ndarray:
         """The pictures as they stand, (n, size, size, 3) in [0, 1]."""
@@ -117,7 +122,7 @@ class Ascent:
             pictures = _shaken(pictures, matrix, padded(self._transforms, self._size))
         layers = objectives.layers_of(self.wanted)
         answers = live_answers(self.network, layers, self._to_input(pictures))
-        shapes = {name: tuple(answers[name].shape) if name in answers else None for name in layers}
+        shapes = {name: tuple(answer.shape) for name, answer in answers.items()}
         objectives.check_terms(self.wanted, shapes, self._diversity)
         reached = torch.cat(objectives.values(self.wanted, answers, torch.mean, torch.chunk))
         loss = -reached.sum()
@@ -144,11 +149,16 @@ def _painter(size: int, parameterization: str, decorrelated: bool, device) -> Ca
     return draw
 
 
-def _input_maker(preprocess: Callable, device) -> Callable[[torch.Tensor], torch.Tensor]:
-    """`preprocess` for a batch of pictures, differentiable: one 1x1 convolution, laid out as the network is fastest."""
+def _input_maker(preprocess: Callable, kind: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """`preprocess` for a batch of pictures, differentiable: one 1x1 convolution, laid out as the network is fastest.
+
+    kind : one of the network's weights, whose device and type the batch gets.
+    """
     matrix, offset = pixel_map(preprocess, lambda batch: batch.cpu().numpy())
-    weight, bias = torch.from_numpy(matrix)[:, :, None, None].to(device), torch.from_numpy(offset).to(device)
-    return lambda pictures: functional.conv2d(pictures, weight, bias).contiguous(memory_format=torch.channels_last)
+    weight, bias = torch.from_numpy(matrix)[:, :, None, None].to(kind), torch.from_numpy(offset).to(kind)
+    return lambda pictures: functional.conv2d(pictures.to(kind), weight, bias).contiguous(
+        memory_format=torch.channels_last
+    )
 
 
 def _shaken(pictures: torch.Tensor, matrix: np.ndarray, wide: int) -> torch.Tensor:
@@ -158,9 +168,25 @@ def _shaken(pictures: torch.Tensor, matrix: np.ndarray, wide: int) -> torch.Tens
     return functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
 
 
+@torch.inference_mode(False)
 def input_gradient(network: nn.Module, wanted: Objective, batch: torch.Tensor) -> np.ndarray:
     """The gradient of an objective for every number of a batch (N, 3, H, W), of the same shape."""
     batch = check_batch(network, batch).requires_grad_(True)
     with torch.enable_grad():
-        value = objectives.value(wanted, live_answers(network, wanted.layers, batch), torch.mean)
-        return torch.autograd.grad(value.sum(), [batch])[0].cpu().numpy()
+        answers = live_answers(network, wanted.layers, batch)
+        objectives.check_terms([wanted], {name: tuple(answer.shape) for name, answer in answers.items()})
+        return to_numpy(gradient_at(objectives.value(wanted, answers, torch.mean).sum(), batch))
+
+
+def gradient_at(value: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+    """How `value` changes with `pixels`. Raises ValueError where nothing leads from one to the other."""
+    found = None
+    if value.requires_grad:
+        # Asked for the pixels alone, autograd computes no gradient of any weight.
+        (found,) = torch.autograd.grad(value, [pixels], allow_unused=True)
+    if found is None:
+        raise ValueError(
+            "expected an objective that hangs on the picture, got one without a gradient: "
+            "does the network's forward switch gradients off?"
+        )
+    return found

@@ -50,15 +50,17 @@ def draw_rows(
     heads: Sequence[str] = (),
     notes: dict[str, str] | None = None,
     width: float = 9.6,
+    margin: float = 0.9,
     alt: str,
 ) -> Figure:
     """Pictures in named rows: {name: images (n, h, w, 3)}, rows of one length.
 
-    heads : stand above the columns. notes : {name: text}, stand to the right of the rows.
+    heads : stand above the columns. notes : {name: text}, stand to the right of the rows. margin : room for the names
+    on the left, in widths of a picture.
     """
     count = max(map(len, rows.values()))
     breadth = width if notes is None else width - 2.2
-    height = len(rows) * breadth / (count + 0.9)
+    height = len(rows) * breadth / (count + margin)
     figure = new_figure(width, height + 0.4)
     figure.suptitle(title, fontsize=10, color=INK)
     ratios = {} if notes is None else {"width_ratios": [breadth, width - breadth]}

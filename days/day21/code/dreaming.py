@@ -7,7 +7,6 @@ published with it; Burt and Adelson, "The Laplacian pyramid as a compact image c
 from __future__ import annotations
 
 import math
-import operator
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from days.common.images import check_image
+from days.day17.code.layers import is_number, whole
 from days.day20.code import objectives
 from days.day20.code.objectives import Objective
 
@@ -59,7 +59,7 @@ def dream(
     """
     moments = grow(ask, image, octaves=octaves, octave_scale=octave_scale, steps=steps, **how)
     total = steps * len(octave_sizes(image.shape[:2], octaves, octave_scale))
-    picture = image.astype(np.float32)
+    picture = np.clip(image, 0, 1).astype(np.float32)
     with tqdm(moments, total=total, desc="dream", unit="step", disable=not progress) as bar:
         for moment in bar:
             picture = moment.picture
@@ -100,8 +100,9 @@ def grow(
 
     Raises ValueError for anything else, before the first step.
     """
-    whole = {"octaves": (octaves, 1), "steps": (steps, 0), "bands": (bands, 1), "jitter": (jitter, 0)}
-    image = _checked(image, whole, tile, octave_scale, step_size)
+    counts = {"octaves": (octaves, 1), "steps": (steps, 0), "bands": (bands, 1), "jitter": (jitter, 0)}
+    counts |= {"seed": (seed, 0)}
+    image = _checked(image, counts, tile, octave_scale, step_size)
     generator, sizes = np.random.default_rng(seed), octave_sizes(image.shape[:2], octaves, octave_scale)
     return _grow(ask, image, sizes, steps, step_size, bands, jitter, generator, tile)
 
@@ -251,8 +252,12 @@ def zoom(
     """A flight into a dream: dream a little, cut off the border, enlarge, dream on; hands out `frames` images.
 
     closer : by how much each picture is enlarged. For all else see `grow`; each frame has a seed of its own.
+    Raises ValueError as `grow` does, with the first frame.
     """
-    height, width = image.shape[:2]
+    height, width = check_image(image).shape[:2]
+    frames, seed = whole(frames, 1, "frames"), whole(seed, 0, "seed")
+    if not (is_number(closer) and 1 <= closer <= min(height, width)):
+        raise ValueError(f"expected closer from 1, for not at all, to {min(height, width)}, got {closer!r}")
     inner = round(height / closer), round(width / closer)
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
     picture = image
@@ -354,27 +359,18 @@ def texture_likeness(first: np.ndarray, second: np.ndarray) -> float:
 # ---------------------------------------------------------------- what is refused
 
 
-def _checked(image, whole: dict, tile, octave_scale, step_size) -> np.ndarray:
+def _checked(image, counts: dict, tile, octave_scale, step_size) -> np.ndarray:
     if min(check_image(image).shape[:2]) < SMALLEST:
         raise ValueError(
             f"expected an image of at least {SMALLEST} x {SMALLEST} pixels, got {image.shape[0]} x {image.shape[1]}: "
             "load_image(..., size=224) makes a larger one"
         )
-    for name, (value, least) in whole.items():
-        if not _is_whole(value) or value < least:
-            raise ValueError(f"expected {name} as a whole number of at least {least}, got {value!r}")
-    if not _is_whole(tile) or tile < ALIGNMENT or tile % ALIGNMENT:
+    for name, (value, least) in counts.items():
+        whole(value, least, name)
+    if whole(tile, ALIGNMENT, "tile") % ALIGNMENT:
         raise ValueError(f"expected a tile of {ALIGNMENT} pixels or a multiple of it, got {tile!r}")
-    if not (math.isfinite(octave_scale) and octave_scale > 1):
+    if not (is_number(octave_scale) and octave_scale > 1):
         raise ValueError(f"expected an octave_scale above 1, got {octave_scale!r}: 1.4 is usual")
-    if not (math.isfinite(step_size) and step_size > 0):
+    if not (is_number(step_size) and step_size > 0):
         raise ValueError(f"expected a step_size above 0, got {step_size!r}: 0.004 is usual")
     return np.clip(image, 0, 1).astype(np.float32)
-
-
-def _is_whole(value) -> bool:
-    try:
-        operator.index(value)
-    except TypeError:
-        return False
-    return not isinstance(value, bool)

@@ -44,7 +44,7 @@ def opened(upload) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(bytes(upload[0]["content"]))) as picture:
             return load_image(picture)
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{upload[0]['name']} is not a readable picture: {error}") from error
 
 

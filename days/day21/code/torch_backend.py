@@ -10,12 +10,12 @@ from torch import nn
 from torch.nn import functional
 
 from days.common import squeezenet
-from days.common.models import cannot_run
 from days.common.torch_models import batch_maker
-from days.day17.code.torch_backend import capture, live_answers
+from days.day17.code.torch_backend import capture, check_network, live_answers, to_numpy
 from days.day20.code import objectives
 from days.day20.code.objectives import Objective
 from days.day20.code.parameterization import pixel_map
+from days.day20.code.torch_backend import gradient_at
 from days.day21.code import dreaming
 
 
@@ -60,6 +60,7 @@ def dream(
     return dreaming.dream(ask, image, progress=progress, **settings)
 
 
+@torch.inference_mode(False)
 def slope(
     network: nn.Module,
     layer: str | Objective,
@@ -68,8 +69,9 @@ def slope(
     preprocess: Callable | None = None,
 ) -> dreaming.Ask:
     """A function from a picture (H, W, 3) to the objective and its gradient (H, W, 3); arguments as of `dream`."""
+    check_network(network)
     wanted = dreaming.wanted_objective(layer, guide)
-    kind = next(network.parameters())
+    kind = next(network.parameters(), torch.empty(0))
     preprocess = preprocess or batch_maker(squeezenet.normalize)
     matrix, offset = pixel_map(preprocess, lambda batch: batch.cpu().numpy())
     weight, bias = torch.from_numpy(matrix)[:, :, None, None].to(kind), torch.from_numpy(offset).to(kind)
@@ -81,22 +83,19 @@ def slope(
         dreaming.check_answers(wanted, {name: tuple(answer.shape) for name, answer in answers.items()})
         return objectives.value(wanted, answers, torch.mean) if guide is None else _likeness(answers[layer], seen)
 
+    @torch.inference_mode(False)
     def ask(picture):
         pixels = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)[None])).to(kind).requires_grad_()
         with torch.enable_grad():
             batch = functional.conv2d(pixels, weight, bias).contiguous(memory_format=torch.channels_last)
-            try:
-                value = reached(batch).sum()
-            except RuntimeError as error:
-                raise cannot_run(batch, error) from error
-            # Asked for the picture alone, autograd computes no gradient of any weight.
-            (gradient,) = torch.autograd.grad(value, [pixels])
-        return float(value.detach()), gradient[0].permute(1, 2, 0).cpu().numpy()
+            value = reached(batch).sum()
+            gradient = gradient_at(value, pixels)
+        return float(value.detach()), to_numpy(gradient[0].permute(1, 2, 0))
 
     return ask
 
 
 def _likeness(answer: torch.Tensor, guide: np.ndarray) -> torch.Tensor:
     """Mean over all places of the dot product of what is answered there with the guide's most similar feature."""
-    chosen = dreaming.best_matches(answer.detach().cpu().numpy(), guide)
+    chosen = dreaming.best_matches(to_numpy(answer), guide)
     return (answer * torch.from_numpy(chosen).to(answer.device)).sum(1).mean()

@@ -19,6 +19,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from days.common.models import imagenet_categories
+from days.day17.code.layers import is_number, whole
 
 Gradient = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Scores = Callable[[np.ndarray], np.ndarray]
@@ -93,8 +94,9 @@ def _names(count: int, names: Sequence[str] | None) -> list[str]:
     if names is None and count != 1000:
         raise ValueError(f"the names of this network's {count} categories are not known: names=model.categories")
     names = imagenet_categories() if names is None else list(names)
-    if len(names) != count:
-        raise ValueError(f"expected {count} names, one for each category, got {len(names)}")
+    if len(names) != count or not all(isinstance(one, str) for one in names):
+        kinds = " and ".join(sorted({type(one).__name__ for one in names}))
+        raise ValueError(f"expected {count} names, one for each category, got {len(names)} of type {kinds or 'none'}")
     return names
 
 
@@ -111,10 +113,13 @@ def _named(name: str, names: list[str]) -> int:
     return found[0]
 
 
-def check_scores(shape: tuple, images: int) -> int:
-    """How many categories scores of this shape hold. Raises ValueError unless it is (images, categories)."""
+def check_scores(answer, images: int) -> int:
+    """How many categories a network's answer has scores of. Raises ValueError unless it is (images, categories)."""
+    shape = tuple(getattr(answer, "shape", ()))
     if len(shape) != 2 or shape[0] != images:
-        raise ValueError(f"expected scores ({images}, categories) from the network, got {tuple(shape)}")
+        raise ValueError(
+            f"expected scores ({images}, categories) from the network, got {shape or type(answer).__name__}"
+        )
     return shape[1]
 
 
@@ -190,8 +195,8 @@ def smooth_grad(
     samples : how many copies, at least 1. spread : the noise's standard deviation, as a share of the image's range
     from its smallest to its largest value; at least 0. Source: Smilkov and others, "SmoothGrad", 2017.
     """
-    samples = whole(samples, 1, "samples")
-    if not 0 <= spread < np.inf:
+    samples, seed = whole(samples, 1, "samples"), whole(seed, 0, "seed")
+    if not is_number(spread) or spread < 0:
         raise ValueError(f"expected a spread of at least 0, as a share of the image's range, got {spread!r}")
     generator = np.random.default_rng(seed)
     deviation = spread * np.ptp(batch, axis=(1, 2, 3), keepdims=True)
@@ -266,7 +271,7 @@ def check_baseline(baseline, shape: tuple) -> np.ndarray:
     if not fits or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
         raise ValueError(
             f"expected a baseline that is a finite number or a batch like the one explained, {tuple(shape)} "
-            f"channels last, got {values.shape}: model.preprocess(image) makes one"
+            f"channels last, got {values.shape if values.ndim else baseline!r}: model.preprocess(image) makes one"
         )
     return values
 
@@ -293,6 +298,14 @@ def squares(height: int, width: int, size: int, stride: int) -> Iterator[tuple[s
             yield rows, columns
 
 
+def check_fill(fill, channels: int) -> np.ndarray:
+    """What covers, if it is a finite number or one for each channel; else ValueError."""
+    values = np.asarray(fill)
+    if values.shape not in ((), (channels,)) or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        raise ValueError(f"expected a fill of one finite number, or of {channels}, one for each channel, got {fill!r}")
+    return values
+
+
 def occlusion(
     scores: Scores, batch: np.ndarray, asked: Wanted, *, size: int, stride: int, fill: float | Sequence[float]
 ) -> np.ndarray:
@@ -303,7 +316,7 @@ def occlusion(
 
     Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014.
     """
-    places = list(squares(*batch.shape[1:3], size, stride))
+    places, fill = list(squares(*batch.shape[1:3], size, stride)), check_fill(fill, batch.shape[3])
     rows = np.arange(len(asked)) if asked.images > 1 else np.zeros(len(asked), int)
     before = scores(batch)[rows, asked.numbers]
     total = np.zeros((len(asked), *batch.shape[1:3]))
@@ -319,14 +332,3 @@ def occlusion(
             total[:, down, across] += (before - answer[rows, asked.numbers])[:, None, None]
             times[down, across] += 1
     return (total / times).astype(np.float32)
-
-
-def whole(value, lowest: int, name: str) -> int:
-    """`value` as a whole number of at least `lowest`, or ValueError that calls it `name`."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = lowest - 1
-    if isinstance(value, bool) or number < lowest:
-        raise ValueError(f"expected {name} as a whole number of at least {lowest}, got {value!r}")
-    return number

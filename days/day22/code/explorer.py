@@ -24,9 +24,9 @@ STEPS = 32
 def attribution_explorer(model: Model, backend) -> ipywidgets.VBox:
     """Choose, and see the photo, the map on it, and the map alone.
 
-    backend : this day's, of the model's framework. The category may be typed; an unknown one is answered with the
-    nearest names. An uploaded photo goes before the chosen one, whole, its longer side made 336 pixels. What a method
-    warns of stands below the picture.
+    backend : this day's, of the model's framework. The category may be typed, as a name or a number; an unknown one is
+    answered with the nearest names. An uploaded photo goes before the chosen one, whole, its longer side made 336
+    pixels. What a method warns of stands below the picture.
     """
     names = list(dict.fromkeys(model.categories))
     controls = {
@@ -41,7 +41,7 @@ def attribution_explorer(model: Model, backend) -> ipywidgets.VBox:
     }
 
     @lru_cache(maxsize=32)
-    def look(shape: tuple, pixels: bytes, category: str, method: str, layer: str) -> tuple[np.ndarray, str]:
+    def look(shape: tuple, pixels: bytes, category: int | str, method: str, layer: str) -> tuple[np.ndarray, str]:
         image = np.frombuffer(pixels, np.float32).reshape(shape)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -51,6 +51,8 @@ def attribution_explorer(model: Model, backend) -> ipywidgets.VBox:
 
     def draw(photo, category, method, layer, strength, own) -> Figure:
         image = fitted(opened(own)) if own else load_image(photo, size=SIZE)
+        # Two categories are called "cardigan": they can be asked for by their numbers only.
+        category = int(category) if category.strip().isdecimal() else category.strip()
         found, warned = look(image.shape, image.astype(np.float32).tobytes(), category, method, layer)
         name = own[0]["name"] if own else photo
         title = f"{name}, {category}" + (f", {layer}" if method == "Grad-CAM" else "")

@@ -13,13 +13,15 @@ not changed. Nothing is compiled: TensorFlow never lets go of a compiled graph e
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from days.common.frameworks import import_keras
 from days.common.models import cannot_run
-from days.day17.code.keras_backend import channels_first, check_batch, check_network, live_answers, named_layers
+from days.day17.code.keras_backend import channels_first, check_batch, check_network, named_layers
+from days.day17.code.layers import check_layers, unknown_layer
 from days.day22.code import attribution
 from days.day22.code.attribution import Wanted
 from days.day22.code.randomization import shuffled
@@ -43,17 +45,26 @@ def grad_cam(
     """Where a layer's maps speak for a category: (h, w), at the layer's own resolution, not rescaled; or (n, h, w).
 
     The maps, each weighted by the mean gradient of the category's score for it, are added up; what is negative is cut
-    off, unless `signed`.
+    off, unless `signed`. A layer that runs several times counts the first time.
 
     Raises ValueError also for a layer that does not exist or has no maps.
 
     Source: Selvaraju and others, "Grad-CAM: visual explanations from deep networks", 2017.
     """
-    batch, last = _checked(network, batch), _last_layer(network)
+    batch, known, found = _checked(network, batch), named_layers(network), {}
+    if not isinstance(layer, str) or layer not in known:
+        raise unknown_layer(layer, list(known))
+
+    def keep(name, operation, answer):
+        if name == layer:
+            found.setdefault(layer, answer)
+        return answer
 
     def run(pixels):
-        answers = live_answers(network, list(dict.fromkeys([layer, last])), pixels)
-        return answers[layer], answers[last]
+        answers = _answers(network, pixels, keep)
+        if not keras.ops.is_tensor(found.get(layer)):
+            raise ValueError(f"layer {layer!r} did not run in this forward pass, or gave no single tensor")
+        return found[layer], answers
 
     inside, gradients, asked = _look(run, batch, category, names)
     maps, slopes = channels_first(layer, inside), gradients.transpose(0, 3, 1, 2)
@@ -128,8 +139,11 @@ def guided_backpropagation(network, batch, category: Category, *, names: Sequenc
     category: Adebayo and others, 2018.
     """
     batch = _checked(network, batch)
-    graph = keras.Model(network.inputs, network.outputs)
-    _, gradients, asked = _look(lambda pixels: (pixels, _guided(graph, pixels)), batch, category, names)
+
+    def guided(name, operation, answer):
+        return _nothing_negative_back(answer) if _is_relu(operation) else answer
+
+    _, gradients, asked = _look(lambda pixels: (pixels, _answers(network, pixels, guided)), batch, category, names)
     return attribution.handed_out(gradients, asked, "guided backpropagation")
 
 
@@ -167,10 +181,15 @@ def randomized(network, layers: str | Sequence[str], seed: int):
     for a layer that does not exist or has no weights.
     """
     check_network(network)
-    twin = keras.models.clone_model(network)
+    # Keras draws the seeds of new layers from Python's generator; the learner's own sequence must not notice.
+    state = random.getstate()
+    try:
+        twin = keras.models.clone_model(network)
+    finally:
+        random.setstate(state)
     twin.set_weights(network.get_weights())
     known = named_layers(twin)
-    for layer in [layers] if isinstance(layers, str) else layers:
+    for layer in check_layers(layers):
         inside = [name for name in known if name == layer or name.startswith((f"{layer}.", f"{layer}/"))]
         held = [name for name in inside if known[name].weights and not hasattr(known[name], "layers")]
         if not held:
@@ -197,19 +216,25 @@ def _nothing_negative_back(answer):
     return tensorflow.identity(answer), lambda gradient: tensorflow.maximum(gradient, 0)
 
 
-def _guided(graph, pixels):
-    """The graph's answer to a batch, with `_nothing_negative_back` behind every ReLU; its layers run as they are."""
+def _run(network, inputs, seen: Callable, prefix: str = ""):
+    """The network's answer; what each operation answers goes through seen(name, operation, answer) first."""
 
-    def guided(operation):
-        if isinstance(operation, keras.Model) and getattr(operation, "inputs", None):
-            nested = keras.Model(operation.inputs, operation.outputs)
-            return lambda *inputs, **options: _guided(nested, inputs)
-        if not _is_relu(operation):
-            return operation
-        return lambda *inputs, **options: _nothing_negative_back(operation(*inputs, **options))
+    def watched(operation):
+        name = prefix + operation.name
+        nested = isinstance(operation, keras.Model) and getattr(operation, "inputs", None)
+
+        def run(*values, **options):
+            if nested:
+                return seen(name, operation, _run(operation, values, seen, f"{name}/"))
+            # A layer that was told to train when the graph was made must not do so here.
+            how = {"training": False} if getattr(operation, "_call_has_training_arg", False) else {}
+            return seen(name, operation, operation(*values, **(options | how)))
+
+        return run
 
     # This is what calling the graph does, too; it makes no new nodes, so that the layers stay as they were.
-    answer = keras.tree.flatten(graph._run_through_graph(pixels, operation_fn=guided))
+    graph = keras.Model(network.inputs, network.outputs)
+    answer = keras.tree.flatten(graph._run_through_graph(inputs, operation_fn=watched))
     return answer[0] if len(answer) == 1 else answer
 
 
@@ -227,7 +252,7 @@ def _look(run: Callable, batch, category: Category, names) -> tuple[object, np.n
     with tensorflow.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(batch)
         inside, answers = run(batch)
-        count = attribution.check_scores(tuple(answers.shape), len(batch))
+        count = attribution.check_scores(answers, len(batch))
         asked = attribution.wanted(category, len(batch), count, names)
         sums = [tensorflow.reduce_sum(tensorflow.gather(answers, one, axis=1, batch_dims=1)) for one in asked.rounds()]
     gradients = [tape.gradient(one, inside, unconnected_gradients="zero") for one in sums]
@@ -249,25 +274,25 @@ def _scores_of(network) -> Callable[[np.ndarray], np.ndarray]:
     return lambda batch: _answers(network, tensorflow.constant(batch)).numpy()
 
 
-def _answers(network, batch):
+def _answers(network, batch, seen: Callable | None = None):
+    """What the network answers, `seen` as of `_run`. Raises ValueError for a batch that it cannot take."""
     try:
-        return network(batch, training=False)
+        answer = _run(network, batch, seen) if seen else network(batch, training=False)
     except (ValueError, tensorflow.errors.OpError) as error:
         raise cannot_run(batch, error) from error
+    return keras.tree.flatten(answer)[0]  # one tensor, or a dictionary of one
 
 
 def _asked(network, batch, category: Category, names) -> tuple[np.ndarray, Wanted]:
     """The batch as an array (N, H, W, C), and what is asked for; one image tells how many categories there are."""
     pixels = _checked(network, batch).numpy()
-    count = attribution.check_scores(_scores_of(network)(pixels[:1]).shape, 1)
+    count = attribution.check_scores(_scores_of(network)(pixels[:1]), 1)
     return pixels, attribution.wanted(category, len(pixels), count, names)
 
 
 def _checked(network, batch):
     check_network(network)
+    ends = len(network.inputs), len(network.outputs)
+    if ends != (1, 1):
+        raise ValueError("expected a network of one input and one output, got {} and {}".format(*ends))
     return tensorflow.convert_to_tensor(check_batch(network, batch))
-
-
-def _last_layer(network) -> str:
-    """The name of the layer that answers the scores."""
-    return network.outputs[0]._keras_history.operation.name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from days.common.images import check_image
+
 HEAT = np.array(
     [
         *((0, 0, 4), (22, 11, 57), (66, 10, 104), (106, 23, 110), (147, 38, 103), (188, 55, 84)),
@@ -100,11 +102,13 @@ def overlay(
         by itself, an empty map looks as lively as a strong one.
     colors : (n, 3) from the lowest to the highest, RGB from 0 to 1 or 0 to 255.
 
-    Raises ValueError for other shapes, a map that is not finite, and a strength or a top out of range.
+    Raises ValueError for other shapes, a photo of whole numbers, a map that is not finite, and a strength or a top out
+    of range.
     """
-    photo, one = np.asarray(photo, np.float32), np.asarray(one, np.float32)
+    photo, one = np.asarray(photo), np.asarray(one, np.float32)
     if photo.ndim != 3 or photo.shape[2] != 3 or one.ndim != 2 or not one.size:
         raise ValueError(f"expected a photo (H, W, 3) and a map (h, w), got {photo.shape} and {one.shape}")
+    photo = check_image(photo).astype(np.float32)
     if not np.isfinite(one).all():
         raise ValueError("expected a finite map, got NaN or infinity")
     if not 0 <= strength <= 1 or (top is not None and not 0 < top < np.inf):

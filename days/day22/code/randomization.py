@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from days.day17.code.layers import check_layers, whole
 from days.day22.code.maps import strength
 
 CASCADE = ("conv10", "fire9", "fire8", "fire7", "fire6", "fire5", "fire4", "fire3", "fire2", "conv1")
@@ -30,7 +31,7 @@ def shuffled(values: np.ndarray, seed: int, name: str) -> np.ndarray:
     Their mean and spread stay, so that the network does not fall silent. values : laid out as in PyTorch, filters
     (out, in, kh, kw) and matrices (out, in), so that both frameworks get the same.
     """
-    generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    generator = np.random.default_rng([whole(seed, 0, "seed"), zlib.crc32(name.encode())])
     return generator.permutation(values.ravel()).reshape(values.shape)
 
 
@@ -46,13 +47,16 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's correlation of two arrays of one shape, from -1 to 1: that of their ranks; nan if one is constant.
+    """Spearman's correlation of two arrays of one shape, from -1 to 1: that of their ranks; nan if one is constant
+    or not finite.
 
     >>> round(rank_correlation(np.array([1, 2, 3]), np.array([10, 100, 1000])), 6)
     1.0
     """
     if np.shape(one) != np.shape(other):
         raise ValueError(f"expected two arrays of one shape, got {np.shape(one)} and {np.shape(other)}")
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return float("nan")
     first, second = (ranks(each) - (np.size(each) + 1) / 2 for each in (one, other))
     length = np.sqrt((first**2).sum() * (second**2).sum())
     return float((first * second).sum() / length) if length else float("nan")
@@ -94,9 +98,9 @@ def cascade(
 
     Returns {name: similarities (stages + 1)}, the untouched network first: so each list begins with 1 and 1.
     """
-    maps = {name: [] for name in methods}
+    maps, layers = {name: [] for name in methods}, check_layers(layers)
     for stage in range(len(layers) + 1):
-        spoiled = randomized(network, list(layers[:stage]), seed) if stage else network
+        spoiled = randomized(network, layers[:stage], seed) if stage else network
         for name, method in methods.items():
             one = method(spoiled)
             maps[name].append(strength(one) if one.ndim == 3 else one)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from days.common.images import check_image
+from days.day17.code.layers import whole
+
 Box = tuple[int, int, int, int]
 
 PARTS: dict[str, list[Box]] = {
@@ -23,14 +26,17 @@ def wiped(image: np.ndarray, boxes: list[Box], *, rim: int = 3) -> np.ndarray:
     """The image (H, W, 3) with boxes (top, bottom, left, right) filled row by row from the colors at their two sides.
 
     rim : how many columns beside a box are averaged. At the image's border the other side fills alone. Unlike a gray
-    square, such a patch brings no edges of its own. Raises ValueError for a box that does not lie in the image.
+    square, such a patch brings no edges of its own. Raises ValueError for a box that does not lie in the image, and for
+    what is no image or no list of boxes.
 
     >>> image = np.zeros((1, 4, 3)); image[:, 3] = 1.0
     >>> wiped(image, [(0, 1, 1, 3)], rim=1)[0, :, 0]
     array([0., 0., 1., 1.])
     """
-    found = image.copy()
+    found, rim = check_image(image).copy(), whole(rim, 1, "rim")
     height, width = image.shape[:2]
+    if not all(np.shape(box) == (4,) and np.asarray(box).dtype.kind in "iu" for box in boxes):
+        raise ValueError(f"expected boxes, each (top, bottom, left, right) in whole pixels, got {boxes!r}")
     for top, bottom, left, right in boxes:
         if not (0 <= top < bottom <= height and 0 <= left < right <= width and right - left < width):
             raise ValueError(f"expected a box inside {height} x {width} pixels, got {(top, bottom, left, right)}")

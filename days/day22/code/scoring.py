@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from days.common.datasets import Shapes
-from days.day22.code.attribution import whole
+from days.day17.code.layers import whole
 from days.day22.code.maps import enlarge, strength
 
 MEASURES = ("pointing game", "share inside", "insertion", "deletion")
@@ -89,8 +89,12 @@ def insertion_deletion(
 
     Source: Petsiuk, Das and Saenko, "RISE: randomized input sampling for explanation", 2018.
     """
-    if image.shape[:2] != one.shape:
-        raise ValueError(f"expected a map of the image's size {image.shape[:2]}, got {one.shape}")
+    one = np.asarray(one, np.float64)  # a mask's True and a uint8 have no negative to be sorted by
+    if image.shape[:2] != one.shape or not np.isfinite(one).all():
+        raise ValueError(
+            f"expected a finite map of the image's size {image.shape[:2]}, got {one.shape}, "
+            f"{np.count_nonzero(~np.isfinite(one))} of its values NaN or infinite"
+        )
     place = np.empty(one.size, int)
     place[np.argsort(-one, axis=None, kind="stable")] = np.arange(one.size)
     counts = np.round(np.linspace(0, one.size, whole(steps, 1, "steps") + 1))
@@ -100,12 +104,42 @@ def insertion_deletion(
     return Curves(values[: len(counts)], values[len(counts) :])
 
 
+# ---------------------------------------------------------------- two objects
+
+
+def side_by_side(shapes: Shapes) -> tuple[np.ndarray, np.ndarray]:
+    """The first half of the images, each with one of the second half on its right, where their labels differ.
+
+    Returns images (n, size, 2 * size, 3) and labels (n, 2), left and right.
+    """
+    half = len(shapes) // 2
+    differ = shapes.labels[:half] != shapes.labels[half : 2 * half]
+    pairs = [values[first : first + half][differ] for values in (shapes.images, shapes.labels) for first in (0, half)]
+    return np.concatenate(pairs[:2], axis=2), np.stack(pairs[2:], axis=1)
+
+
+def asked_half_wins(for_left: np.ndarray, for_right: np.ndarray) -> np.ndarray:
+    """How often the half that is asked for has the larger sum: 0, a half or 1 for each picture, (n,).
+
+    for_left, for_right : maps (n, H, W) of the same pictures, for the category on their left and on their right. A map
+    that does not care for the category scores 0.5 on the mean.
+
+    >>> float(asked_half_wins(np.array([[[1.0, 0.0]]]), np.array([[[1.0, 0.0]]]))[0])
+    0.5
+    """
+    wins = []
+    for maps, asked in ((for_left, 0), (for_right, 1)):
+        halves = [half.sum(axis=(1, 2)) for half in np.array_split(maps, 2, axis=2)]
+        wins.append(halves[asked] > halves[1 - asked])
+    return np.mean(wins, axis=0)
+
+
 # ---------------------------------------------------------------- controls
 
 
 def random_map(shape: tuple[int, ...], seed: int) -> np.ndarray:
     """Numbers from 0 to 1 that know nothing of any image, of any shape (..., H, W)."""
-    return np.random.default_rng(seed).random(shape, np.float32)
+    return np.random.default_rng(whole(seed, 0, "seed")).random(shape, np.float32)
 
 
 def centered_blob(size: tuple[int, int], width: float = 0.25) -> np.ndarray:

@@ -23,8 +23,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from days.common.models import cannot_run
-from days.day17.code.layers import check_maps
-from days.day17.code.torch_backend import check_batch, evaluation_mode, hooks, module_named
+from days.day17.code.layers import check_layers, check_maps
+from days.day17.code.torch_backend import check_batch, check_network, evaluation_mode, hooks, module_named, to_numpy
 from days.day22.code import attribution
 from days.day22.code.attribution import Wanted
 from days.day22.code.randomization import shuffled
@@ -110,7 +110,7 @@ def integrated_gradients(
     pixels, asked = _asked(network, batch, category, names)
     copies = attribution.for_each(pixels, asked)
     if isinstance(baseline, torch.Tensor):
-        baseline = _channels_last(_array(check_batch(network, baseline)))
+        baseline = _channels_last(to_numpy(check_batch(network, baseline)))
     baseline = attribution.check_baseline(baseline, copies.shape)
     functions, how = (_gradient(network), _scores_of(network)), {"baseline": baseline, "steps": steps}
     maps = attribution.integrated_gradients(*functions, copies, asked.numbers, **how)
@@ -156,7 +156,7 @@ def occlusion(
 
 def scores(network: nn.Module, batch: torch.Tensor) -> np.ndarray:
     """The scores before the softmax, (N, categories); the mode comes back."""
-    return _scores_of(network)(_channels_last(_array(check_batch(network, batch))))
+    return _scores_of(network)(_channels_last(to_numpy(check_batch(network, batch))))
 
 
 def randomized(network: nn.Module, layers: str | Sequence[str], seed: int) -> nn.Module:
@@ -165,15 +165,16 @@ def randomized(network: nn.Module, layers: str | Sequence[str], seed: int) -> nn
     A layer's name also stands for all layers inside it ("fire9"). The network itself stays as it is. Raises ValueError
     for a layer that does not exist or has no weights.
     """
+    check_network(network)
     twin = copy.deepcopy(network)
-    for layer in [layers] if isinstance(layers, str) else layers:
+    for layer in check_layers(layers):
         owners = [(name, module) for name, module in module_named(twin, layer).named_modules(prefix=layer)]
         held = [(name, kind, one) for name, module in owners for kind, one in module.named_parameters(recurse=False)]
         if not held:
             raise ValueError(f"layer {layer!r} has no weights to shuffle: choose a convolution or its block")
         with torch.no_grad():
             for name, kind, parameter in held:
-                values = shuffled(_array(parameter), seed, f"{name}.{kind}")
+                values = shuffled(to_numpy(parameter), seed, f"{name}.{kind}")
                 parameter.copy_(torch.from_numpy(values))
     return twin
 
@@ -200,6 +201,7 @@ _RELUS = {
 }
 
 
+@torch.inference_mode(False)
 def _look(
     network: nn.Module, batch, category: Category, names, layer: str | None = None
 ) -> tuple[np.ndarray, np.ndarray, Wanted]:
@@ -209,9 +211,9 @@ def _look(
     """
     batch = check_batch(network, batch).contiguous(memory_format=torch.channels_last)  # the fastest layout
     inside, answers = _live_from(network, batch, layer)
-    asked = attribution.wanted(category, len(batch), attribution.check_scores(tuple(answers.shape), len(batch)), names)
+    asked = attribution.wanted(category, len(batch), attribution.check_scores(answers, len(batch)), names)
     gradients = [_gradient_at(inside, answers, numbers) for numbers in asked.rounds()]
-    return _array(inside), np.concatenate(gradients), asked
+    return to_numpy(inside), np.concatenate(gradients), asked
 
 
 def _live_from(network: nn.Module, batch: torch.Tensor, layer: str | None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -256,10 +258,11 @@ def _gradient_at(inside: torch.Tensor, answers: torch.Tensor, numbers: np.ndarra
             score = answers[torch.arange(len(answers)), torch.from_numpy(numbers)].sum()
         # Asked for this one tensor, autograd computes no gradient of any weight.
         (found,) = torch.autograd.grad(score, [inside], retain_graph=True, allow_unused=True)
-    return _array(torch.zeros_like(inside) if found is None else found)
+    return to_numpy(torch.zeros_like(inside) if found is None else found)
 
 
 def _gradient(network: nn.Module) -> attribution.Gradient:
+    @torch.inference_mode(False)
     def gradient(batch, numbers):
         inside, answers = _live_from(network, _tensor(network, batch), None)
         return _channels_last(_gradient_at(inside, answers, numbers))
@@ -270,15 +273,15 @@ def _gradient(network: nn.Module) -> attribution.Gradient:
 def _scores_of(network: nn.Module) -> Callable[[np.ndarray], np.ndarray]:
     def scores(batch):
         with evaluation_mode(network), torch.no_grad():
-            return _array(_answers(network, _tensor(network, batch)))
+            return to_numpy(_answers(network, _tensor(network, batch)))
 
     return scores
 
 
 def _asked(network: nn.Module, batch, category: Category, names) -> tuple[np.ndarray, Wanted]:
     """The batch as an array (N, H, W, C), and what is asked for; one image tells how many categories there are."""
-    pixels = _channels_last(_array(check_batch(network, batch)))
-    count = attribution.check_scores(_scores_of(network)(pixels[:1]).shape, 1)
+    pixels = _channels_last(to_numpy(check_batch(network, batch)))
+    count = attribution.check_scores(_scores_of(network)(pixels[:1]), 1)
     return pixels, attribution.wanted(category, len(pixels), count, names)
 
 
@@ -291,8 +294,3 @@ def _tensor(network: nn.Module, batch: np.ndarray) -> torch.Tensor:
 
 def _channels_last(maps: np.ndarray) -> np.ndarray:
     return maps.transpose(0, 2, 3, 1)
-
-
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()

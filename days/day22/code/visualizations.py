@@ -47,13 +47,15 @@ FINE = ("saliency", "SmoothGrad", "integrated gradients", "guided backpropagatio
 """The methods whose maps have the photo's own resolution: drawn blurred by 2 pixels, or nothing could be seen."""
 STAGES = {"untouched": 0, "conv10": 1, "fire9": 2, "fire8": 3, "fire6": 5, "fire4": 7, "conv1": 10}
 """Stages of the cascade that are shown, by the layer shuffled last: how many layers are shuffled."""
-METHOD_COLORS = {
+CASCADED = {
     "saliency": (BLUE, "-"),
     "SmoothGrad": (BLUE, "--"),
     "integrated gradients": (BLUE, ":"),
     "guided backpropagation": (ALARM, "-"),
     "Grad-CAM": (ORANGE, "-"),
+    "occlusion": (INK, "--"),
 }
+"""The methods whose maps are watched while the network is shuffled, with the color and the style of their lines."""
 
 
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
@@ -70,15 +72,16 @@ def marked(photo: np.ndarray, one: np.ndarray, method: str = "", *, top: float |
 def draw_scores(table: dict[str, dict[str, tuple[float, float, float]]], count: int) -> Figure:
     """{method: {measure: (mean, low, high)}}, one line a method, one panel a measure."""
     measures, names = list(next(iter(table.values()))), list(table)
-    figure = new_figure(9.6, 0.34 * len(names) + 1.3)
-    figure.suptitle(f"means over {count} images, with the interval that holds them in 95 % of samples", fontsize=10)
+    figure = new_figure(9.6, 0.4 * len(names) + 1.3)
+    figure.suptitle(f"means over {count} images, with their 95 % bootstrap intervals", fontsize=10)
     places = np.arange(len(names))[::-1]
     for axes, measure in zip(figure.subplots(1, len(measures), sharey=True), measures, strict=True):
         for place, name in zip(places, names, strict=True):
             mean, low, high = table[name][measure]
             color = MUTED if name in CONTROLS else BLUE
             axes.plot([low, high], [place, place], color=color, linewidth=2)
-            axes.plot(mean, place, "s" if name in CONTROLS else "o", color=color, markersize=5)
+            axes.plot(mean, place, "s" if name in CONTROLS else "o", color=color, markersize=4)
+            axes.annotate(f"{mean:.2f}", (mean, place), (0, 4), textcoords="offset points", fontsize=7, ha="center")
         axes.set_title(f"{measure}\n({'less' if measure == 'deletion' else 'more'} is better)", fontsize=9)
         axes.set_yticks(places, names, fontsize=8)
         axes.tick_params(labelsize=8)
@@ -96,15 +99,15 @@ def draw_cascade(curves: dict[str, list], layers: Sequence[str]) -> Figure:
     panels = {"rank": "correlation of ranks", "structure": "structural similarity"}
     for axes, (field, title) in zip(figure.subplots(1, 2), panels.items(), strict=True):
         for name, found in curves.items():
-            color, style = METHOD_COLORS[name]
+            color, style = CASCADED[name]
             axes.plot(places, [getattr(one, field) for one in found], style, color=color, marker=".", label=name)
         axes.axhline(0, color=INK, linewidth=0.6)
         axes.set_xticks(places, ["none", *layers], rotation=45, ha="right", fontsize=8)
-        axes.set_title(f"{title} with the untouched network's map", fontsize=9)
+        axes.set_title(f"{title} with the untouched network's map, mean of 3 shufflings", fontsize=8)
         axes.set_xlabel("shuffled from the last layer down to", fontsize=8)
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8, frameon=False)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
     said = ", ".join(f"{name} {found[-1].rank:.2f}" for name, found in curves.items())
     return describe(figure, f"Curves that fall from 1 while layers are shuffled; ranks, all layers shuffled: {said}.")
 
@@ -138,7 +141,8 @@ def draw_occlusion(photo: np.ndarray, found: np.ndarray, falls: Sequence[float],
     bottom.plot(falls, color=BLUE, linewidth=1)
     bottom.set(xlim=(0, count), ylim=(-3, 9))
     bottom.axhline(0, color=INK, linewidth=0.6)
-    bottom.set_title("by how much the score falls, square by square", fontsize=8)
+    bottom.set_xlabel("squares so far, row by row from the top left", fontsize=8)
+    bottom.set_ylabel("score falls by", fontsize=8)
     bottom.tick_params(labelsize=7)
     bottom.spines[["top", "right"]].set_visible(False)
     return describe(figure, f"{title}: after {len(falls)} of {count} squares.")
@@ -185,11 +189,11 @@ class Lesson:
 
     @cached_property
     def cascade(self) -> dict[str, list]:
-        """The means of `randomization.cascade` over three seeds: the cat, all but the slow occlusion."""
-        methods = scoring.standard_methods(self.backend, LAYER, steps=32)
+        """The means of `randomization.cascade` over three seeds: Egyptian cat on chelsea."""
+        methods = scoring.standard_methods(self.backend, LAYER, steps=32, stride=32)
         chosen = {
             name: lambda network, method=methods[name]: method(network, self.batch("chelsea"), "Egyptian cat")
-            for name in METHOD_COLORS
+            for name in CASCADED
         }
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # 32 steps are complete to some percent, enough for ranks
@@ -197,7 +201,7 @@ class Lesson:
                 randomization.cascade(self.backend.randomized, self.model.network, chosen, seed=seed)
                 for seed in range(3)
             ]
-        return {name: mean_similarities([run[name] for run in runs]) for name in METHOD_COLORS}
+        return {name: mean_similarities([run[name] for run in runs]) for name in CASCADED}
 
     @cached_property
     def witness(self) -> Model:
@@ -237,10 +241,11 @@ def _figure_methods(lesson: Lesson) -> Figure:
         rows[category.replace(" ", "\n")] = np.stack([photo, *found])
     heads = ["photo", *(name.replace(" ", "\n") for name in lesson.methods)]
     alt = (
-        "Four photos, each beside six maps for the category that SqueezeNet names. On the cat four of them mark the "
-        "left eye, Grad-CAM the whiskers and the forehead; on the cup most mark the coffee or the rim."
+        "Four photos, each beside six maps for the category that SqueezeNet names. On the cat the strongest spot of "
+        "five lies in or below the left eye, Grad-CAM's on the whiskers; on the cup most mark the coffee or the rim."
     )
-    return draw_rows(rows, "six methods, one question each: what made it this category?\n", heads=heads, alt=alt)
+    title = "six methods, one question: what made it this category? Each map scaled by itself\n"
+    return draw_rows(rows, title, heads=heads, margin=0.3, alt=alt)
 
 
 def _figure_layers(lesson: Lesson) -> Figure:
@@ -251,11 +256,11 @@ def _figure_layers(lesson: Lesson) -> Figure:
             [marked(photo, lesson.grad_cam(name, category, layer)) for layer in LAYERS]
         )
     alt = (
-        "Grad-CAM of nine layers on three photos: faint dust in the first five layers, then spots, and from fire7 on "
-        "parts of the object: whiskers and forehead, the coffee, the wheels."
+        "Grad-CAM of nine layers on three photos: on the cat the eyes in the first three layers, then little, "
+        "then spots at the eye, the cheeks and the whiskers; on the cup only fire9 fills the coffee."
     )
     heads = [name.removesuffix("_activation") for name in LAYERS]
-    return draw_rows(rows, "Grad-CAM, layer by layer, each map scaled by itself", heads=heads, alt=alt)
+    return draw_rows(rows, "Grad-CAM, layer by layer, each map scaled by itself", heads=heads, margin=0.6, alt=alt)
 
 
 def _figure_categories(lesson: Lesson) -> Figure:
@@ -282,15 +287,16 @@ def _figure_shapes(lesson: Lesson) -> Figure:
     for label, name in enumerate(SHAPE_NAMES):
         index = int(np.flatnonzero(data.labels == label)[1])
         photo = data.images[index]
-        panels = [photo, np.where(data.masks[index][..., None], photo, 0.15)]
+        panels = [photo, np.where(data.masks[index][..., None], np.ones(3), 0.15)]
         panels += [overlay(photo, maps[index], 0.8) for maps in found.values()]
         rows[name] = np.stack(panels).repeat(3, axis=1).repeat(3, axis=2)
     alt = (
         "Six pictures of shapes with their masks, and the maps of six methods and two controls: four methods mark "
         "pieces of the outline, occlusion squares on the shape, Grad-CAM spots that often lie beside it."
     )
-    heads = ["image", "mask", *(name.replace(" ", "\n") for name in found)]
-    return draw_rows(rows, "six shapes, whose truth is known\n", heads=heads, alt=alt)
+    heads = ["image", "mask", *(name.replace("backpropagation", "backprop.").replace(" ", "\n") for name in found)]
+    title = "six shapes, whose truth is known; each map scaled by itself\n"
+    return draw_rows(rows, title, heads=heads, margin=0.4, alt=alt)
 
 
 def _figure_scores(lesson: Lesson) -> Figure:
@@ -304,17 +310,18 @@ def _figure_cascade_maps(lesson: Lesson) -> Figure:
         lesson.backend.randomized(lesson.model.network, list(randomization.CASCADE[:count]), 0) if count else None
         for count in STAGES.values()
     ]
-    for name in METHOD_COLORS:
+    methods = scoring.standard_methods(lesson.backend, LAYER, stride=32)
+    for name in CASCADED:
         maps = [
-            lesson.methods[name](network or lesson.model.network, lesson.batch("chelsea"), "Egyptian cat")
+            methods[name](network or lesson.model.network, lesson.batch("chelsea"), "Egyptian cat")
             for network in networks
         ]
         rows[name.replace(" ", "\n")] = np.stack([marked(photo, one, name) for one in maps])
     alt = (
-        "Five methods' maps of the cat while the network is shuffled from its last layer to its first. Guided "
+        "Six methods' maps of the cat while the network is shuffled from its last layer to its first. Guided "
         "backpropagation goes on drawing eyes and nose; the others turn to noise or wander off."
     )
-    title = "Egyptian cat: all layers down to the one named are shuffled; each map scaled by itself"
+    title = "Egyptian cat: all layers from the last to the one named are shuffled; each map scaled by itself"
     return draw_rows(rows, title, heads=list(STAGES), alt=alt)
 
 
@@ -330,7 +337,8 @@ def _figure_scales(lesson: Lesson) -> Figure:
         "Grad-CAM for Egyptian cat on seven photos, one of a cat. Scaled each by itself every photo has its bright "
         "spot; on one scale only the cat's stays bright."
     )
-    return draw_rows(rows, "where is the Egyptian cat? Grad-CAM at fire9", heads=list(photos), alt=alt)
+    title = f"where is the Egyptian cat? Grad-CAM at fire9; one scale: pale yellow is {top:.2f}"
+    return draw_rows(rows, title, heads=list(photos), margin=0.5, alt=alt)
 
 
 GUIDED = ("Egyptian cat", "espresso", "drilling platform", "goldfish")
@@ -345,7 +353,8 @@ def _figure_guided(lesson: Lesson) -> Figure:
         "The cat, asked for four categories. Guided backpropagation marks the same eyes and nose for all of them; "
         "saliency and Grad-CAM change with the category."
     )
-    return draw_rows(rows, "one photo, asked for four categories", heads=GUIDED, width=7.2, alt=alt)
+    title = "one photo, asked for four categories; each map scaled by itself"
+    return draw_rows(rows, title, heads=GUIDED, width=7.2, alt=alt)
 
 
 def _figure_rocket(lesson: Lesson) -> Figure:
