@@ -12,7 +12,8 @@ label (the shape), texture, position, size, angle, colors and noise are drawn fo
 - The object's color is the one of eight drawn that is farthest from both colors of the texture, so that it is seen.
 
 With one seed, count and size, two values of `background_correlation` give the same objects in the same places with
-the same noise: just the textures differ, and those that are tied at the lower value are tied at the higher one.
+the same noise: just the textures differ, and those that are tied at the lower value are tied at the higher one. The
+same holds for textures that are named, by `backgrounds`: what is inside an outline stays as it was, bit for bit.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ class Shapes:
         return Shapes(self.images[which], self.labels[which], self.masks[which], self.backgrounds[which])
 
 
-def make_shapes(count: int, *, seed: int, size: int = 32, background_correlation: float = 0.0) -> Shapes:
+def make_shapes(
+    count: int, *, seed: int, size: int = 32, background_correlation: float = 0.0, backgrounds: np.ndarray | None = None
+) -> Shapes:
     """Draw `count` images of one shape each; the module's head says what is independent of what.
 
     Parameters
@@ -66,6 +69,7 @@ def make_shapes(count: int, *, seed: int, size: int = 32, background_correlation
     size : side in pixels, at least 16.
     background_correlation : share of the images, from 0 (none) to 1 (all), whose texture goes with the label. The
         textures of the others are drawn blindly, and one in six of them goes with its label by chance.
+    backgrounds : (count,) numbers of `BACKGROUND_NAMES`, where each image's texture is to be named: no dial then.
 
     Raises ValueError for a number outside these bounds.
 
@@ -78,14 +82,27 @@ def make_shapes(count: int, *, seed: int, size: int = 32, background_correlation
         raise ValueError(f"expected background_correlation from 0 to 1, got {background_correlation}")
     generator = np.random.default_rng(seed)
     labels = generator.permutation(np.arange(count) % len(SHAPE_NAMES))
-    backgrounds = generator.integers(len(BACKGROUND_NAMES), size=count)
+    drawn = generator.integers(len(BACKGROUND_NAMES), size=count)
     tied = generator.permutation(count) < round(background_correlation * count)
-    backgrounds = np.where(tied, labels, backgrounds)
+    drawn = np.where(tied, labels, drawn)
+    backgrounds = drawn if backgrounds is None else _named(backgrounds, count, background_correlation)
     images, masks = np.empty((count, size, size, 3), np.float32), np.empty((count, size, size), bool)
     for start in range(0, count, CHUNK):
         part = slice(start, start + CHUNK)
         images[part], masks[part] = _draw(labels[part], backgrounds[part], size, generator)
     return Shapes(images, labels, masks, backgrounds)
+
+
+def _named(backgrounds, count: int, dial: float) -> np.ndarray:
+    backgrounds, kinds = np.array(backgrounds), len(BACKGROUND_NAMES)
+    if dial:
+        raise ValueError(f"expected backgrounds or a background_correlation, got both, the second as {dial}: drop one")
+    if backgrounds.shape != (count,) or backgrounds.dtype.kind not in "iu":
+        found = f"{backgrounds.dtype} of shape {backgrounds.shape}"
+        raise ValueError(f"expected backgrounds as {count} whole numbers, ({count},), got {found}")
+    if backgrounds.min() < 0 or backgrounds.max() >= kinds:
+        raise ValueError(f"expected backgrounds from 0 to {kinds - 1}, got {backgrounds.min()} to {backgrounds.max()}")
+    return backgrounds.astype(np.int64)
 
 
 def _whole(value, lowest: int, name: str) -> int:
