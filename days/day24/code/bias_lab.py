@@ -1,0 +1,285 @@
+"""Networks that may look at the background: trained on shapes, suspected by their maps, proved by a swap, mended.
+
+`backend` is one of Day 18's; `backends` is Day 18's and Day 22's of the same framework, (Day 18's, Day 22's).
+
+`python -m days.day24.code.bias_lab` trains the four suspects anew and stores them and, apart from them, their key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from days.common.datasets import BACKGROUND_NAMES, Shapes, make_shapes
+from days.common.paths import REPO_ROOT, write_bytes
+from days.day18.code.runs import HELD_OUT_SEED, LEARNING_RATE, TRAINING_COUNT, TRAINING_SEED
+from days.day18.code.training import Weights, initial_weights, weight_shapes
+from days.day22.code.scoring import Interval, mean_and_interval, shape_maps, share_inside, standard_methods
+
+DIALS = (0.0, 0.5, 0.9, 1.0)
+"""Shares of the training images whose background goes with the class; the other backgrounds are drawn blindly."""
+NAMES = ("A", "B", "C", "D")
+METHODS = ("integrated gradients", "saliency", "occlusion", "Grad-CAM")
+LAYER = "conv3_activation"
+SEED, STEPS, MENDING_STEPS = 24, 1500, 400
+SUSPECTS_FILE = REPO_ROOT / "days/day24/weights/suspects.safetensors"
+KEY_FILE = REPO_ROOT / "days/day24/weights/suspects_key.json"
+_WAY_OUT = "python -m days.day24.code.bias_lab makes it anew"
+
+
+# ---------------------------------------------------------------- images
+
+
+def swapped(count: int, *, seed: int, size: int = 32) -> Shapes:
+    """The objects that `make_shapes` draws from `seed`, each on the background that goes with another shape.
+
+    Each image's background is one of the five wrong ones, drawn from the same seed; what lies inside the outlines is
+    the same, bit for bit, on every background. Raises ValueError as `make_shapes` does.
+    """
+    labels = make_shapes(count, seed=seed, size=size).labels
+    shifts = np.random.default_rng(seed).integers(1, len(BACKGROUND_NAMES), size=len(labels))
+    return make_shapes(count, seed=seed, size=size, backgrounds=(labels + shifts) % len(BACKGROUND_NAMES))
+
+
+def on_three_backgrounds(count: int, *, seed: int) -> dict[str, Shapes]:
+    """The same objects on backgrounds that go with them, that are drawn blindly, and that go with other shapes."""
+    return {
+        "tied": make_shapes(count, seed=seed, background_correlation=1.0),
+        "blind": make_shapes(count, seed=seed),
+        "swapped": swapped(count, seed=seed),
+    }
+
+
+def on_others_backgrounds(shapes: Shapes, *, seed: int = 0) -> Shapes:
+    """Each object, cut out along its mask, on the background of another of these images: no other image is needed.
+
+    Where that other image has its own object, its background's mean color stands. Along the outline a little of the old
+    background stays: a pixel on the border is part object. The partners are drawn from `seed`.
+
+    Raises ValueError for fewer than two images and for a mask that leaves no background.
+    """
+    hidden = ~shapes.masks[..., None]
+    visible = hidden.sum(axis=(1, 2))
+    if len(shapes) < 2 or not visible.all():
+        raise ValueError(
+            f"expected at least two images, each with some background, got {len(shapes)} images, "
+            f"{np.count_nonzero(visible == 0)} of them all object: give more images, or other masks"
+        )
+    mean = (shapes.images * hidden).sum(axis=(1, 2)) / visible
+    alone = np.where(hidden, shapes.images, mean[:, None, None])
+    partners = _derangement(len(shapes), seed)
+    images = np.where(hidden, alone[partners], shapes.images).astype(np.float32)
+    return Shapes(images, shapes.labels, shapes.masks, shapes.backgrounds[partners])
+
+
+def _derangement(count: int, seed: int) -> np.ndarray:
+    """For each of `count` things another one, no two the same: each is followed by its neighbor in a random circle."""
+    order = np.random.default_rng(seed).permutation(count)
+    partners = np.empty(count, np.int64)
+    partners[order] = np.roll(order, 1)
+    return partners
+
+
+# ---------------------------------------------------------------- training and mending
+
+
+def trained_on(
+    backend, weights: Weights, data: Shapes, *, steps: int = MENDING_STEPS, seed: int = SEED, progress: bool = False
+) -> Weights:
+    """The weights that Day 18's training makes of `weights` with these images; the ones given stay as they are.
+
+    On images whose background says nothing it mends a network that looks there: on newly drawn ones, "balanced", or,
+    where there are none, on those of `on_others_backgrounds`, "masked".
+
+    Raises RuntimeError for a training that ended early.
+    """
+    network = backend.small_cnn(weights)
+    how = {"steps": steps, "learning_rate": LEARNING_RATE, "seed": seed, "progress": progress}
+    history = backend.train(network, data, **how)
+    if history.stopped:
+        raise RuntimeError(f"the training ended early: {history.stopped}")
+    return backend.weights_of(network)
+
+
+def train_suspects(
+    backend, *, steps: int = STEPS, images: int = TRAINING_COUNT, progress: bool = True
+) -> dict[float, Weights]:
+    """A network for each of `DIALS`, all from the same first weights and on the same objects in the same order."""
+    found = {}
+    for dial in DIALS:
+        data = make_shapes(images, seed=TRAINING_SEED, background_correlation=dial)
+        found[dial] = trained_on(backend, initial_weights(SEED), data, steps=steps, progress=progress)
+    return found
+
+
+# ---------------------------------------------------------------- scores
+
+
+def background_scores(backend, weights: Weights, three: dict[str, Shapes]) -> dict[str, float]:
+    """How a network fares on three backgrounds: {"tied", "blind", "swapped": share named rightly, "follows": ...}.
+
+    "follows" is the share of the swapped images that are named after their background. A network that does not look at
+    it does so only where it errs.
+
+    three : as `on_three_backgrounds` makes them.
+    """
+    named = {}
+    for kind in ("tied", "blind", "swapped"):
+        named[kind] = backend.scores(backend.small_cnn(weights), three[kind].images).argmax(axis=1)
+    found = {kind: float((answers == three[kind].labels).mean()) for kind, answers in named.items()}
+    return found | {"follows": float((named["swapped"] == three["swapped"].backgrounds).mean())}
+
+
+def relevance(
+    backends: Sequence, weights: Weights, shapes: Shapes, methods: Sequence[str] = METHODS
+) -> dict[str, np.ndarray]:
+    """Maps of what spoke for each image's true shape: {method: (N, H, W)}.
+
+    methods : names from Day 22's `standard_methods`; the knobs are those of Day 22's table. Grad-CAM looks at `LAYER`.
+    Raises ValueError for a name that is not among them.
+    """
+    training, attribution = backends
+    known = standard_methods(attribution, LAYER, size=8, stride=4)
+    unknown = [name for name in methods if name not in known]
+    if unknown:
+        raise ValueError(f"expected methods among {', '.join(known)}, got {', '.join(map(repr, unknown))}")
+    chosen = {name: known[name] for name in methods}
+    maps = shape_maps(chosen, training.small_cnn(weights), shapes, training.to_batch)
+    return {name: maps[name] for name in methods}
+
+
+def shares_inside(
+    backends: Sequence, weights: Weights, shapes: Shapes, methods: Sequence[str] = METHODS
+) -> dict[str, np.ndarray]:
+    """Which share of each map's relevance lies on the object: {method: (N,)}, from 0 to 1."""
+    return {
+        name: share_inside(maps, shapes.masks) for name, maps in relevance(backends, weights, shapes, methods).items()
+    }
+
+
+def accused(shares: np.ndarray, honest: np.ndarray) -> tuple[bool, Interval]:
+    """Whether maps alone accuse a network: less of its relevance lies on the objects than in one known to be honest.
+
+    shares, honest : `shares_inside` of the two by one method, for the same images, (N,). Returns whether the 95 %
+    interval of the mean difference lies below 0, and that mean with its interval. The interval knows of the images
+    drawn only: two honest networks from other first weights differ as well, and so may one accuse the other.
+
+    Raises ValueError for shares of other images, or none.
+    """
+    shares, honest = np.asarray(shares), np.asarray(honest)
+    if shares.shape != honest.shape:
+        raise ValueError(f"expected shares of the same images, got {shares.shape} and {honest.shape}")
+    difference = mean_and_interval(shares - honest)
+    return difference[2] < 0, difference
+
+
+def score_suspects(
+    backends: Sequence,
+    suspects: dict[str, Weights],
+    *,
+    count: int = 2000,
+    mapped: int = 200,
+    methods: Sequence[str] = METHODS,
+    seed: int = HELD_OUT_SEED,
+) -> dict[str, dict]:
+    """The bias lab's table: {name: {"tied", "blind", "swapped", "follows": share, "inside": {method: interval}}}.
+
+    The shares are of `count` images, see `background_scores`. The maps are of the first `mapped` of them on backgrounds
+    that go with the class, since those are what the owner of a biased data set has: mean share inside the mask, with
+    its 95 % interval. suspects : weights by any name. seed : of the images.
+    """
+    three = on_three_backgrounds(count, seed=seed)
+    table = {}
+    for name, weights in suspects.items():
+        inside = shares_inside(backends, weights, three["tied"][:mapped], methods)
+        table[name] = background_scores(backends[0], weights, three)
+        table[name]["inside"] = {method: mean_and_interval(values) for method, values in inside.items()}
+    return table
+
+
+def by_dial(table: dict[str, dict], key: dict[str, float]) -> dict[float, dict]:
+    """A table's rows by their dial, lowest first, once the key is opened."""
+    return {key[name]: table[name] for name in sorted(key, key=key.get)}
+
+
+# ---------------------------------------------------------------- files
+
+
+def save_suspects(suspects: dict[str, Weights], path: Path | str = SUSPECTS_FILE) -> Path:
+    """Store networks by name, {name: {layer: (weights, bias)}}, as one safetensors file, and return the path."""
+    from safetensors.numpy import save
+
+    tensors = {
+        f"{name}.{layer}.{part}": np.ascontiguousarray(one)
+        for name, weights in suspects.items()
+        for layer, pair in weights.items()
+        for part, one in zip(("weight", "bias"), pair, strict=True)
+    }
+    return write_bytes(path, save(tensors))
+
+
+def load_suspects(path: Path | str = SUSPECTS_FILE) -> dict[str, Weights]:
+    """The four networks {"A": weights, ... "D": weights}, as `small_cnn` and `shapes_model` of both frameworks want.
+
+    Raises FileNotFoundError or ValueError, with the command that makes the file, where it is missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    data = _stored(path)
+    try:
+        tensors = load(data)
+        suspects = {
+            name: {layer: tuple(tensors[f"{name}.{layer}.{part}"] for part in ("weight", "bias")) for layer in wanted}
+            for name in NAMES
+            if (wanted := weight_shapes())
+        }
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"{Path(path).name} holds no suspects ({error}): {_WAY_OUT}") from error
+    for name, weights in suspects.items():
+        for layer, shape in weight_shapes().items():
+            if (found := tuple(one.shape for one in weights[layer])) != (shape, shape[:1]):
+                raise ValueError(f"expected {layer} of {name} as {shape}, {shape[:1]}, got {found}: {_WAY_OUT}")
+    return suspects
+
+
+def load_key(path: Path | str = KEY_FILE) -> dict[str, float]:
+    """Which dial each suspect was trained at, {"A": dial, ...}; raises as `load_suspects` does."""
+    data = _stored(path)
+    try:
+        key = {name: float(dial) for name, dial in json.loads(data).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{Path(path).name} holds no key ({error}): {_WAY_OUT}") from error
+    if sorted(key) != list(NAMES) or sorted(key.values()) != list(DIALS):
+        raise ValueError(f"expected a dial of {DIALS} for each of {NAMES}, got {key} in {Path(path).name}: {_WAY_OUT}")
+    return key
+
+
+def _stored(path: Path | str) -> bytes:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no file {path}: {_WAY_OUT}")
+    return Path(path).read_bytes()
+
+
+def main(folder: Path = SUSPECTS_FILE.parent, **how) -> list[Path]:
+    """Train the suspects with PyTorch, store them under names drawn by seed, and their key in a file of its own.
+
+    how : `steps` and `images` of `train_suspects`.
+    """
+    from days.day18.code import torch_backend as backend
+
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = train_suspects(backend, **how)
+    dials = np.random.default_rng(SEED).permutation(DIALS)
+    key = dict(zip(NAMES, dials.tolist(), strict=True))
+    return [
+        save_suspects({name: trained[dial] for name, dial in key.items()}, folder / SUSPECTS_FILE.name),
+        write_bytes(folder / KEY_FILE.name, (json.dumps(key, indent=1) + "\n").encode()),
+    ]
+
+
+if __name__ == "__main__":
+    main()
