@@ -1,0 +1,348 @@
+"""Day 24, the bias lab: a swap changes the background alone, scores tell the truth, and what is mended stays mended."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from days.common.datasets import BACKGROUND_NAMES, Shapes, make_shapes
+from days.day18.code import storage
+from days.day18.code import torch_backend as training
+from days.day18.code.training import initial_weights
+from days.day22.code import torch_backend as attribution
+from days.day24.code import bias_lab
+
+TORCH = training, attribution
+QUICK = ("integrated gradients", "saliency")
+
+
+@pytest.fixture(params=["torch", "keras"])
+def backends(request):
+    """Day 18's and Day 22's backend, of one framework after the other."""
+    if request.param == "keras":
+        pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    return tuple(importlib.import_module(f"days.{day}.code.{request.param}_backend") for day in ("day18", "day22"))
+
+
+@pytest.fixture(scope="module")
+def suspects():
+    return bias_lab.load_suspects()
+
+
+@pytest.fixture(scope="module")
+def key():
+    return bias_lab.load_key()
+
+
+@pytest.fixture(scope="module")
+def rows(suspects, key):
+    """The table's rows by dial, of images that no number in the lesson comes from."""
+    table = bias_lab.score_suspects(TORCH, suspects, count=1000, mapped=100, methods=QUICK, seed=77)
+    return bias_lab.by_dial(table, key)
+
+
+@pytest.fixture(scope="module")
+def cheat(suspects, key):
+    return next(suspects[name] for name, dial in key.items() if dial == 1)
+
+
+def inner(masks: np.ndarray) -> np.ndarray:
+    """What is object with all four neighbors."""
+    found = masks.copy()
+    for axis in (1, 2):
+        for shift in (1, -1):
+            found &= np.roll(masks, shift, axis)
+    return found
+
+
+# ------------------------------------------------------------ images
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_a_swap_changes_the_background_and_nothing_else(seed):
+    three = bias_lab.on_three_backgrounds(300, seed=seed)
+    tied, wrong = three["tied"], three["swapped"]
+    for data in three.values():
+        np.testing.assert_array_equal(data.labels, tied.labels)
+        np.testing.assert_array_equal(data.masks, tied.masks)
+        np.testing.assert_array_equal(data.images[inner(tied.masks)], tied.images[inner(tied.masks)])
+    assert (tied.backgrounds == tied.labels).all()
+    changed = np.abs(wrong.images - tied.images).mean(axis=3)
+    assert ((changed * ~tied.masks).sum(axis=(1, 2)) / (~tied.masks).sum(axis=(1, 2)) > 0.005).all()
+
+
+def test_swapped_backgrounds_are_never_the_classs_own_and_otherwise_equally_frequent():
+    data = bias_lab.swapped(3000, seed=1)
+    shifts = np.bincount((data.backgrounds - data.labels) % len(BACKGROUND_NAMES), minlength=6)
+    assert shifts[0] == 0
+    assert ((shifts[1:] > 500) & (shifts[1:] < 700)).all()
+    again = bias_lab.swapped(3000, seed=1)
+    np.testing.assert_array_equal(data.images, again.images)
+
+
+@pytest.mark.parametrize("dial", [0.0, 0.5, 1.0])
+def test_named_backgrounds_give_the_images_that_the_dial_gives(dial):
+    by_the_dial = make_shapes(300, seed=4, background_correlation=dial)
+    named = make_shapes(300, seed=4, backgrounds=by_the_dial.backgrounds)
+    for field in dataclasses.fields(Shapes):
+        np.testing.assert_array_equal(getattr(named, field.name), getattr(by_the_dial, field.name))
+        assert getattr(named, field.name).dtype == getattr(by_the_dial, field.name).dtype
+
+
+def test_named_backgrounds_are_copied():
+    wanted = np.zeros(4, np.int64)
+    data = make_shapes(4, seed=0, backgrounds=wanted)
+    wanted[:] = 5
+    assert (data.backgrounds == 0).all()
+
+
+def test_objects_on_others_backgrounds_keep_their_pixels_and_lose_the_tie():
+    tied = make_shapes(600, seed=2, background_correlation=1.0)
+    moved = bias_lab.on_others_backgrounds(tied)
+    np.testing.assert_array_equal(moved.images[tied.masks], tied.images[tied.masks])
+    np.testing.assert_array_equal(moved.labels, tied.labels)
+    assert (moved.backgrounds == moved.labels).mean() == pytest.approx(1 / 6, abs=0.05)
+    assert sorted(moved.backgrounds) == sorted(tied.backgrounds)
+    assert moved.images.dtype == np.float32
+
+
+def test_others_backgrounds_come_without_the_others_objects():
+    """Two images that partner each other: outside both masks the other's pixels, on its object its mean color."""
+    images = np.zeros((2, 4, 4, 3), np.float32)
+    images[0], images[1] = 0.25, 0.75
+    masks = np.zeros((2, 4, 4), bool)
+    masks[0, 0, 0] = masks[1, 3, 3] = True
+    images[masks] = 1
+    moved = bias_lab.on_others_backgrounds(Shapes(images, np.array([0, 1]), masks, np.array([0, 1])))
+    assert moved.images[0, 0, 0, 0] == 1
+    assert np.delete(moved.images[0, ..., 0].ravel(), 0) == pytest.approx(0.75)
+    assert np.delete(moved.images[1, ..., 0].ravel(), 15) == pytest.approx(0.25)
+    assert moved.backgrounds.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("count", [2, 3, 50])
+def test_nobody_is_his_own_partner(count):
+    partners = bias_lab._derangement(count, 3)
+    assert sorted(partners) == list(range(count))
+    assert (partners != np.arange(count)).all()
+
+
+# ------------------------------------------------------------ scores
+
+
+class Scripted:
+    """A backend whose network says what a function of the images says."""
+
+    def __init__(self, answers):
+        self.answers = answers
+
+    def small_cnn(self, weights):
+        return None
+
+    def scores(self, network, images):
+        return np.eye(6)[self.answers(images)]
+
+
+def test_background_scores_of_networks_whose_eyes_are_known():
+    three = bias_lab.on_three_backgrounds(120, seed=3)
+    known = {data.images.tobytes(): data for data in three.values()}
+    honest = Scripted(lambda images: known[images.tobytes()].labels)
+    cheating = Scripted(lambda images: known[images.tobytes()].backgrounds)
+    blind = (three["blind"].backgrounds == three["blind"].labels).mean()
+    assert bias_lab.background_scores(honest, {}, three) == {"tied": 1, "blind": 1, "swapped": 1, "follows": 0}
+    assert bias_lab.background_scores(cheating, {}, three) == {"tied": 1, "blind": blind, "swapped": 0, "follows": 1}
+
+
+def test_shares_inside_of_maps_made_by_hand(monkeypatch):
+    data = make_shapes(6, seed=0)
+    made = {"on it": data.masks, "beside it": ~data.masks, "flat": np.ones(data.masks.shape)}
+    known = {name: lambda network, batch, category, maps=maps: maps for name, maps in made.items()}
+    monkeypatch.setattr(bias_lab, "standard_methods", lambda *arguments, **how: known)
+    found = bias_lab.shares_inside(TORCH, initial_weights(0), data, tuple(made))
+    assert list(found) == list(made)
+    np.testing.assert_array_equal(found["on it"], 1)
+    np.testing.assert_array_equal(found["beside it"], 0)
+    np.testing.assert_allclose(found["flat"], data.masks.mean(axis=(1, 2)))
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(0.1, True), (0.0, False), (-0.1, False)])
+def test_accused_is_who_looks_at_the_object_less_than_an_honest_one(lost, verdict):
+    generator = np.random.default_rng(0)
+    honest = generator.uniform(0.3, 0.6, 200)
+    guilty, (mean, low, high) = bias_lab.accused(honest - lost + generator.normal(0, 0.05, 200), honest)
+    assert guilty is verdict
+    assert low < -lost < high
+    assert low < mean < high
+
+
+# ------------------------------------------------------------ the stored suspects
+
+
+def test_the_suspects_file_does_not_tell_the_dials(suspects, key):
+    assert list(suspects) == list(bias_lab.NAMES)
+    assert list(key.values()) != sorted(key.values())
+    with safe_open(bias_lab.SUSPECTS_FILE, "numpy") as file:
+        assert file.metadata() is None
+        assert {name.split(".", 1)[0] for name in file.keys()} == set(bias_lab.NAMES)  # noqa: SIM118
+    assert bias_lab.SUSPECTS_FILE.stat().st_size + bias_lab.KEY_FILE.stat().st_size < 500_000
+
+
+def test_the_swap_convicts_the_two_with_the_highest_dials(rows):
+    honest, half, strong, full = rows.values()
+    assert list(rows) == list(bias_lab.DIALS)
+    assert all(row["tied"] > 0.93 for row in rows.values())
+    for row in (honest, half):
+        assert row["swapped"] > 0.93
+        assert row["follows"] < 0.04
+    assert half["swapped"] - 0.03 > strong["swapped"] > full["swapped"] + 0.08
+    assert half["follows"] < strong["follows"] < full["follows"]
+    assert full["swapped"] < 0.8
+
+
+@pytest.mark.parametrize("method", QUICK)
+def test_maps_tell_the_two_cheats_from_the_others_but_not_a_half_from_none(rows, method):
+    honest, half, strong, full = (row["inside"][method] for row in rows.values())
+    assert full[2] < strong[0] < strong[2] < min(honest[1], half[1])
+    assert abs(honest[0] - half[0]) < 0.03
+
+
+def test_maps_alone_accuse_the_cheats_against_day_18s_honest_network(suspects, key):
+    data = make_shapes(100, seed=78, background_correlation=1.0)
+    method = bias_lab.METHODS[0]
+    honest = bias_lab.shares_inside(TORCH, storage.load_weights(), data, [method])[method]
+    for name, weights in suspects.items():
+        shares = bias_lab.shares_inside(TORCH, weights, data, [method])[method]
+        assert bias_lab.accused(shares, honest)[0] == (key[name] >= 0.9), name
+
+
+@pytest.mark.parametrize("way", ["balanced", "masked", "more of the same"])
+def test_mending_moves_the_maps_onto_the_object(cheat, way):
+    tied = make_shapes(2000, seed=79, background_correlation=1.0)
+    data = {
+        "balanced": lambda: make_shapes(2000, seed=79),
+        "masked": lambda: bias_lab.on_others_backgrounds(tied),
+        "more of the same": lambda: tied,
+    }[way]()
+    networks = {"before": cheat, "after": bias_lab.trained_on(training, cheat, data, steps=300)}
+    table = bias_lab.score_suspects(TORCH, networks, count=500, mapped=100, methods=["saliency"], seed=80)
+    before, after = table.values()
+    mended = way != "more of the same"
+    assert (after["swapped"] > 0.9) == mended
+    assert (after["inside"]["saliency"][1] > before["inside"]["saliency"][2]) == mended
+
+
+def test_weights_load_into_both_frameworks_and_maps_agree(suspects):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    keras = tuple(importlib.import_module(f"days.{day}.code.keras_backend") for day in ("day18", "day22"))
+    data = make_shapes(8, seed=81, background_correlation=1.0)
+    for weights in suspects.values():
+        logits = [backend[0].scores(backend[0].small_cnn(weights), data.images) for backend in (TORCH, keras)]
+        np.testing.assert_allclose(logits[0], logits[1], atol=1e-4)
+        one, other = (bias_lab.relevance(backend, weights, data) for backend in (TORCH, keras))
+        for name in bias_lab.METHODS:
+            assert np.abs(one[name] - other[name]).max() < 2e-3 * np.abs(one[name]).max(), name
+
+
+# ------------------------------------------------------------ training and files
+
+
+def test_a_short_training_repeats_and_leaves_the_given_weights_alone(backends):
+    given, data = initial_weights(0), make_shapes(128, seed=0)
+    one, other = (bias_lab.trained_on(backends[0], given, data, steps=3) for _ in range(2))
+    for layer, pair in initial_weights(0).items():
+        np.testing.assert_array_equal(given[layer][0], pair[0])
+        np.testing.assert_array_equal(one[layer][0], other[layer][0])
+        assert not np.array_equal(one[layer][0], pair[0])
+    if backends[0] is not training:
+        torchs = bias_lab.trained_on(training, given, data, steps=3)
+        assert max(np.abs(torchs[layer][0] - one[layer][0]).max() for layer in one) < 1e-4
+
+
+def test_a_training_that_breaks_off_says_so():
+    broken = {layer: (values * np.float32(1e30), bias) for layer, (values, bias) in initial_weights(0).items()}
+    with pytest.raises(RuntimeError, match="ended early: the loss was nan in step 0"):
+        bias_lab.trained_on(training, broken, make_shapes(64, seed=0), steps=2)
+
+
+def test_the_command_writes_the_same_files_again(tmp_path):
+    first, again = (bias_lab.main(tmp_path / name, steps=2, images=64, progress=False) for name in ("one", "other"))
+    assert [path.name for path in first] == [bias_lab.SUSPECTS_FILE.name, bias_lab.KEY_FILE.name]
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
+    suspects, key = bias_lab.load_suspects(first[0]), bias_lab.load_key(first[1])
+    assert key == bias_lab.load_key()
+    by_name = {name: weights["conv1"][0].tobytes() for name, weights in suspects.items()}
+    trained = bias_lab.train_suspects(training, steps=2, images=64, progress=False)
+    assert by_name == {name: trained[dial]["conv1"][0].tobytes() for name, dial in key.items()}
+
+
+# ------------------------------------------------------------ bad input
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"backgrounds": np.zeros(3, int)}, r"4 whole numbers, \(4,\), got int64 of shape \(3,\)"),
+        ({"backgrounds": np.zeros(4)}, "whole numbers, .*got float64"),
+        ({"backgrounds": [0, 1, 2, 6]}, "from 0 to 5, got 0 to 6"),
+        ({"backgrounds": [0, -1, 2, 3]}, "from 0 to 5, got -1 to 3"),
+        ({"backgrounds": [0, 1, 2, 3], "background_correlation": 0.5}, "got both, the second as 0.5"),
+    ],
+)
+def test_backgrounds_that_cannot_be(how, words):
+    with pytest.raises(ValueError, match=words):
+        make_shapes(4, seed=0, **how)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: bias_lab.swapped(0, seed=0), "count of at least 1, got 0"),
+        (lambda: bias_lab.on_three_backgrounds(5, seed=-1), "seed of at least 0, got -1"),
+        (lambda: bias_lab.on_others_backgrounds(make_shapes(1, seed=0)), "at least two images.*got 1 images"),
+        (
+            lambda: bias_lab.on_others_backgrounds(
+                dataclasses.replace(make_shapes(2, seed=0), masks=np.ones((2, 32, 32), bool))
+            ),
+            "2 of them all object",
+        ),
+        (
+            lambda: bias_lab.relevance(TORCH, initial_weights(0), make_shapes(2, seed=0), ["Grad-cam"]),
+            "methods among saliency, .*got 'Grad-cam'",
+        ),
+        (lambda: bias_lab.accused(np.ones(3), np.ones(2)), r"same images, got \(3,\) and \(2,\)"),
+        (lambda: bias_lab.accused([], []), "at least one"),
+    ],
+)
+def test_bad_input_gets_one_clear_error(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+@pytest.mark.parametrize("load", [bias_lab.load_suspects, bias_lab.load_key])
+def test_missing_and_damaged_files_say_how_to_make_them(load, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file .*bias_lab makes it anew"):
+        load(tmp_path / "none")
+    (tmp_path / "damaged").write_bytes(b"no file of this kind")
+    with pytest.raises(ValueError, match=r"damaged holds no .*bias_lab makes it anew"):
+        load(tmp_path / "damaged")
+
+
+def test_files_of_another_content_are_refused(tmp_path, suspects):
+    few = {name: suspects[name] for name in "ABC"}
+    with pytest.raises(ValueError, match=r"holds no suspects \('D.conv1.weight'\)"):
+        bias_lab.load_suspects(bias_lab.save_suspects(few, tmp_path / "few"))
+    cut = {**suspects["D"], "scores": (np.zeros((5, 64), np.float32), np.zeros(5, np.float32))}
+    with pytest.raises(ValueError, match=r"scores of D as \(6, 64\), \(6,\), got \(\(5, 64\), \(5,\)\)"):
+        bias_lab.load_suspects(bias_lab.save_suspects({**few, "D": cut}, tmp_path / "cut"))
+
+
+@pytest.mark.parametrize("content", [{"A": 0, "B": 0.5, "C": 0.9}, {"A": 0, "B": 0.5, "C": 0.9, "D": 0.9}, [1], 3])
+def test_keys_of_another_content_are_refused(tmp_path, content):
+    (tmp_path / "key").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"bias_lab makes it anew"):
+        bias_lab.load_key(tmp_path / "key")
