@@ -13,7 +13,8 @@ label (the shape), texture, position, size, angle, colors and noise are drawn fo
 
 With one seed, count and size, two values of `background_correlation` give the same objects in the same places with
 the same noise: just the textures differ, and those that are tied at the lower value are tied at the higher one. The
-same holds for textures that are named, by `backgrounds`: what is inside an outline stays as it was, bit for bit.
+same holds for textures that are named, by `backgrounds`. What lies inside an outline by half a pixel or more stays as
+it was, bit for bit; the pixels on the outline itself are part object, part background.
 """
 
 from __future__ import annotations
