@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 from days.day18.code.training import Weights
 from days.day22.code.scoring import share_inside
 from days.day23.code import detectors, network, patients
+from days.day23.code.detectors import FEW
 from days.day23.code.network import HABITS, LAYERS, Habits
 from days.day23.code.patients import KINDS, Key, Patient
 
@@ -52,8 +53,8 @@ def examine(patient: Patient, images: np.ndarray, *, run: Callable = network.run
     run : `network.run`, or the `run` of one of this day's backends.
     """
     images = network.check_images(images)
-    if len(images) < 20:
-        raise ValueError(f"expected at least 20 images, got {len(images)}: of few, nothing is rare")
+    if len(images) < FEW:
+        raise ValueError(f"expected at least {FEW} images, got {len(images)}: of few, nothing is rare")
     found = examine_run(patient, run=run)
     treated = patient.weights
     for layer in LAYERS:
@@ -71,13 +72,15 @@ def examine_layer(
 ) -> list[Finding]:
     """What is wrong with a layer's filters: dead, tuned to one image, redundant, noise; one kind for each channel.
 
-    filters : (out, in, kh, kw). biases : (out,). activations : (N, out, h, w) after the ReLU. largest : (out,) the most
-    each channel can answer, from `detectors.bounds`.
+    filters : (out, in, kh, kw). biases : (out,). activations : (N, out, h, w) after the ReLU; of fewer than 20 images
+    none is called one that a filter is tuned to. largest : (out,) the most each channel can answer, from
+    `detectors.bounds`.
     """
     found, seen = _dead(layer, filters, activations, largest), set()
     seen |= {one.channels[0] for one in found}
-    for channel, image in detectors.tuned_to_one_image(activations).items():
-        share = float(detectors.peak_shares(activations)[channel])
+    shares = detectors.peak_shares(activations)
+    for channel, image in detectors.tuned_to_one_image(activations).items() if len(activations) >= FEW else ():
+        share = float(shares[channel])
         words = f"{layer} {channel}: {share:.0%} of all it answers goes to image {image}"
         found.append(Finding(layer, (channel,), "tuned to one image", share, "data", words))
         seen.add(channel)
@@ -191,16 +194,21 @@ def _chart(patient: Patient, habits: Habits, run: Callable) -> np.ndarray:
 
 
 class Grade(NamedTuple):
-    """A diagnosis held against the key.
+    """A diagnosis held against the key: how many findings are right, what was missed and what is no fault, in words."""
 
-    precision : share of the findings that are right, 1.0 where there are none. recall : share of the faults found.
-    missed : faults, and false_alarms : findings, as plain words.
-    """
+    right: int
+    missed: tuple[str, ...] = ()
+    false_alarms: tuple[str, ...] = ()
 
-    precision: float
-    recall: float
-    missed: tuple[str, ...]
-    false_alarms: tuple[str, ...]
+    @property
+    def precision(self) -> float:
+        """Share of the findings that are right, 1.0 where there are none."""
+        return self.right / (self.right + len(self.false_alarms)) if self.right or self.false_alarms else 1.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the faults that were found, 1.0 where there are none."""
+        return self.right / (self.right + len(self.missed)) if self.right or self.missed else 1.0
 
 
 def grade(findings: Sequence[Finding], key: Key) -> dict[str, Grade]:
@@ -213,25 +221,26 @@ def grade(findings: Sequence[Finding], key: Key) -> dict[str, Grade]:
         said = {_place(one): one.words for one in findings if one.kind == kind}
         true = {_place(one): _words(one) for one in key.faults if one.kind == kind}
         if said or true:
-            right = len(said.keys() & true)
             missed = tuple(words for place, words in true.items() if place not in said)
             alarms = tuple(words for place, words in said.items() if place not in true)
-            precision, recall = (right / len(part) if part else 1.0 for part in (said, true))
-            grades[kind] = Grade(precision, recall, missed, alarms)
+            grades[kind] = Grade(len(said.keys() & true), missed, alarms)
     return grades
 
 
-def tally(pairs: Sequence[tuple[Sequence[Finding], Key]]) -> dict[str, tuple[int, int, int]]:
-    """Over many patients, {kind: (right, false alarms, missed)}: precision and recall follow."""
-    counts = {}
+def tally(pairs: Iterable[tuple[Sequence[Finding], Key]]) -> dict[str, Grade]:
+    """The grades of many patients, (findings, key) each, added up: {kind: Grade}, and "all" for all kinds together."""
+    total = {}
     for findings, key in pairs:
-        for kind in {*(one.kind for one in findings), *(one.kind for one in key.faults)}:
-            said = {_place(one) for one in findings if one.kind == kind}
-            true = {_place(one) for one in key.faults if one.kind == kind}
-            now = counts.get(kind, (0, 0, 0))
-            more = (len(said & true), len(said - true), len(true - said))
-            counts[kind] = tuple(a + b for a, b in zip(now, more, strict=True))
-    return counts
+        for kind, one in grade(findings, key).items():
+            for name in (kind, "all"):
+                total[name] = Grade(*(a + b for a, b in zip(total.get(name, Grade(0)), one, strict=True)))
+    return total
+
+
+def new_findings(findings: Sequence[Finding], before: Sequence[Finding]) -> list[Finding]:
+    """What was not found before, by kind, layer and channels: for a network that is not spotless when it is well."""
+    known = {(one.kind, _place(one)) for one in before}
+    return [one for one in findings if (one.kind, _place(one)) not in known]
 
 
 def _place(one) -> tuple:

@@ -74,9 +74,9 @@ def run(
     statistics : what batch norm has stored; needed only if `habits` put it in training mode.
 
     Numbers that overflow become infinite or NaN, as in the frameworks, without a warning.
-    Raises ValueError for images of another form.
+    Raises ValueError for images of another form, and for training mode without statistics.
     """
-    maps = PREPROCESSINGS[habits.preprocessing](check_images(images)).transpose(0, 3, 1, 2)
+    maps = pixels_for(habits, images, statistics).transpose(0, 3, 1, 2)
     before = {}
     with np.errstate(all="ignore"):
         for name in LAYERS:
@@ -121,6 +121,13 @@ def pool(maps: np.ndarray) -> np.ndarray:
     count, channels, height, width = maps.shape
     cut = maps[:, :, : height // 2 * 2, : width // 2 * 2]
     return cut.reshape(count, channels, height // 2, 2, width // 2, 2).max(axis=(3, 5))
+
+
+def pixels_for(habits: Habits, images: np.ndarray, statistics: Statistics | None) -> np.ndarray:
+    """What goes into the network in place of images (N, H, W, 3): the same shape. Raises ValueError as `run` does."""
+    if habits.batch_norm_training and not statistics:
+        raise ValueError("expected statistics for batch norm in training mode, got none: patient.statistics has them")
+    return PREPROCESSINGS[habits.preprocessing](check_images(images))
 
 
 def check_images(images) -> np.ndarray:
