@@ -169,9 +169,14 @@ def observe(patient: Patient, *, run: Callable = network.run) -> np.ndarray:
 
 def explain(patient: Patient, observed: np.ndarray, *, run: Callable = network.run) -> tuple[Habits, float]:
     """The known way of running that comes nearest to what was observed, and how much of a drift remains beside it."""
-    remains = {habits: detectors.paired_drift(observed, _chart(patient, habits, run)) for habits in HABITS}
+    remains = explanations(patient, observed, run=run)
     best = min(remains, key=remains.get)
     return best, remains[best]
+
+
+def explanations(patient: Patient, observed: np.ndarray, *, run: Callable = network.run) -> dict[Habits, float]:
+    """For every known way of running a patient, how far its answers to the chart lie from those observed."""
+    return {habits: detectors.paired_drift(observed, _chart(patient, habits, run)) for habits in HABITS}
 
 
 def company(patient: Patient, images: np.ndarray, *, run: Callable = network.run) -> float:
@@ -313,13 +318,14 @@ class WrongOnes(NamedTuple):
 
 
 def wrong_predictions(
-    scores: np.ndarray, labels: np.ndarray, maps: np.ndarray, masks: np.ndarray, *, half: float = 0.5, part: float = 0.3
+    scores: np.ndarray, labels: np.ndarray, maps: np.ndarray, masks: np.ndarray, *, part: float = 0.3
 ) -> WrongOnes:
     """Sort the images that are named wrongly by their relevance maps.
 
-    "background": less than `half` of the relevance lies on the object. "wrong part": it lies on the object, but is
-    spread over less than `part` of it. "right place": the rest, where the fault is not in where it looked. The area
-    that relevance r is spread over is (sum r)**2 / sum r**2, the number of pixels if all have the same.
+    "background": no more of the relevance lies on the object than would by chance, which is the object's share of the
+    image. "wrong part": it lies on the object, but is spread over less than `part` of it. "right place": the rest,
+    where the fault is not in where it looked. The area that relevance r is spread over is (sum r)**2 / sum r**2, the
+    number of pixels if all have the same. Sort right predictions, too, before you blame a place.
 
     Parameters
     ----------
@@ -334,7 +340,7 @@ def wrong_predictions(
         )
     inside = np.maximum(maps, 0).astype(np.float64) * masks
     spread = inside.sum(axis=(1, 2)) ** 2 / np.maximum((inside**2).sum(axis=(1, 2)), 1e-300)
-    away = share_inside(maps, masks) < half
+    away = share_inside(maps, masks) <= masks.mean(axis=(1, 2))
     narrow = ~away & (spread < part * masks.sum(axis=(1, 2)))
     wrong = scores.argmax(axis=1) != labels
     return WrongOnes(*(np.flatnonzero(wrong & group) for group in (away, narrow, ~away & ~narrow)))
