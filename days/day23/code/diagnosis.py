@@ -274,6 +274,8 @@ def ablate(weights: Weights, findings: Sequence[Finding], kinds: Sequence[str] =
     A copy's outgoing weights are folded into its twin's, times the copy's scale: relu(s x) = s relu(x) for s > 0. A
     twin of the other sign stays: from relu(x) nobody can tell relu(-x), as where one answers the other is silent.
     """
+    if not set(kinds) <= set(patients.FILTER_KINDS):
+        raise ValueError(f"expected kinds out of {', '.join(patients.FILTER_KINDS)}, got {kinds!r}")
     gone: dict[str, set[int]] = {layer: set() for layer in LAYERS}
     weights, done, left = dict(weights), [], []
     for one in sorted(findings, key=lambda one: one.kind == "redundant"):
@@ -302,6 +304,8 @@ def predictions_changed(before: np.ndarray, after: np.ndarray) -> tuple[int, flo
     before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
     if before.shape != after.shape or before.ndim != 2:
         raise ValueError(f"expected scores (N, K) of the same images, got {before.shape} and {after.shape}")
+    if not (np.isfinite(before).all() and np.isfinite(after).all()):
+        raise ValueError("expected finite scores, got infinity or NaN: deflated(...) brings exploded filters to size")
     changed = int((before.argmax(axis=1) != after.argmax(axis=1)).sum())
     return changed, float(np.abs(after - before).max() / max(before.std(), 1e-12))
 
@@ -359,14 +363,21 @@ def activation_gap(
 
     Parameters
     ----------
-    training, held_out : (N, C, h, w) after the ReLU, N may differ; labels : (N,).
+    training, held_out : (N, C, h, w) after the ReLU, N may differ; labels : (N,), of the same two or more categories.
     """
-    means = [detectors.check_maps(one).mean(axis=(2, 3), dtype=np.float64) for one in (training, held_out)]
     names = np.unique(training_labels)
-    differences = [
-        np.stack([m[labels == k].mean(axis=0) - m[labels != k].mean(axis=0) for k in names])
-        / np.maximum(m.std(axis=0), 1e-12)
-        for m, labels in zip(means, (np.asarray(training_labels), np.asarray(held_out_labels)), strict=True)
-    ]
-    favorite = differences[0].argmax(axis=0), np.arange(means[0].shape[1])
-    return differences[0][favorite] - differences[1][favorite]
+    if len(names) < 2 or not np.array_equal(names, np.unique(held_out_labels)):
+        raise ValueError(f"expected the same two or more categories, got {names} and {np.unique(held_out_labels)}")
+    seen, new = _selectivity(training, training_labels, names), _selectivity(held_out, held_out_labels, names)
+    if seen.shape != new.shape:
+        raise ValueError(f"expected one layer's maps, got {seen.shape[1]} and {new.shape[1]} channels")
+    favorite = seen.argmax(axis=0), np.arange(seen.shape[1])
+    return seen[favorite] - new[favorite]
+
+
+def _selectivity(activations: np.ndarray, labels: np.ndarray, names: np.ndarray) -> np.ndarray:
+    means, labels = detectors.check_maps(activations).mean(axis=(2, 3), dtype=np.float64), np.asarray(labels)
+    if labels.shape != means.shape[:1]:
+        raise ValueError(f"expected a label for each of {len(means)} images, got {labels.shape}")
+    differences = [means[labels == one].mean(axis=0) - means[labels != one].mean(axis=0) for one in names]
+    return np.stack(differences) / np.maximum(means.std(axis=0), 1e-12)

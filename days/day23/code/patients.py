@@ -116,8 +116,14 @@ def record_of(weights: Weights, *, run: Callable = network.run, **how) -> np.nda
 
 
 def habits(patient: Patient) -> Habits:
-    """How a patient is run. For `run`, not for a diagnosis: it breaks the seal, and is as good as a look at the key."""
-    return next(one for one in HABITS if _seal(one, patient.name) == patient.sealed_habits)
+    """How a patient is run. For `run`, not for a diagnosis: it breaks the seal, and is as good as a look at the key.
+
+    Raises ValueError if the seal is none of this patient's.
+    """
+    for one in HABITS:
+        if _seal(one, patient.name) == patient.sealed_habits:
+            return one
+    raise ValueError(f"patient {patient.name!r} has a seal that is not its own: was it renamed? admit(...) makes one")
 
 
 def _seal(habits: Habits, name: str) -> str:
@@ -316,7 +322,8 @@ def save_patient(patient: Patient, path: Path | str) -> Path:
         tensors |= {f"{name}.{part}": one for part, one in zip(("weight", "bias"), pair, strict=True)}
     for name, pair in patient.statistics.items():
         tensors |= {f"{name}.{part}": one for part, one in zip(("mean", "variance"), pair, strict=True)}
-    metadata = {"name": patient.name, "sealed_habits": patient.sealed_habits}
+    # One entry only: safetensors writes several in any order, and the same patient would give other bytes.
+    metadata = {"patient": f"{patient.sealed_habits} {patient.name}"}
     return write_bytes(path, save({name: np.ascontiguousarray(one) for name, one in tensors.items()}, metadata))
 
 
@@ -335,8 +342,9 @@ def load_patient(name: str | Path) -> Patient:
             tensors, metadata = {one: file.get_tensor(one) for one in file.keys()}, file.metadata()  # noqa: SIM118
         weights = {layer: (tensors[f"{layer}.weight"], tensors[f"{layer}.bias"]) for layer in (*LAYERS, "scores")}
         statistics = {layer: (tensors[f"{layer}.mean"], tensors[f"{layer}.variance"]) for layer in LAYERS}
-        return Patient(metadata["name"], weights, statistics, tensors["record"], metadata["sealed_habits"])
-    except (SafetensorError, OSError, KeyError, TypeError) as error:
+        sealed, name = metadata["patient"].split(" ", 1)
+        return Patient(name, weights, statistics, tensors["record"], sealed)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path.name} holds no patient ({error}): {_WAY_OUT}") from error
 
 
