@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from days.common.exercises import Mistake, exercise
+from days.day23.code import detectors, diagnosis, network, patients
+from days.day23.code.network import LAYERS
 
 # ---------------------------------------------------------------- 9.1 dead, three ways
 
@@ -346,3 +350,186 @@ def precision_and_recall(found, planted):
     """The share of what was found that is true, and the share of what is true that was found; two sets."""
     right = len(found & planted)
     return right / len(found) if found else 1.0, right / len(planted) if planted else 1.0
+
+
+# ---------------------------------------------------------------- 9.6 to 9.8 three patients
+
+NOTHING_WRONG = "nothing missed, no false alarm"
+
+
+def _claims(findings) -> list[tuple]:
+    return [(one.kind, one.layer, *one.channels) if one.layer else (one.kind,) for one in findings]
+
+
+def _places(claims) -> set[tuple]:
+    """Claims such as ("redundant", "conv2", 12, 5), whatever the order of channels, in a form that can be compared."""
+    return {(str(kind), *place[:1], *sorted(map(int, place[1:]))) for kind, *place in claims}
+
+
+def _report(claims, patient) -> str:
+    """What a diagnosis of a stored patient missed, by kind, cause and layer, and what it named that is not so."""
+    true = {place: one for one in patients.load_key(patient.name).faults for place in _places(_claims([one]))}
+    said = _places(claims)
+    missed = Counter(
+        f"{one.kind} ({one.cause}) {one.layer}".strip() for place, one in true.items() if place not in said
+    )
+    lines = {
+        "missed": [f"{count} x {what}" for what, count in sorted(missed.items())],
+        "false alarms": [" ".join(map(str, one)) for one in sorted(said - true.keys(), key=str)],
+    }
+    return "; ".join(f"{what}: {', '.join(some)}" for what, some in lines.items() if some) or NOTHING_WRONG
+
+
+def _diagnosed(number: str, name: str, mistakes, hints):
+    """An exercise whose answer is graded against the key of a stored patient."""
+    return exercise(
+        number,
+        cases=lambda generator: [(patients.load_patient(name),)],
+        truth=lambda patient: NOTHING_WRONG,
+        look=lambda claims, patient: _report(claims, patient),
+        mistakes=mistakes,
+        hints=hints,
+    )
+
+
+def _silent(patient, reduce) -> list[tuple]:
+    answers = network.run(patient.weights, network.ward_images().images).activations
+    return [("dead", layer, c) for layer in LAYERS for c in np.flatnonzero(reduce(answers[layer], axis=(0, 2, 3)) <= 0)]
+
+
+def _proven(patient) -> list[tuple]:
+    return [
+        ("dead", layer, c)
+        for layer, (_, most) in detectors.bounds(patient.weights).items()
+        for c in np.flatnonzero(most <= 0)
+    ]
+
+
+def _pairs(patient, keep=lambda pair: True) -> list[tuple]:
+    return [
+        ("redundant", layer, pair.first, pair.second)
+        for layer in LAYERS
+        for pair in detectors.redundant_pairs(*patient.weights[layer])
+        if keep(pair)
+    ]
+
+
+def _noise(patient, *, rough_alone: bool = False) -> list[tuple]:
+    def named(filters):
+        if rough_alone:
+            return np.flatnonzero(detectors.correlated_neighbors(filters) < detectors.AS_ROUGH_AS_NOISE)
+        return detectors.noise_filters(filters)
+
+    return [("noise", layer, c) for layer in LAYERS for c in named(patient.weights[layer][0])]
+
+
+@_diagnosed(
+    "9.6",
+    "01",
+    mistakes=[
+        Mistake(
+            "You named nothing. Look at the largest answer of each channel to the clinic's images.", lambda patient: []
+        ),
+        Mistake(
+            "These are proven to be dead, all of them. But a filter that is silent on all 120 images is a finding too, "
+            "if a weaker one.",
+            _proven,
+        ),
+        Mistake(
+            "A filter that answers at few places is not dead: take its largest answer, not the middle one.",
+            lambda patient: _silent(patient, np.median),
+        ),
+        Mistake(
+            "Only filters whose weights are all zero. One with fine weights is dead, too, if its bias drowns them.",
+            lambda patient: [
+                ("dead", layer, c)
+                for layer in LAYERS
+                for c in range(len(patient.weights[layer][1]))
+                if not patient.weights[layer][0][c].any()
+            ],
+        ),
+    ],
+    hints=[
+        "network.run(patient.weights, images).activations is a dict {layer: (N, C, h, w)}, after the ReLU.",
+        "detectors.dead_channels(activations[layer]).on_data are those that none of the images woke.",
+        "This patient suffers from one kind only.",
+    ],
+)
+def diagnose_01(patient):
+    """What is wrong with patient 01: a list of claims such as ("dead", "conv2", 4)."""
+    answers = network.run(patient.weights, network.ward_images().images).activations
+    return [("dead", layer, c) for layer in LAYERS for c in detectors.dead_channels(answers[layer]).on_data]
+
+
+@_diagnosed(
+    "9.7",
+    "02",
+    mistakes=[
+        Mistake("You named nothing. No filter of this one is silent; look at the weights.", lambda patient: []),
+        Mistake(
+            "A pair of opposites is missing: a filter and its negative are redundant, too.",
+            lambda patient: [*_pairs(patient, lambda pair: pair.cosine > 0), *_noise(patient)],
+        ),
+        Mistake(
+            "A copy need not be exact: a cosine of 0.97 and more is out of line with everything else here.",
+            lambda patient: [*_pairs(patient, lambda pair: abs(pair.cosine) > 0.9999), *_noise(patient)],
+        ),
+        Mistake("The pairs are right. One filter has no twin, and no kin either.", _pairs),
+        Mistake(
+            "Filters that are merely rough were called noise. Ask the second witness, kinship, too.",
+            lambda patient: [*_pairs(patient), *_noise(patient, rough_alone=True)],
+        ),
+    ],
+    hints=[
+        "patient.weights[layer] is (filters, biases); detectors.redundant_pairs(filters, biases) lists the pairs.",
+        "detectors.noise_filters(filters) asks both witnesses.",
+        'Claims about a pair name both filters: ("redundant", "conv2", 3, 7).',
+    ],
+)
+def diagnose_02(patient):
+    """What is wrong with patient 02: a list of claims such as ("noise", "conv2", 4) or ("redundant", "conv1", 2, 7)."""
+    claims = []
+    for layer in LAYERS:
+        filters, biases = patient.weights[layer]
+        claims += [("redundant", layer, pair.first, pair.second) for pair in detectors.redundant_pairs(filters, biases)]
+        claims += [("noise", layer, channel) for channel in detectors.noise_filters(filters)]
+    return claims
+
+
+def _examined(patient, keep=lambda finding: True, count: int = 120) -> list[tuple]:
+    return _claims(one for one in diagnosis.examine(patient, network.ward_images().images[:count]) if keep(one))
+
+
+@_diagnosed(
+    "9.8",
+    "05",
+    mistakes=[
+        Mistake("You named nothing, and this one is the worst of them all.", lambda patient: []),
+        Mistake(
+            "The filters are right. But how is it run? Hold what it says of the chart against its record.",
+            lambda patient: _examined(patient, lambda one: one.layer),
+        ),
+        Mistake(
+            "How it is run is right. Now look at the filters, layer by layer.",
+            lambda patient: _examined(patient, lambda one: not one.layer),
+        ),
+        Mistake(
+            "Two things are wrong with how it is run, at once: explain() tries pairs, too.",
+            lambda patient: _examined(patient, lambda one: one.kind != "wrong preprocessing"),
+        ),
+        Mistake(
+            "One filter answers to a single image of the 120: tuned_to_one_image knows it.",
+            lambda patient: _examined(patient, lambda one: one.kind != "tuned to one image"),
+        ),
+    ],
+    hints=[
+        "diagnosis.explain(patient, diagnosis.observe(patient)) says how it is run, and what remains unexplained.",
+        'Claims about the whole network have no place: ("wrong preprocessing",) or ("batch norm in training mode",).',
+        "detectors.tuned_to_one_image(activations[layer]) gives {channel: image}.",
+        "diagnosis.examine(patient, images) does it all. Write it by hand first, then compare.",
+    ],
+)
+def diagnose_05(patient):
+    """All that is wrong with patient 05: a list of claims, about filters and about how it is run."""
+    findings = diagnosis.examine(patient, network.ward_images().images)
+    return [(one.kind, one.layer, *one.channels) if one.layer else (one.kind,) for one in findings]
