@@ -260,7 +260,7 @@ def tuned_to_one_image(activations: np.ndarray, threshold: float = ONE_IMAGES_SH
     """
     activations = check_maps(activations)
     if len(activations) < FEW:
-        raise ValueError(f"expected at least {FEW} images, got {len(activations)}: among few, each filter has a favorite")
+        raise ValueError(f"expected at least {FEW} images, got {len(activations)}: of few, each has a favorite")
     chosen = np.flatnonzero(peak_shares(activations) > threshold)
     sums = activations.sum(axis=(2, 3))
     return {int(channel): int(sums[:, channel].argmax()) for channel in chosen}

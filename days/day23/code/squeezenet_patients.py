@@ -7,9 +7,9 @@ No patient is stored: its weights come from an installed package, and the seed m
     found = new_findings(examine_squeezenet(weights, run), examine_squeezenet(healthy_squeezenet(), run))
 
 A healthy SqueezeNet is not spotless. Of its own it shows seven findings: filter 9 of fire5.expand1x1 is silent on all
-photos, five pairs of conv1 are opposites, and filter 75 of fire5.expand3x3 passes for noise. So a diagnosis is graded by
-what is new against the healthy network. Two limits remain: noise in the 19 layers outside of `SITES` is found in none,
-and a fault may silence a healthy filter behind it, which then counts as a false alarm.
+photos, five pairs of conv1 are opposites, and filter 75 of fire5.expand3x3 passes for noise. So a diagnosis is graded
+by what is new against the healthy network. Two limits remain: noise in the 19 layers outside of `SITES` is found in
+none, and a fault may silence a healthy filter behind it, which then counts as a false alarm.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def admit_squeezenet(seed: int, run: Run, layers: Sequence[str] = SITES) -> tupl
     def limits(weights: Weights, layer: str) -> tuple[np.ndarray, np.ndarray]:
         return _bounds(weights)[layer][1], run(weights, [layer])[layer].max(axis=(0, 2, 3))
 
-    alive = {name: np.flatnonzero(one.max(axis=(0, 2, 3)) > 0) for name, one in run(healthy_squeezenet(), layers).items()}
+    well = run(healthy_squeezenet(), layers)
+    alive = {name: np.flatnonzero(maps.max(axis=(0, 2, 3)) > 0) for name, maps in well.items()}
     generator = np.random.default_rng([17, seed])
     weights, faults = plant(healthy_squeezenet(), KINDS, generator, channels=alive, limits=limits)
     return weights, Key(f"squeezenet {seed}", tuple(faults))
