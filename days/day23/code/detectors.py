@@ -20,6 +20,7 @@ A_FAMILY = 3.5
 AS_ROUGH_AS_NOISE = 3.5
 TIMES_THE_MEDIAN = 100
 ONE_IMAGES_SHARE = 0.4
+FEW = 20
 SHRINK = 0.2
 
 
@@ -62,34 +63,39 @@ Bounds = dict[str, tuple[np.ndarray, np.ndarray]]
 """Layer -> the least and the most (C,) that each channel can answer before its ReLU."""
 
 
-def bounds(weights: Weights, low: float = -1.0, high: float = 1.0) -> Bounds:
+def bounds(weights: Weights, low: float = -1.0, high: float = 1.0, hears: dict | None = None) -> Bounds:
     """Between which two numbers each channel's answer lies for any input whatever whose values lie from low to high.
 
-    Layer by layer, for convolutions with zeros around them, ReLUs and max pooling in between; "scores" too:
+    Layer by layer, for convolutions with zeros around them, ReLUs and pooling in between; "scores" too:
 
         most = bias + sum of (weight * most of its input if weight > 0, else weight * least of its input)
 
     The bounds hold and are not tight: inputs are taken as if each could be at its worst whatever the others are. Room
     is left for the rounding of 32-bit sums.
 
+    hears : {layer: names of the layers whose maps, one behind the other, it is shown; () for the images}. Without it
+    each layer hears the one before it.
+
     Source: interval arithmetic, Moore 1966; for networks: Gowal and others, 2018.
     """
     if not low <= high:
         raise ValueError(f"expected low <= high, got {low} and {high}")
-    least, most = min(low, 0.0), max(high, 0.0)
-    found = {}
+    names, found = list(weights), {}
     with np.errstate(all="ignore"):
-        for name, (values, bias) in weights.items():
-            values, bias = values.astype(np.float64), bias.astype(np.float64)
-            span = [np.reshape(one, (-1,) + (1,) * (values.ndim - 2)) for one in (least, most)]
-            answer = [-largest_possible(-values, -bias, *span), largest_possible(values, bias, *span)]
-            room = 1e-6 * largest_possible(np.abs(values), np.abs(bias), 0, np.maximum(np.abs(span[0]), span[1]))
-            idle = ~values.any(axis=tuple(range(1, values.ndim)))
-            room = np.where(idle, 0, room)
-            found[name] = (answer[0] - room, answer[1] + room)
+        for place, (name, (values, bias)) in enumerate(weights.items()):
+            heard = names[max(place - 1, 0) : place] if hears is None else hears[name]
+            most = [np.maximum(found[one][1], 0) for one in heard]
             # The zeros around a map count as inputs, so 0 belongs to every interval.
-            least, most = np.zeros_like(bias), np.maximum(found[name][1], 0)
+            span = (0.0, np.concatenate(most)) if most else (min(low, 0.0), max(high, 0.0))
+            found[name] = _layer_bounds(values.astype(np.float64), bias.astype(np.float64), *span)
     return found
+
+
+def _layer_bounds(values: np.ndarray, bias: np.ndarray, low: float, high) -> tuple[np.ndarray, np.ndarray]:
+    high = np.reshape(high, (-1,) + (1,) * (values.ndim - 2))
+    room = 1e-6 * largest_possible(np.abs(values), np.abs(bias), 0, np.maximum(-low, high))
+    room = np.where(values.any(axis=tuple(range(1, values.ndim))), room, 0)
+    return -largest_possible(-values, -bias, low, high) - room, largest_possible(values, bias, low, high) + room
 
 
 # ---------------------------------------------------------------- told from the weights
@@ -199,9 +205,12 @@ def noise_filters(filters: np.ndarray, threshold: float = NO_KIN) -> np.ndarray:
 
     One is `kinship` with the rest of the layer, below `threshold`; the other is `correlated_neighbors`, no more than
     chance allows. Neither is enough: some learned 3x3 filters are as rough as noise, and an unusual 7x7 filter is like
-    no other. Where the layer is no family (median kinship below 3.5) nobody can tell, and none is named: so it is for
-    1x1 filters, for SqueezeNet's small 3x3x3 ones, and wherever half of a layer is noise.
+    no other. Where the layer is no family (median kinship below 3.5) nobody can tell, and none is named: so it is in
+    SqueezeNet's first three 3x3 layers, and wherever half of a layer is noise. Nor is any among 1x1 filters, whose
+    weights have no neighbors.
     """
+    if check_filters(filters).shape[2:] == (1, 1):
+        return np.arange(0)
     kin = kinship(filters)
     if not np.nanmedian(kin) >= A_FAMILY:
         return np.arange(0)
@@ -250,8 +259,8 @@ def tuned_to_one_image(activations: np.ndarray, threshold: float = ONE_IMAGES_SH
     activations : (N, C, h, w) after the ReLU, N of at least 20: among few images every filter has a favorite.
     """
     activations = check_maps(activations)
-    if len(activations) < 20:
-        raise ValueError(f"expected at least 20 images, got {len(activations)}: among few, each filter has a favorite")
+    if len(activations) < FEW:
+        raise ValueError(f"expected at least {FEW} images, got {len(activations)}: of few, each has a favorite")
     chosen = np.flatnonzero(peak_shares(activations) > threshold)
     sums = activations.sum(axis=(2, 3))
     return {int(channel): int(sums[:, channel].argmax()) for channel in chosen}
@@ -265,12 +274,6 @@ class Drift(NamedTuple):
 
     shift: np.ndarray
     spread: np.ndarray
-
-    @property
-    def size(self) -> float:
-        """One number: the median over channels of max(|shift|, |log2 spread|)."""
-        with np.errstate(divide="ignore"):
-            return float(np.median(np.maximum(np.abs(self.shift), np.abs(np.log2(self.spread)))))
 
 
 def distribution_drift(before: np.ndarray, after: np.ndarray) -> Drift:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 from days.day18.code.training import Weights
 from days.day22.code.scoring import share_inside
 from days.day23.code import detectors, network, patients
+from days.day23.code.detectors import FEW
 from days.day23.code.network import HABITS, LAYERS, Habits
 from days.day23.code.patients import KINDS, Key, Patient
 
@@ -52,8 +53,8 @@ def examine(patient: Patient, images: np.ndarray, *, run: Callable = network.run
     run : `network.run`, or the `run` of one of this day's backends.
     """
     images = network.check_images(images)
-    if len(images) < 20:
-        raise ValueError(f"expected at least 20 images, got {len(images)}: of few, nothing is rare")
+    if len(images) < FEW:
+        raise ValueError(f"expected at least {FEW} images, got {len(images)}: of few, nothing is rare")
     found = examine_run(patient, run=run)
     treated = patient.weights
     for layer in LAYERS:
@@ -71,13 +72,15 @@ def examine_layer(
 ) -> list[Finding]:
     """What is wrong with a layer's filters: dead, tuned to one image, redundant, noise; one kind for each channel.
 
-    filters : (out, in, kh, kw). biases : (out,). activations : (N, out, h, w) after the ReLU. largest : (out,) the most
-    each channel can answer, from `detectors.bounds`.
+    filters : (out, in, kh, kw). biases : (out,). activations : (N, out, h, w) after the ReLU; of fewer than 20 images
+    none is called one that a filter is tuned to. largest : (out,) the most each channel can answer, from
+    `detectors.bounds`.
     """
     found, seen = _dead(layer, filters, activations, largest), set()
     seen |= {one.channels[0] for one in found}
-    for channel, image in detectors.tuned_to_one_image(activations).items():
-        share = float(detectors.peak_shares(activations)[channel])
+    shares = detectors.peak_shares(activations)
+    for channel, image in detectors.tuned_to_one_image(activations).items() if len(activations) >= FEW else ():
+        share = float(shares[channel])
         words = f"{layer} {channel}: {share:.0%} of all it answers goes to image {image}"
         found.append(Finding(layer, (channel,), "tuned to one image", share, "data", words))
         seen.add(channel)
@@ -166,9 +169,14 @@ def observe(patient: Patient, *, run: Callable = network.run) -> np.ndarray:
 
 def explain(patient: Patient, observed: np.ndarray, *, run: Callable = network.run) -> tuple[Habits, float]:
     """The known way of running that comes nearest to what was observed, and how much of a drift remains beside it."""
-    remains = {habits: detectors.paired_drift(observed, _chart(patient, habits, run)) for habits in HABITS}
+    remains = explanations(patient, observed, run=run)
     best = min(remains, key=remains.get)
     return best, remains[best]
+
+
+def explanations(patient: Patient, observed: np.ndarray, *, run: Callable = network.run) -> dict[Habits, float]:
+    """For every known way of running a patient, how far its answers to the chart lie from those observed."""
+    return {habits: detectors.paired_drift(observed, _chart(patient, habits, run)) for habits in HABITS}
 
 
 def company(patient: Patient, images: np.ndarray, *, run: Callable = network.run) -> float:
@@ -191,16 +199,21 @@ def _chart(patient: Patient, habits: Habits, run: Callable) -> np.ndarray:
 
 
 class Grade(NamedTuple):
-    """A diagnosis held against the key.
+    """A diagnosis held against the key: how many findings are right, what was missed and what is no fault, in words."""
 
-    precision : share of the findings that are right, 1.0 where there are none. recall : share of the faults found.
-    missed : faults, and false_alarms : findings, as plain words.
-    """
+    right: int
+    missed: tuple[str, ...] = ()
+    false_alarms: tuple[str, ...] = ()
 
-    precision: float
-    recall: float
-    missed: tuple[str, ...]
-    false_alarms: tuple[str, ...]
+    @property
+    def precision(self) -> float:
+        """Share of the findings that are right, 1.0 where there are none."""
+        return self.right / (self.right + len(self.false_alarms)) if self.right or self.false_alarms else 1.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the faults that were found, 1.0 where there are none."""
+        return self.right / (self.right + len(self.missed)) if self.right or self.missed else 1.0
 
 
 def grade(findings: Sequence[Finding], key: Key) -> dict[str, Grade]:
@@ -213,25 +226,26 @@ def grade(findings: Sequence[Finding], key: Key) -> dict[str, Grade]:
         said = {_place(one): one.words for one in findings if one.kind == kind}
         true = {_place(one): _words(one) for one in key.faults if one.kind == kind}
         if said or true:
-            right = len(said.keys() & true)
             missed = tuple(words for place, words in true.items() if place not in said)
             alarms = tuple(words for place, words in said.items() if place not in true)
-            precision, recall = (right / len(part) if part else 1.0 for part in (said, true))
-            grades[kind] = Grade(precision, recall, missed, alarms)
+            grades[kind] = Grade(len(said.keys() & true), missed, alarms)
     return grades
 
 
-def tally(pairs: Sequence[tuple[Sequence[Finding], Key]]) -> dict[str, tuple[int, int, int]]:
-    """Over many patients, {kind: (right, false alarms, missed)}: precision and recall follow."""
-    counts = {}
+def tally(pairs: Iterable[tuple[Sequence[Finding], Key]]) -> dict[str, Grade]:
+    """The grades of many patients, (findings, key) each, added up: {kind: Grade}, and "all" for all kinds together."""
+    total = {}
     for findings, key in pairs:
-        for kind in {*(one.kind for one in findings), *(one.kind for one in key.faults)}:
-            said = {_place(one) for one in findings if one.kind == kind}
-            true = {_place(one) for one in key.faults if one.kind == kind}
-            now = counts.get(kind, (0, 0, 0))
-            more = (len(said & true), len(said - true), len(true - said))
-            counts[kind] = tuple(a + b for a, b in zip(now, more, strict=True))
-    return counts
+        for kind, one in grade(findings, key).items():
+            for name in (kind, "all"):
+                total[name] = Grade(*(a + b for a, b in zip(total.get(name, Grade(0)), one, strict=True)))
+    return total
+
+
+def new_findings(findings: Sequence[Finding], before: Sequence[Finding]) -> list[Finding]:
+    """What was not found before, by kind, layer and channels: for a network that is not spotless when it is well."""
+    known = {(one.kind, _place(one)) for one in before}
+    return [one for one in findings if (one.kind, _place(one)) not in known]
 
 
 def _place(one) -> tuple:
@@ -260,6 +274,8 @@ def ablate(weights: Weights, findings: Sequence[Finding], kinds: Sequence[str] =
     A copy's outgoing weights are folded into its twin's, times the copy's scale: relu(s x) = s relu(x) for s > 0. A
     twin of the other sign stays: from relu(x) nobody can tell relu(-x), as where one answers the other is silent.
     """
+    if not set(kinds) <= set(patients.FILTER_KINDS):
+        raise ValueError(f"expected kinds out of {', '.join(patients.FILTER_KINDS)}, got {kinds!r}")
     gone: dict[str, set[int]] = {layer: set() for layer in LAYERS}
     weights, done, left = dict(weights), [], []
     for one in sorted(findings, key=lambda one: one.kind == "redundant"):
@@ -288,6 +304,8 @@ def predictions_changed(before: np.ndarray, after: np.ndarray) -> tuple[int, flo
     before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
     if before.shape != after.shape or before.ndim != 2:
         raise ValueError(f"expected scores (N, K) of the same images, got {before.shape} and {after.shape}")
+    if not (np.isfinite(before).all() and np.isfinite(after).all()):
+        raise ValueError("expected finite scores, got infinity or NaN: deflated(...) brings exploded filters to size")
     changed = int((before.argmax(axis=1) != after.argmax(axis=1)).sum())
     return changed, float(np.abs(after - before).max() / max(before.std(), 1e-12))
 
@@ -304,13 +322,14 @@ class WrongOnes(NamedTuple):
 
 
 def wrong_predictions(
-    scores: np.ndarray, labels: np.ndarray, maps: np.ndarray, masks: np.ndarray, *, half: float = 0.5, part: float = 0.3
+    scores: np.ndarray, labels: np.ndarray, maps: np.ndarray, masks: np.ndarray, *, part: float = 0.3
 ) -> WrongOnes:
     """Sort the images that are named wrongly by their relevance maps.
 
-    "background": less than `half` of the relevance lies on the object. "wrong part": it lies on the object, but is
-    spread over less than `part` of it. "right place": the rest, where the fault is not in where it looked. The area
-    that relevance r is spread over is (sum r)**2 / sum r**2, the number of pixels if all have the same.
+    "background": no more of the relevance lies on the object than would by chance, which is the object's share of the
+    image. "wrong part": it lies on the object, but is spread over less than `part` of it. "right place": the rest,
+    where the fault is not in where it looked. The area that relevance r is spread over is (sum r)**2 / sum r**2, the
+    number of pixels if all have the same. Sort right predictions, too, before you blame a place.
 
     Parameters
     ----------
@@ -325,7 +344,7 @@ def wrong_predictions(
         )
     inside = np.maximum(maps, 0).astype(np.float64) * masks
     spread = inside.sum(axis=(1, 2)) ** 2 / np.maximum((inside**2).sum(axis=(1, 2)), 1e-300)
-    away = share_inside(maps, masks) < half
+    away = share_inside(maps, masks) <= masks.mean(axis=(1, 2))
     narrow = ~away & (spread < part * masks.sum(axis=(1, 2)))
     wrong = scores.argmax(axis=1) != labels
     return WrongOnes(*(np.flatnonzero(wrong & group) for group in (away, narrow, ~away & ~narrow)))
@@ -344,14 +363,21 @@ def activation_gap(
 
     Parameters
     ----------
-    training, held_out : (N, C, h, w) after the ReLU, N may differ; labels : (N,).
+    training, held_out : (N, C, h, w) after the ReLU, N may differ; labels : (N,), of the same two or more categories.
     """
-    means = [detectors.check_maps(one).mean(axis=(2, 3), dtype=np.float64) for one in (training, held_out)]
     names = np.unique(training_labels)
-    differences = [
-        np.stack([m[labels == k].mean(axis=0) - m[labels != k].mean(axis=0) for k in names])
-        / np.maximum(m.std(axis=0), 1e-12)
-        for m, labels in zip(means, (np.asarray(training_labels), np.asarray(held_out_labels)), strict=True)
-    ]
-    favorite = differences[0].argmax(axis=0), np.arange(means[0].shape[1])
-    return differences[0][favorite] - differences[1][favorite]
+    if len(names) < 2 or not np.array_equal(names, np.unique(held_out_labels)):
+        raise ValueError(f"expected the same two or more categories, got {names} and {np.unique(held_out_labels)}")
+    seen, new = _selectivity(training, training_labels, names), _selectivity(held_out, held_out_labels, names)
+    if seen.shape != new.shape:
+        raise ValueError(f"expected one layer's maps, got {seen.shape[1]} and {new.shape[1]} channels")
+    favorite = seen.argmax(axis=0), np.arange(seen.shape[1])
+    return seen[favorite] - new[favorite]
+
+
+def _selectivity(activations: np.ndarray, labels: np.ndarray, names: np.ndarray) -> np.ndarray:
+    means, labels = detectors.check_maps(activations).mean(axis=(2, 3), dtype=np.float64), np.asarray(labels)
+    if labels.shape != means.shape[:1]:
+        raise ValueError(f"expected a label for each of {len(means)} images, got {labels.shape}")
+    differences = [means[labels == one].mean(axis=0) - means[labels != one].mean(axis=0) for one in names]
+    return np.stack(differences) / np.maximum(means.std(axis=0), 1e-12)

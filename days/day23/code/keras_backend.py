@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from days.common.datasets import SHAPE_NAMES
 from days.common.frameworks import import_keras
 from days.common.keras_models import batch_maker, logits_of
-from days.common.models import Model
-from days.day17.code.keras_backend import channels_first
+from days.common.models import Model, load_model
+from days.day17.code.keras_backend import capture, channels_first
 from days.day18.code.training import Weights, normalize
-from days.day23.code.network import EPSILON, HABITS, LAYERS, PREPROCESSINGS, Answers, Habits, Statistics, check_images
+from days.day23.code.network import EPSILON, HABITS, LAYERS, Answers, Habits, Statistics, pixels_for
+from days.day23.code.squeezenet_patients import photos
 
 keras = import_keras()
 
@@ -34,12 +37,16 @@ def clinic_cnn(weights: Weights, statistics: Statistics | None = None):
         x = pooling(x)
     x = layers.Dense(len(weights["scores"][1]), kernel_initializer="zeros", name="scores")(x)
     network = keras.Model(start, x, name="clinic")
-    for name, (values, bias) in weights.items():
-        network.get_layer(name).set_weights([values.transpose(2, 3, 1, 0) if values.ndim == 4 else values.T, bias])
+    _fill(network, weights)
     for name, (mean, variance) in (statistics or {}).items():
         scale = np.sqrt(variance + np.float32(EPSILON))
         network.get_layer(f"{name}_norm").set_weights([scale, mean, mean, variance])
     return network
+
+
+def _fill(network, weights: Weights) -> None:
+    for name, (values, bias) in weights.items():
+        network.get_layer(name).set_weights([values.transpose(2, 3, 1, 0) if values.ndim == 4 else values.T, bias])
 
 
 def run(
@@ -47,7 +54,7 @@ def run(
 ) -> Answers:
     """What `days.day23.code.network.run` does, with Keras: same arguments, same result up to rounding."""
     network = clinic_cnn(weights, statistics)
-    pixels = PREPROCESSINGS[habits.preprocessing](check_images(images))
+    pixels = pixels_for(habits, images, statistics)
     watched = [network.get_layer(f"{name}_norm" if statistics else name).output for name in LAYERS]
     cut = keras.Model(network.inputs, [*watched, *network.outputs])
     *before, scores = cut(keras.ops.convert_to_tensor(pixels), training=habits.batch_norm_training)
@@ -59,3 +66,16 @@ def clinic_model(weights: Weights, statistics: Statistics | None = None) -> Mode
     """The clinic's network, rightly run, as a `Model`, as `load_model` gives others."""
     network = clinic_cnn(weights, statistics)
     return Model(network, batch_maker(normalize), list(SHAPE_NAMES), "clinic", "keras", logits_of(network))
+
+
+def squeezenet_model(weights: Weights) -> Model:
+    """SqueezeNet with a patient's weights, {convolution: (filters (out, in, kh, kw), bias (out,))}."""
+    model = load_model("squeezenet", framework="keras")
+    _fill(model.network, weights)
+    return model
+
+
+def squeezenet_answers(weights: Weights, layers: Sequence[str]) -> dict[str, np.ndarray]:
+    """What SqueezeNet's convolutions answer to the seven photos, before the ReLU: {layer: (7, C, h, w)}."""
+    model = squeezenet_model(weights)
+    return capture(model.network, layers, keras.ops.concatenate([model.preprocess(one) for one in photos()]))

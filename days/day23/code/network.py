@@ -20,6 +20,7 @@ from days.day18.code.training import CONVOLUTIONS, Weights, normalize
 
 LAYERS = tuple(CONVOLUTIONS)
 HEALTHY_FILE = REPO_ROOT / "days/day23/weights/healthy.safetensors"
+CRAMMED_FILE = REPO_ROOT / "days/day23/weights/crammed.safetensors"
 EPSILON = 1e-5
 CHUNK = 40
 
@@ -74,9 +75,9 @@ def run(
     statistics : what batch norm has stored; needed only if `habits` put it in training mode.
 
     Numbers that overflow become infinite or NaN, as in the frameworks, without a warning.
-    Raises ValueError for images of another form.
+    Raises ValueError for images of another form, and for training mode without statistics.
     """
-    maps = PREPROCESSINGS[habits.preprocessing](check_images(images)).transpose(0, 3, 1, 2)
+    maps = pixels_for(habits, images, statistics).transpose(0, 3, 1, 2)
     before = {}
     with np.errstate(all="ignore"):
         for name in LAYERS:
@@ -121,6 +122,13 @@ def pool(maps: np.ndarray) -> np.ndarray:
     count, channels, height, width = maps.shape
     cut = maps[:, :, : height // 2 * 2, : width // 2 * 2]
     return cut.reshape(count, channels, height // 2, 2, width // 2, 2).max(axis=(3, 5))
+
+
+def pixels_for(habits: Habits, images: np.ndarray, statistics: Statistics | None) -> np.ndarray:
+    """What goes into the network in place of images (N, H, W, 3): the same shape. Raises ValueError as `run` does."""
+    if habits.batch_norm_training and not statistics:
+        raise ValueError("expected statistics for batch norm in training mode, got none: patient.statistics has them")
+    return PREPROCESSINGS[habits.preprocessing](check_images(images))
 
 
 def check_images(images) -> np.ndarray:
@@ -193,20 +201,33 @@ def healthy_networks(path: Path = HEALTHY_FILE) -> tuple[Weights, ...]:
     )
 
 
-def main() -> Path:
-    """Train Day 18's "other start" anew (a minute), free both honest networks of idle channels, and store them."""
+def crammed(path: Path = CRAMMED_FILE) -> Weights:
+    """Day 18's network that was trained on 300 images only, and knows them by heart."""
+    from days.day18.code import storage
+
+    return storage.load_weights(path)
+
+
+def main() -> list[Path]:
+    """Train two of Day 18's networks anew (a minute) and store the healthy ones, freed of idle channels, and the other.
+
+    Returns the paths.
+    """
     from safetensors.numpy import save
 
     from days.day18.code import runs, storage, torch_backend
 
-    trained = [storage.load_weights(), runs.train_recipe(torch_backend, runs.RECIPES["other start"])[0]]
+    trained, crammed_weights = (
+        runs.train_recipe(torch_backend, runs.RECIPES[name])[0] for name in ("other start", "few images")
+    )
     tensors = {}
-    for place, weights in enumerate(trained):
+    for place, weights in enumerate([storage.load_weights(), trained]):
         freed = with_channels(weights, learned_channels(weights, runs.training_images().images[:2000]))
         for name, (values, bias) in freed.items():
             tensors |= {f"{place}.{name}.weight": values, f"{place}.{name}.bias": bias}
     HEALTHY_FILE.parent.mkdir(exist_ok=True)
-    return write_bytes(HEALTHY_FILE, save({name: np.ascontiguousarray(one) for name, one in tensors.items()}))
+    written = write_bytes(HEALTHY_FILE, save({name: np.ascontiguousarray(one) for name, one in tensors.items()}))
+    return [written, storage.save_weights(crammed_weights, CRAMMED_FILE)]
 
 
 if __name__ == "__main__":

@@ -4,15 +4,18 @@
     patient, key = admit(7, kind="noise")       # faults of one kind
     patient, key = admit(7, kind="healthy")     # none
 
-`python -m days.day23.code.patients` writes six patients, and their keys into another folder.
+`python -m days.day23.code.patients` writes six patients, and their keys into another folder; both into a folder that is
+named behind it, if one is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +30,8 @@ from days.day23.code.network import HABITS, LAYERS, Habits, Statistics
 FILTER_KINDS = ("dead", "redundant", "noise", "tuned to one image", "exploded")
 RUN_KINDS = ("batch norm in training mode", "wrong preprocessing")
 KINDS = FILTER_KINDS + RUN_KINDS
-PATIENTS_DIR = REPO_ROOT / "days/day23/patients"
-KEYS_DIR = REPO_ROOT / "days/day23/keys"
-WARD = {"01": (1, None), "02": (2, None), "03": (3, None), "04": (4, None), "05": (5, None), "06": (6, "healthy")}
+CLINIC = REPO_ROOT / "days/day23"
+WARD = {"01": (40, None), "02": (24, None), "03": (9, None), "04": (4, None), "05": (59, None), "06": (6, "healthy")}
 """The six patients that are stored: name -> (seed, kind)."""
 
 
@@ -114,8 +116,14 @@ def record_of(weights: Weights, *, run: Callable = network.run, **how) -> np.nda
 
 
 def habits(patient: Patient) -> Habits:
-    """How a patient is run. For `run`, not for a diagnosis: it breaks the seal, and is as good as a look at the key."""
-    return next(one for one in HABITS if _seal(one, patient.name) == patient.sealed_habits)
+    """How a patient is run. For `run`, not for a diagnosis: it breaks the seal, and is as good as a look at the key.
+
+    Raises ValueError if the seal is none of this patient's.
+    """
+    for one in HABITS:
+        if _seal(one, patient.name) == patient.sealed_habits:
+            return one
+    raise ValueError(f"patient {patient.name!r} has a seal that is not its own: was it renamed? admit(...) makes one")
 
 
 def _seal(habits: Habits, name: str) -> str:
@@ -164,52 +172,62 @@ def disguised(weights: Weights, generator: np.random.Generator, *, jitter: float
 # ---------------------------------------------------------------- faults
 
 
-def plant(weights: Weights, kinds: Sequence[str], generator: np.random.Generator) -> tuple[Weights, list[Fault]]:
+def plant(
+    weights: Weights,
+    kinds: Sequence[str],
+    generator: np.random.Generator,
+    *,
+    channels: dict[str, np.ndarray] | None = None,
+    limits: Limits | None = None,
+) -> tuple[Weights, list[Fault]]:
     """Plant faults of these kinds (those that sit in filters) into copies of the weights, the first layer first.
 
     An exploded filter spoils whatever lies behind it, so none lies before a filter that is tuned to one image.
+
+    channels, limits : for another network than the small one, the channels that a fault may be planted in, {layer:
+    indices} in forward order, and its `Limits`.
     """
+    channels = {name: np.arange(len(weights[name][1])) for name in LAYERS} if channels is None else channels
     weights = {name: (values.copy(), bias.copy()) for name, (values, bias) in weights.items()}
-    places = {kind: int(generator.integers(len(LAYERS))) for kind in FILTER_KINDS}
+    layers = list(channels)
+    places = {kind: int(generator.integers(len(layers))) for kind in FILTER_KINDS}
     if "tuned to one image" in kinds:
         places["exploded"] = max(places["exploded"], places["tuned to one image"])
     chosen = [kind for kind in FILTER_KINDS if kind in kinds]
-    free = {name: list(generator.permutation(len(weights[name][1]))) for name in LAYERS}
+    free = {name: list(generator.permutation(those)) for name, those in channels.items()}
+    planters = {**_PLANTERS, "dead": partial(_plant_dead, limits=limits or _limits)}
     faults = []
     for kind in sorted(chosen, key=lambda kind: (places[kind], FILTER_KINDS.index(kind))):
-        layer = LAYERS[places[kind]]
-        faults += _PLANTERS[kind](weights, layer, free[layer], generator)
+        layer = layers[places[kind]]
+        faults += planters[kind](weights, layer, free[layer], generator)
     return weights, faults
 
 
-def _plant_dead(weights: Weights, layer: str, free: list, generator) -> list[Fault]:
+Limits = Callable[[Weights, str], tuple[np.ndarray, np.ndarray]]
+"""(weights, layer) -> the most that each of its channels can answer to anything, and did answer to the images: (C,)."""
+
+
+def _limits(weights: Weights, layer: str) -> tuple[np.ndarray, np.ndarray]:
+    seen = network.run(weights, network.ward_images().images).before[layer].max(axis=(0, 2, 3))
+    return bounds(weights)[layer][1], seen
+
+
+def _plant_dead(weights: Weights, layer: str, free: list, generator, *, limits: Limits) -> list[Fault]:
     """One to three filters: a bias below anything the filter can answer, or did answer; or weights of zero."""
     faults = []
     values, bias = weights[layer]
-    for cause in generator.permutation(list(_DEADLY))[: generator.integers(1, 4)]:
+    most = dict(zip(_BELOW, limits(weights, layer), strict=True))
+    for cause in generator.permutation([*_BELOW, "zero weights"])[: generator.integers(1, 4)]:
         channel = int(free.pop())
         if cause == "zero weights":
             values[channel], bias[channel] = 0, min(bias[channel], 0)
         else:
-            most = _DEADLY[cause](weights, layer, channel) - bias[channel]
-            bias[channel] = -generator.uniform(1.2, 3) * max(most, 1e-3)
+            bias[channel] = -generator.uniform(1.2, 3) * max(most[cause][channel] - bias[channel], 1e-3)
         faults.append(Fault("dead", layer, (channel,), str(cause), float(bias[channel])))
     return faults
 
 
-def _most_possible(weights: Weights, layer: str, channel: int) -> float:
-    return float(bounds(weights)[layer][1][channel])
-
-
-def _most_seen(weights: Weights, layer: str, channel: int) -> float:
-    return float(network.run(weights, network.ward_images().images).before[layer][:, channel].max())
-
-
-_DEADLY: dict[str, Callable | None] = {
-    "bias below anything possible": _most_possible,
-    "bias below anything seen": _most_seen,
-    "zero weights": None,
-}
+_BELOW = ("bias below anything possible", "bias below anything seen")
 
 
 def _plant_redundant(weights: Weights, layer: str, free: list, generator) -> list[Fault]:
@@ -285,7 +303,6 @@ def _plant_exploded(weights: Weights, layer: str, free: list, generator) -> list
 
 
 _PLANTERS = {
-    "dead": _plant_dead,
     "redundant": _plant_redundant,
     "noise": _plant_noise,
     "tuned to one image": _plant_tuned,
@@ -305,7 +322,8 @@ def save_patient(patient: Patient, path: Path | str) -> Path:
         tensors |= {f"{name}.{part}": one for part, one in zip(("weight", "bias"), pair, strict=True)}
     for name, pair in patient.statistics.items():
         tensors |= {f"{name}.{part}": one for part, one in zip(("mean", "variance"), pair, strict=True)}
-    metadata = {"name": patient.name, "sealed_habits": patient.sealed_habits}
+    # One entry only: safetensors writes several in any order, and the same patient would give other bytes.
+    metadata = {"patient": f"{patient.sealed_habits} {patient.name}"}
     return write_bytes(path, save({name: np.ascontiguousarray(one) for name, one in tensors.items()}, metadata))
 
 
@@ -316,7 +334,7 @@ def load_patient(name: str | Path) -> Patient:
     """
     from safetensors import SafetensorError, safe_open
 
-    path = PATIENTS_DIR / f"{name}.safetensors" if str(name) in WARD else Path(name)
+    path = CLINIC / f"patients/{name}.safetensors" if str(name) in WARD else Path(name)
     if not path.is_file():
         raise FileNotFoundError(f"no patient {str(name)!r}; there are {', '.join(WARD)}: {_WAY_OUT}")
     try:
@@ -324,8 +342,9 @@ def load_patient(name: str | Path) -> Patient:
             tensors, metadata = {one: file.get_tensor(one) for one in file.keys()}, file.metadata()  # noqa: SIM118
         weights = {layer: (tensors[f"{layer}.weight"], tensors[f"{layer}.bias"]) for layer in (*LAYERS, "scores")}
         statistics = {layer: (tensors[f"{layer}.mean"], tensors[f"{layer}.variance"]) for layer in LAYERS}
-        return Patient(metadata["name"], weights, statistics, tensors["record"], metadata["sealed_habits"])
-    except (SafetensorError, OSError, KeyError, TypeError) as error:
+        sealed, name = metadata["patient"].split(" ", 1)
+        return Patient(name, weights, statistics, tensors["record"], sealed)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path.name} holds no patient ({error}): {_WAY_OUT}") from error
 
 
@@ -339,7 +358,7 @@ def save_key(key: Key, path: Path | str) -> Path:
 
 def load_key(name: str | Path) -> Key:
     """The key of a stored patient, "01" to "06", or one in a file of its own."""
-    path = KEYS_DIR / f"{name}.json" if str(name) in WARD else Path(name)
+    path = CLINIC / f"keys/{name}.json" if str(name) in WARD else Path(name)
     if not path.is_file():
         raise FileNotFoundError(f"no key {str(name)!r}; there are {', '.join(WARD)}: {_WAY_OUT}")
     try:
@@ -350,17 +369,19 @@ def load_key(name: str | Path) -> Key:
         raise ValueError(f"{path.name} holds no key ({error}): {_WAY_OUT}") from error
 
 
-def main(patients: Path = PATIENTS_DIR, keys: Path = KEYS_DIR) -> list[Path]:
-    """Write the stored patients and, apart from them, their keys."""
+def main(folder: Path = CLINIC) -> list[Path]:
+    """Write the stored patients and, into another folder, their keys, with a progress bar; returns the paths."""
+    from tqdm.auto import tqdm
+
     written = []
-    for folder in (patients, keys):
-        folder.mkdir(parents=True, exist_ok=True)
-    for name, (seed, kind) in WARD.items():
+    for part in ("patients", "keys"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    for name, (seed, kind) in tqdm(WARD.items(), desc="Day 23 patients", unit="patient"):
         patient, key = admit(seed, kind, name=name)
-        written.append(save_patient(patient, patients / f"{name}.safetensors"))
-        written.append(save_key(key, keys / f"{name}.json"))
+        written.append(save_patient(patient, folder / f"patients/{name}.safetensors"))
+        written.append(save_key(key, folder / f"keys/{name}.json"))
     return written
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:2]))

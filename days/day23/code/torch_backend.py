@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
 from days.common.datasets import SHAPE_NAMES
-from days.common.models import Model
+from days.common.models import Model, load_model
 from days.common.torch_models import batch_maker, logits_of
-from days.day17.code.torch_backend import hooks
+from days.day17.code.torch_backend import capture, hooks
 from days.day18.code.training import Weights, normalize
-from days.day23.code.network import EPSILON, HABITS, LAYERS, PREPROCESSINGS, Answers, Habits, Statistics, check_images
+from days.day23.code.network import EPSILON, HABITS, LAYERS, Answers, Habits, Statistics, pixels_for
+from days.day23.code.squeezenet_patients import photos
 
 
 def clinic_cnn(weights: Weights, statistics: Statistics | None = None) -> nn.Sequential:
@@ -58,7 +60,7 @@ def run(
 ) -> Answers:
     """What `days.day23.code.network.run` does, with PyTorch: same arguments, same result up to rounding."""
     network = clinic_cnn(weights, statistics).train(habits.batch_norm_training)
-    pixels = PREPROCESSINGS[habits.preprocessing](check_images(images))
+    pixels = pixels_for(habits, images, statistics)
     before: dict[str, np.ndarray] = {}
 
     def keep(name):
@@ -73,3 +75,17 @@ def clinic_model(weights: Weights, statistics: Statistics | None = None) -> Mode
     """The clinic's network, rightly run, as a `Model`, as `load_model` gives others."""
     network = clinic_cnn(weights, statistics)
     return Model(network, batch_maker(normalize), list(SHAPE_NAMES), "clinic", "torch", logits_of(network))
+
+
+def squeezenet_model(weights: Weights) -> Model:
+    """SqueezeNet with a patient's weights, {convolution: (filters (out, in, kh, kw), bias (out,))}."""
+    model = load_model("squeezenet")
+    for name, (values, bias) in weights.items():
+        _fill(model.network.get_submodule(name), weight=values, bias=bias)
+    return model
+
+
+def squeezenet_answers(weights: Weights, layers: Sequence[str]) -> dict[str, np.ndarray]:
+    """What SqueezeNet's convolutions answer to the seven photos, before the ReLU: {layer: (7, C, h, w)}."""
+    model = squeezenet_model(weights)
+    return capture(model.network, layers, torch.cat([model.preprocess(one) for one in photos()]))
