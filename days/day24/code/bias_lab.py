@@ -172,8 +172,8 @@ def accused(shares: np.ndarray, honest: np.ndarray) -> tuple[bool, Interval]:
     shares, honest : `shares_inside` of the two by one method, for the same images, (N,). Returns whether the 95 %
     interval of the mean difference lies below 0, and that mean with its interval.
 
-    It is a suspicion, no proof: the interval knows of the images drawn only, while two honest networks from other first
-    weights differ as well, and may accuse each other; and relevance on the background need not mislead. The swap proves.
+    It is a suspicion, no proof. The interval knows of the images drawn only, while two honest networks from other first
+    weights differ as well, and may accuse each other; and relevance on the background need not mislead. A swap proves.
 
     Raises ValueError for shares of other images, or none.
     """
