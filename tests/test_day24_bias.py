@@ -319,7 +319,10 @@ def test_backgrounds_that_cannot_be(how, words):
             lambda: bias_lab.relevance(TORCH, initial_weights(0), make_shapes(2, seed=0), ["Grad-cam"]),
             "methods among saliency, .*got 'Grad-cam'",
         ),
-        (lambda: bias_lab.score_suspects(TORCH, {}, count=6, mapped=0), "mapped of at least 1, got 0"),
+        (
+            lambda: bias_lab.score_suspects(TORCH, {}, count=6, mapped=0),
+            "mapped as a whole number of at least 1, got 0",
+        ),
         (lambda: bias_lab.accused(np.ones(3), np.ones(2)), r"same images, got \(3,\) and \(2,\)"),
         (lambda: bias_lab.accused([], []), "at least one"),
     ],

@@ -170,8 +170,10 @@ def accused(shares: np.ndarray, honest: np.ndarray) -> tuple[bool, Interval]:
     """Whether maps alone accuse a network: less of its relevance lies on the objects than in one known to be honest.
 
     shares, honest : `shares_inside` of the two by one method, for the same images, (N,). Returns whether the 95 %
-    interval of the mean difference lies below 0, and that mean with its interval. The interval knows of the images
-    drawn only: two honest networks from other first weights differ as well, and so may one accuse the other.
+    interval of the mean difference lies below 0, and that mean with its interval.
+
+    It is a suspicion, no proof. The interval knows of the images drawn only, while two honest networks from other first
+    weights differ as well, and may accuse each other; and relevance on the background need not mislead. A swap proves.
 
     Raises ValueError for shares of other images, or none.
     """
