@@ -89,8 +89,8 @@ def draw_swap(three: dict[str, Shapes], named: dict[str, dict[str, np.ndarray]],
     panels, labels = [], []
     for kind, data in three.items():
         for index in chosen:
-            # Room above for a label of two lines.
-            panels.append(np.pad(data.images[index], ((6, 0), (0, 0), (0, 0)), constant_values=1))
+            # Room for a label of two lines above the next row.
+            panels.append(np.pad(data.images[index], ((0, 5), (0, 0), (0, 0)), constant_values=1))
             said = "  ".join(f"{name} {SHAPE_NAMES[answers[index]]}" for name, answers in named[kind].items())
             labels.append(f"{kind}, {BACKGROUND_NAMES[data.backgrounds[index]]}\n{said}")
     alt = (
