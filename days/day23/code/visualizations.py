@@ -91,7 +91,7 @@ def draw_ranges(
             f"{layer}: {everywhere.sum()} cannot answer anything, {data.sum()} more answered none of the images"
         )
     axes.plot([], [], ".", color=ORANGE, label=f"first {batch} images")
-    axes.legend(fontsize=7, frameon=False, loc="lower left")
+    figure.legend(*axes.get_legend_handles_labels(), fontsize=8, frameon=False, loc="outside lower center", ncols=3)
     return describe(figure, f"Ranges of each channel's answers on a line, with 0 marked. {'; '.join(said)}.")
 
 
