@@ -15,8 +15,8 @@ from days.day17.code.feature_maps import cosine_similarities
 from days.day18.code.training import Weights, largest_possible, neighbor_correlation
 
 SAME_DIRECTION = 0.97
-NO_KIN = 2.2
-A_FAMILY = 3.5
+NO_KIN = 3.5
+A_FAMILY = 5.5
 AS_ROUGH_AS_NOISE = 3.5
 TIMES_THE_MEDIAN = 100
 ONE_IMAGES_SHARE = 0.4
@@ -144,10 +144,10 @@ def kinship(filters: np.ndarray) -> np.ndarray:
 
     The other filters say which combinations of weights are usual: their covariance, taken as one over input channels
     times one over places, each pulled towards independence by a fifth. A filter's distance is w' covariance^-1 w. For
-    weights that are independent normal numbers of the same length, its mean and deviation are known:
+    independent normal weights, brought to the length sqrt(n) of n ones, its mean and deviation are known:
 
-        mean = trace(channels^-1) * trace(places^-1),  deviation = sqrt(2 * trace(channels^-2) * trace(places^-2))
-        kinship = (mean - distance) / deviation
+        mean = trace(channels^-1) * trace(places^-1),  squares = trace(channels^-2) * trace(places^-2)
+        kinship = (mean - distance) / sqrt(2 * (n * squares - mean^2) / (n + 2))
 
     So noise has a kinship of 0, give or take 1, in any layer. A learned filter that does what its kin does lies far
     above. Where the others have nothing in common, as before training, noise and learned filters both lie near 0.
@@ -173,8 +173,8 @@ def kinship(filters: np.ndarray) -> np.ndarray:
 
 def _deviations_from_noise(one: np.ndarray, channels: np.ndarray, places: np.ndarray) -> float:
     distance = np.einsum("ia,ij,ja->", one, channels, one @ places)
-    mean = np.trace(channels) * np.trace(places)
-    return float((mean - distance) / np.sqrt(2 * (channels**2).sum() * (places**2).sum()))
+    mean, squares = np.trace(channels) * np.trace(places), (channels**2).sum() * (places**2).sum()
+    return float((mean - distance) / np.sqrt(2 * (one.size * squares - mean**2) / (one.size + 2)))
 
 
 def _inverse(covariance: np.ndarray) -> np.ndarray:
@@ -205,9 +205,9 @@ def noise_filters(filters: np.ndarray, threshold: float = NO_KIN) -> np.ndarray:
 
     One is `kinship` with the rest of the layer, below `threshold`; the other is `correlated_neighbors`, no more than
     chance allows. Neither is enough: some learned 3x3 filters are as rough as noise, and an unusual 7x7 filter is like
-    no other. Where the layer is no family (median kinship below 3.5) nobody can tell, and none is named: so it is in
-    SqueezeNet's first three 3x3 layers, and wherever half of a layer is noise. Nor is any among 1x1 filters, whose
-    weights have no neighbors.
+    no other. Where the layer is no family (median kinship below 5.5) nobody can tell, and none is named: so it is
+    before training, and wherever half of a layer is noise. Nor is any among 1x1 filters, whose weights have no
+    neighbors.
     """
     if check_filters(filters).shape[2:] == (1, 1):
         return np.arange(0)

@@ -149,7 +149,7 @@ def examine_run(patient: Patient, *, run: Callable = network.run) -> list[Findin
     if size <= DRIFTED:
         return []
     explained, remains = explain(patient, observed, run=run)
-    if remains > EXPLAINED:
+    if remains > EXPLAINED or explained == HABITS[0]:
         words = f"answers to the chart have moved by {size:.2g} of their spread, and no known cause does that"
         return [Finding("", (), "drift of unknown cause", size, "data", words)]
     found, words = [], f"the chart's drift of {size:.2g} comes back to {remains:.1g}"
