@@ -315,6 +315,28 @@ def test_exploded_filters_are_told_by_their_length():
     filters[1], filters[2], filters[3], filters[4] = 1e5, np.inf, np.nan, 0
     assert detectors.exploded_filters(filters).tolist() == [1, 2, 3]
     assert detectors.exploded_filters(np.zeros((3, 2, 3, 3))).size == 0
+    assert detectors.exploded_filters(np.ones((3, 2, 3, 3)), np.array([0, np.nan, 1e9])).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("layer", "part", "which", "value"),
+    [
+        ("conv1", 0, slice(2, 3), np.nan),
+        ("conv2", 1, slice(2, 3), np.inf),
+        ("conv3", 0, slice(None), np.nan),
+        ("conv3", 1, slice(None), np.nan),
+    ],
+)
+def test_what_is_not_finite_is_named_and_hides_nothing_in_other_layers(layer, part, which, value):
+    patient, key = admit(124)
+    pair = [one.copy() for one in patient.weights[layer]]
+    pair[part][which] = value
+    found = diagnosis.examine(replace(patient, weights={**patient.weights, layer: tuple(pair)}), WARD_IMAGES)
+    spoiled = {one.channels[0] for one in found if "not finite" in one.words and one.layer == layer}
+    assert spoiled == set(range(len(pair[1]))[which])
+    others = Key("", tuple(fault for fault in key.faults if fault.layer != layer))
+    assert others.faults
+    assert all(one.recall == 1 for kind, one in grade(found, others).items() if kind in ("noise", "redundant"))
 
 
 def test_exploded_filters_are_brought_back_to_size(new_images):
@@ -580,7 +602,6 @@ SCORES = np.eye(4)
         (lambda: detectors.dead_channels(MAPS, largest=np.ones(3)), "each of 2 channels, got 3"),
         (lambda: detectors.bounds({}, 1, -1), "expected low <= high"),
         (lambda: detectors.redundant_pairs(np.ones((3, 4))), r"\(out, in, kh, kw\), got \(3, 4\)"),
-        (lambda: detectors.noise_filters(np.ones((2, 2, 3, 3))), "at least 3 filters"),
         (lambda: detectors.tuned_to_one_image(MAPS[:5]), "at least 20 images, got 5"),
         (lambda: detectors.peak_shares(MAPS[0]), r"got \(2, 3, 3\): keep the batch axis"),
         (lambda: detectors.distribution_drift(MAPS, MAPS[:, :1]), "got 2 and 1 channels"),

@@ -151,7 +151,7 @@ def kinship(filters: np.ndarray) -> np.ndarray:
 
     So noise has a kinship of 0, give or take 1, in any layer. A learned filter that does what its kin does lies far
     above. Where the others have nothing in common, as before training, noise and learned filters both lie near 0.
-    Zero filters and filters that are not finite give NaN. Raises ValueError for fewer than 3 others.
+    Zero filters and filters that are not finite give NaN, and so do all in a layer with fewer than 3 others.
     """
     filters = check_filters(filters)
     flat = filters.reshape(len(filters), filters.shape[1], -1)
@@ -159,13 +159,11 @@ def kinship(filters: np.ndarray) -> np.ndarray:
         scaled = flat / np.abs(flat).max(axis=(1, 2), keepdims=True)
         scaled = scaled * np.sqrt(flat[0].size / (scaled**2).sum(axis=(1, 2), keepdims=True))
     usable = np.isfinite(scaled).all(axis=(1, 2))
-    if usable.sum() < 3:
-        raise ValueError(f"expected at least 3 filters that are finite and not zero, got {usable.sum()}: no family")
     channels = np.einsum("oia,oja->oij", scaled, scaled)
     places = np.einsum("oia,oib->oab", scaled, scaled)
     everyone = channels[usable].sum(axis=0), places[usable].sum(axis=0)
     found = np.full(len(filters), np.nan)
-    for index in np.flatnonzero(usable):
+    for index in np.flatnonzero(usable) if usable.sum() >= 3 else ():
         others = everyone[0] - channels[index], everyone[1] - places[index]
         found[index] = _deviations_from_noise(scaled[index], *(_inverse(one) for one in others))
     return found
@@ -212,24 +210,30 @@ def noise_filters(filters: np.ndarray, threshold: float = NO_KIN) -> np.ndarray:
     if check_filters(filters).shape[2:] == (1, 1):
         return np.arange(0)
     kin = kinship(filters)
-    if not np.nanmedian(kin) >= A_FAMILY:
+    if not np.isfinite(kin).any() or np.nanmedian(kin) < A_FAMILY:
         return np.arange(0)
     rough = correlated_neighbors(filters) < AS_ROUGH_AS_NOISE
     return np.flatnonzero((np.nan_to_num(kin, nan=np.inf) < threshold) & rough)
 
 
-def exploded_filters(filters: np.ndarray, factor: float = TIMES_THE_MEDIAN) -> np.ndarray:
-    """Indices of filters over `factor` times as long as the layer's median filter that is not zero, or not finite."""
-    lengths = filter_lengths(filters)
-    nonzero = lengths[(lengths > 0) & np.isfinite(lengths)]
-    return np.flatnonzero(~(lengths <= factor * np.median(nonzero))) if len(nonzero) else np.flatnonzero(lengths)
+def relative_lengths(filters: np.ndarray) -> np.ndarray:
+    """How long each filter is, in lengths of the layer's median filter that is finite and not zero: (out,).
 
-
-def filter_lengths(filters: np.ndarray) -> np.ndarray:
-    """Euclidean length of each filter, (out, in, kh, kw) -> (out,); infinite or NaN where its weights are."""
+    filters : (out, in, kh, kw). Infinite or NaN where the weights are.
+    """
     filters = check_filters(filters)
     with np.errstate(all="ignore"):
-        return np.sqrt((filters**2).sum(axis=(1, 2, 3)))
+        lengths = np.sqrt((filters**2).sum(axis=(1, 2, 3)))
+    usual = lengths[(lengths > 0) & np.isfinite(lengths)]
+    return lengths / (np.median(usual) if len(usual) else 1.0)
+
+
+def exploded_filters(
+    filters: np.ndarray, biases: np.ndarray | None = None, factor: float = TIMES_THE_MEDIAN
+) -> np.ndarray:
+    """Indices of filters (out, in, kh, kw) over `factor` times as long as the median one, or not finite, biases too."""
+    finite = True if biases is None else np.isfinite(biases)
+    return np.flatnonzero(~((relative_lengths(filters) <= factor) & finite))
 
 
 def check_filters(filters) -> np.ndarray:
