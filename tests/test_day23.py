@@ -289,8 +289,8 @@ def test_other_biases_make_other_filters_and_huge_ones_no_twins():
     filters = np.ones((2, 1, 1, 2)) * [[[[1.0, 2.0]]]]
     assert detectors.redundant_pairs(filters, np.array([0.1, 0.1]))
     assert not detectors.redundant_pairs(filters, np.array([5.0, -5.0]))
-    different = np.random.default_rng(0).standard_normal((2, 4, 3, 3))
-    assert not detectors.redundant_pairs(different, np.array([-1e5, -1e5]))
+    different = np.random.default_rng(0).standard_normal((6, 4, 3, 3))
+    assert not detectors.redundant_pairs(different, np.full(6, -1e5))
 
 
 @pytest.mark.parametrize("layer", LAYERS)
