@@ -289,8 +289,8 @@ def test_other_biases_make_other_filters_and_huge_ones_no_twins():
     filters = np.ones((2, 1, 1, 2)) * [[[[1.0, 2.0]]]]
     assert detectors.redundant_pairs(filters, np.array([0.1, 0.1]))
     assert not detectors.redundant_pairs(filters, np.array([5.0, -5.0]))
-    different = np.random.default_rng(0).standard_normal((2, 4, 3, 3))
-    assert not detectors.redundant_pairs(different, np.array([-1e5, -1e5]))
+    different = np.random.default_rng(0).standard_normal((6, 4, 3, 3))
+    assert not detectors.redundant_pairs(different, np.full(6, -1e5))
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -560,7 +560,7 @@ def test_faults_in_squeezenet_are_found(backend, well):
 def test_squeezenets_bounds_hold_and_its_model_is_the_courses(backend, squeezenet):
     weights = large.healthy_squeezenet()
     answers = backend.squeezenet_answers(weights, large.LAYERS)
-    for layer, (least, most) in large._bounds(weights).items():
+    for layer, (least, most) in large.squeezenet_bounds(weights).items():
         if layer in answers:
             assert (answers[layer].max(axis=(0, 2, 3)) <= most).all()
             assert (answers[layer].min(axis=(0, 2, 3)) >= least).all()
@@ -573,6 +573,17 @@ def test_the_sites_are_the_layers_that_are_families():
     layers = {name: one[0] for name, one in large.healthy_squeezenet().items() if one[0].shape[-1] == 3}
     medians = {name: np.median(detectors.kinship(one)) for name, one in layers.items()}
     assert {name for name, one in medians.items() if one >= detectors.A_FAMILY} == set(large.SITES)
+
+
+def test_squeezenets_bounds_know_which_channels_a_layer_hears():
+    weights = dict(large.healthy_squeezenet())
+    weights["fire2.expand1x1"] = (np.zeros((64, 16, 1, 1)), np.full(64, -1.0))
+    values = np.zeros((16, 128, 1, 1))
+    values[:8, :64] = values[8:, 64:] = 1
+    weights["fire3.squeeze"] = (values, np.full(16, 0.5))
+    most = large.squeezenet_bounds(weights)["fire3.squeeze"][1]
+    np.testing.assert_allclose(most[:8], 0.5, rtol=1e-2)
+    assert most[8:].min() > 1000
 
 
 @pytest.mark.parametrize("layers", [[], ["conv10"], ["fire1"]])

@@ -22,7 +22,7 @@ import numpy as np
 from days.common import squeezenet
 from days.common.images import IMAGE_NAMES, load_image
 from days.day18.code.training import Weights
-from days.day23.code.detectors import bounds
+from days.day23.code.detectors import Bounds, bounds
 from days.day23.code.diagnosis import Finding, examine_layer
 from days.day23.code.patients import Key, plant
 
@@ -45,7 +45,7 @@ def admit_squeezenet(seed: int, run: Run, layers: Sequence[str] = SITES) -> tupl
         raise ValueError(f"expected layers out of {', '.join(LAYERS)}, got {sorted(unknown) or 'none'}")
 
     def limits(weights: Weights, layer: str) -> tuple[np.ndarray, np.ndarray]:
-        return _bounds(weights)[layer][1], run(weights, [layer])[layer].max(axis=(0, 2, 3))
+        return squeezenet_bounds(weights)[layer][1], run(weights, [layer])[layer].max(axis=(0, 2, 3))
 
     well = run(healthy_squeezenet(), layers)
     alive = {name: np.flatnonzero(maps.max(axis=(0, 2, 3)) > 0) for name, maps in well.items()}
@@ -56,7 +56,7 @@ def admit_squeezenet(seed: int, run: Run, layers: Sequence[str] = SITES) -> tupl
 
 def examine_squeezenet(weights: Weights, run: Run, layers: Sequence[str] = LAYERS) -> list[Finding]:
     """What is wrong with the filters of `layers`: dead, redundant, noise."""
-    answers, largest = run(weights, layers), _bounds(weights)
+    answers, largest = run(weights, layers), squeezenet_bounds(weights)
     return [
         finding
         for name in layers
@@ -77,7 +77,8 @@ def photos() -> tuple[np.ndarray, ...]:
     return tuple(load_image(name, size=224) for name in IMAGE_NAMES)
 
 
-def _bounds(weights: Weights) -> dict:
+def squeezenet_bounds(weights: Weights) -> Bounds:
+    """`detectors.bounds` of SqueezeNet for any photo: a fire module's two expand layers lie one behind the other."""
     hears, before = {"conv1": ()}, ("conv1",)
     for fire in squeezenet.FIRE_WIDTHS:
         hears[f"{fire}.squeeze"] = before
