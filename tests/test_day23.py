@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 
 from days.common.datasets import make_shapes
+from days.common.exercises import CORRECT, NOT_QUITE
 from days.common.paths import REPO_ROOT
-from days.day23.code import detectors, diagnosis, network, patients
+from days.day23.code import detectors, diagnosis, exercises, limits, network, patients
 from days.day23.code import squeezenet_patients as large
 from days.day23.code.diagnosis import Finding, grade
 from days.day23.code.network import HABITS, LAYERS, Habits
@@ -639,3 +641,62 @@ def test_the_backends_refuse_what_numpy_refuses(backend):
         backend.run(weights, WARD_IMAGES * 255)
     with pytest.raises(ValueError, match="expected statistics"):
         backend.run(weights, WARD_IMAGES[:2], habits=HABITS[-1])
+
+
+# ------------------------------------------------------------ what the lesson adds
+
+
+def test_copies_and_noise_are_found_until_they_are_too_faint():
+    found = limits.copies_found((0, 0.2, 0.5), seeds=range(3))
+    np.testing.assert_array_equal(found, [1, 1, 0])
+    found = limits.noise_found((0, 0.3, 1), seeds=range(3))
+    np.testing.assert_array_equal(found, [0, 0, 1])
+
+
+def test_a_patient_is_heard_as_it_is_run_now():
+    images = network.ward_images().images[:12]
+    ill, _ = patients.admit(0, "batch norm in training mode")
+    well, _ = patients.admit(6, "healthy")
+    rightly = [network.run(one.weights, images).scores for one in (ill, well)]
+    assert np.abs(patients.scores(ill, images) - rightly[0]).max() > 0.1
+    np.testing.assert_array_equal(patients.scores(well, images), rightly[1])
+
+
+def test_every_way_of_running_is_held_against_what_is_observed():
+    patient, _ = patients.admit(8)
+    remains = diagnosis.explanations(patient, diagnosis.observe(patient))
+    assert set(remains) == set(network.HABITS)
+    assert [how for how, left in remains.items() if left < diagnosis.EXPLAINED] == [patients.habits(patient)]
+
+
+def test_a_network_that_crammed_shows_larger_gaps():
+    from days.day23.code.visualizations import Lesson
+
+    gaps = Lesson().gaps(count=150)
+    assert np.median(gaps["300 images"]) > 3 * np.median(gaps["12,000 images"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("claim", "said"),
+    [
+        (("dead", 4), r"no claim: \(kind, layer, channel\)"),
+        (("asleep", "conv1", 4), "no claim"),
+        (("redundant", "conv2", 3), "no claim"),
+        ("wrong preprocessing", "0 claims|1 claims, none of them right"),
+        (("dead", "conv9", 3), "no claim"),
+        (("noise", "conv1", 1), "1 claims, none of them right"),
+    ],
+    ids=str,
+)
+def test_a_claim_about_a_patient_is_answered(claim, said):
+    verdict = exercises.diagnose_01.check(lambda patient: [claim])
+    assert verdict.status == NOT_QUITE
+    assert re.search(said, verdict.message)
+
+
+def test_findings_are_claims_and_false_alarms_are_counted():
+    patient = patients.load_patient("01")
+    findings = diagnosis.examine(patient, network.ward_images().images)
+    assert exercises.diagnose_01.check(lambda patient: findings).status == CORRECT
+    verdict = exercises.diagnose_01.check(lambda patient: [*findings, ("noise", "conv3", 1), ("dead", "conv3", 2)])
+    assert "2 false alarms: dead conv3 2, noise conv3 1" in verdict.message
