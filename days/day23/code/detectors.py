@@ -119,7 +119,7 @@ def redundant_pairs(
     biases : (out,), if given, are also counted as one weight more, and the lower of the two |cosines| is taken.
     Zero filters and filters that are not finite are nobody's twins.
 
-    >>> redundant_pairs(np.array([[[[1.0, 2.0]]], [[[-2.0, -4.0]]]]))
+    >>> redundant_pairs(np.array([[[[3.0, 4.0]]], [[[-6.0, -8.0]]]]))
     [Pair(first=0, second=1, cosine=-1.0, scale=-2.0)]
     """
     filters = check_filters(filters)
