@@ -1,6 +1,7 @@
 """What is wrong with filters, told from arrays: dead, redundant, noise, exploded, tuned to one image, drifted.
 
-Every function takes arrays and returns new ones. The thresholds were set on the patients of seeds 0 to 49.
+Every function takes arrays and returns new ones. The thresholds were set on the patients of seeds 0 to 49;
+those for noise also with a look at a healthy SqueezeNet.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from days.day17.code.feature_maps import cosine_similarities
 from days.day18.code.training import Weights, largest_possible, neighbor_correlation
 
 SAME_DIRECTION = 0.97
-NO_KIN = 2.2
-A_FAMILY = 3.5
+NO_KIN = 3.5
+A_FAMILY = 5.5
 AS_ROUGH_AS_NOISE = 3.5
 TIMES_THE_MEDIAN = 100
 ONE_IMAGES_SHARE = 0.4
@@ -118,7 +119,7 @@ def redundant_pairs(
     biases : (out,), if given, are also counted as one weight more, and the lower of the two |cosines| is taken.
     Zero filters and filters that are not finite are nobody's twins.
 
-    >>> redundant_pairs(np.array([[[[1.0, 2.0]]], [[[-2.0, -4.0]]]]))
+    >>> redundant_pairs(np.array([[[[3.0, 4.0]]], [[[-6.0, -8.0]]]]))
     [Pair(first=0, second=1, cosine=-1.0, scale=-2.0)]
     """
     filters = check_filters(filters)
@@ -144,14 +145,14 @@ def kinship(filters: np.ndarray) -> np.ndarray:
 
     The other filters say which combinations of weights are usual: their covariance, taken as one over input channels
     times one over places, each pulled towards independence by a fifth. A filter's distance is w' covariance^-1 w. For
-    weights that are independent normal numbers of the same length, its mean and deviation are known:
+    independent normal weights, brought to the length sqrt(n) of n ones, its mean and deviation are known:
 
-        mean = trace(channels^-1) * trace(places^-1),  deviation = sqrt(2 * trace(channels^-2) * trace(places^-2))
-        kinship = (mean - distance) / deviation
+        mean = trace(channels^-1) * trace(places^-1),  squares = trace(channels^-2) * trace(places^-2)
+        kinship = (mean - distance) / sqrt(2 * (n * squares - mean^2) / (n + 2))
 
     So noise has a kinship of 0, give or take 1, in any layer. A learned filter that does what its kin does lies far
     above. Where the others have nothing in common, as before training, noise and learned filters both lie near 0.
-    Zero filters and filters that are not finite give NaN. Raises ValueError for fewer than 3 others.
+    Zero filters and filters that are not finite give NaN, and so do all in a layer with fewer than 3 others.
     """
     filters = check_filters(filters)
     flat = filters.reshape(len(filters), filters.shape[1], -1)
@@ -159,13 +160,11 @@ def kinship(filters: np.ndarray) -> np.ndarray:
         scaled = flat / np.abs(flat).max(axis=(1, 2), keepdims=True)
         scaled = scaled * np.sqrt(flat[0].size / (scaled**2).sum(axis=(1, 2), keepdims=True))
     usable = np.isfinite(scaled).all(axis=(1, 2))
-    if usable.sum() < 3:
-        raise ValueError(f"expected at least 3 filters that are finite and not zero, got {usable.sum()}: no family")
     channels = np.einsum("oia,oja->oij", scaled, scaled)
     places = np.einsum("oia,oib->oab", scaled, scaled)
     everyone = channels[usable].sum(axis=0), places[usable].sum(axis=0)
     found = np.full(len(filters), np.nan)
-    for index in np.flatnonzero(usable):
+    for index in np.flatnonzero(usable) if usable.sum() >= 3 else ():
         others = everyone[0] - channels[index], everyone[1] - places[index]
         found[index] = _deviations_from_noise(scaled[index], *(_inverse(one) for one in others))
     return found
@@ -173,8 +172,8 @@ def kinship(filters: np.ndarray) -> np.ndarray:
 
 def _deviations_from_noise(one: np.ndarray, channels: np.ndarray, places: np.ndarray) -> float:
     distance = np.einsum("ia,ij,ja->", one, channels, one @ places)
-    mean = np.trace(channels) * np.trace(places)
-    return float((mean - distance) / np.sqrt(2 * (channels**2).sum() * (places**2).sum()))
+    mean, squares = np.trace(channels) * np.trace(places), (channels**2).sum() * (places**2).sum()
+    return float((mean - distance) / np.sqrt(2 * (one.size * squares - mean**2) / (one.size + 2)))
 
 
 def _inverse(covariance: np.ndarray) -> np.ndarray:
@@ -205,31 +204,37 @@ def noise_filters(filters: np.ndarray, threshold: float = NO_KIN) -> np.ndarray:
 
     One is `kinship` with the rest of the layer, below `threshold`; the other is `correlated_neighbors`, no more than
     chance allows. Neither is enough: some learned 3x3 filters are as rough as noise, and an unusual 7x7 filter is like
-    no other. Where the layer is no family (median kinship below 3.5) nobody can tell, and none is named: so it is in
-    SqueezeNet's first three 3x3 layers, and wherever half of a layer is noise. Nor is any among 1x1 filters, whose
-    weights have no neighbors.
+    no other. Where the layer is no family (median kinship below 5.5) nobody can tell, and none is named: so it is
+    before training, and wherever half of a layer is noise. Nor is any among 1x1 filters, whose weights have no
+    neighbors.
     """
     if check_filters(filters).shape[2:] == (1, 1):
         return np.arange(0)
     kin = kinship(filters)
-    if not np.nanmedian(kin) >= A_FAMILY:
+    if not np.isfinite(kin).any() or np.nanmedian(kin) < A_FAMILY:
         return np.arange(0)
     rough = correlated_neighbors(filters) < AS_ROUGH_AS_NOISE
     return np.flatnonzero((np.nan_to_num(kin, nan=np.inf) < threshold) & rough)
 
 
-def exploded_filters(filters: np.ndarray, factor: float = TIMES_THE_MEDIAN) -> np.ndarray:
-    """Indices of filters over `factor` times as long as the layer's median filter that is not zero, or not finite."""
-    lengths = filter_lengths(filters)
-    nonzero = lengths[(lengths > 0) & np.isfinite(lengths)]
-    return np.flatnonzero(~(lengths <= factor * np.median(nonzero))) if len(nonzero) else np.flatnonzero(lengths)
+def relative_lengths(filters: np.ndarray) -> np.ndarray:
+    """How long each filter is, in lengths of the layer's median filter that is finite and not zero: (out,).
 
-
-def filter_lengths(filters: np.ndarray) -> np.ndarray:
-    """Euclidean length of each filter, (out, in, kh, kw) -> (out,); infinite or NaN where its weights are."""
+    filters : (out, in, kh, kw). Infinite or NaN where the weights are.
+    """
     filters = check_filters(filters)
     with np.errstate(all="ignore"):
-        return np.sqrt((filters**2).sum(axis=(1, 2, 3)))
+        lengths = np.sqrt((filters**2).sum(axis=(1, 2, 3)))
+    usual = lengths[(lengths > 0) & np.isfinite(lengths)]
+    return lengths / (np.median(usual) if len(usual) else 1.0)
+
+
+def exploded_filters(
+    filters: np.ndarray, biases: np.ndarray | None = None, factor: float = TIMES_THE_MEDIAN
+) -> np.ndarray:
+    """Indices of filters (out, in, kh, kw) over `factor` times as long as the median one, or not finite, biases too."""
+    finite = True if biases is None else np.isfinite(biases)
+    return np.flatnonzero(~((relative_lengths(filters) <= factor) & finite))
 
 
 def check_filters(filters) -> np.ndarray:

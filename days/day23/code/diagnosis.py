@@ -58,7 +58,7 @@ def examine(patient: Patient, images: np.ndarray, *, run: Callable = network.run
     found = examine_run(patient, run=run)
     treated = patient.weights
     for layer in LAYERS:
-        exploded = examine_explosions(layer, patient.weights[layer][0])
+        exploded = examine_explosions(layer, *patient.weights[layer])
         treated = deflated(treated, layer, [one.channels[0] for one in exploded])
         found += exploded
     activations, bounds = run(treated, images).activations, detectors.bounds(treated)
@@ -107,13 +107,14 @@ def _dead(layer: str, filters: np.ndarray, activations: np.ndarray, largest: np.
     return found
 
 
-def examine_explosions(layer: str, filters: np.ndarray) -> list[Finding]:
-    """Filters (out, in, kh, kw) that are far too long for their layer; what lies behind them hears nothing else."""
-    lengths, found = detectors.filter_lengths(filters), []
-    for channel in map(int, detectors.exploded_filters(filters)):
-        others = lengths[(lengths > 0) & np.isfinite(lengths)]
-        times = float(lengths[channel] / np.median(others)) if len(others) else np.inf
+def examine_explosions(layer: str, filters: np.ndarray, biases: np.ndarray) -> list[Finding]:
+    """Filters (out, in, kh, kw) far too long for their layer, or not finite: what lies behind hears nothing else."""
+    lengths, found = detectors.relative_lengths(filters), []
+    for channel in map(int, detectors.exploded_filters(filters, biases)):
+        times = float(lengths[channel])
         words = f"{layer} {channel}: {times:.2g} times as long as the layer's median filter"
+        if not (np.isfinite(times) and np.isfinite(biases[channel])):
+            words = f"{layer} {channel}: it holds numbers that are not finite"
         found.append(Finding(layer, (channel,), "exploded", times, "weights", words))
     return found
 
@@ -126,12 +127,14 @@ def deflated(weights: Weights, layer: str, channels: Sequence[int]) -> Weights:
     if not len(channels):
         return weights
     values, bias = (part.astype(np.float64) for part in weights[layer])
-    lengths = detectors.filter_lengths(values)
-    median = np.median(np.delete(lengths, channels)[np.delete(lengths, channels) > 0])
+    lengths = detectors.relative_lengths(values)
     for channel in channels:
-        factor = median / lengths[channel] if np.isfinite(lengths[channel]) else 0.0
-        values[channel] = np.nan_to_num(values[channel], posinf=0, neginf=0) * factor
-        bias[channel] *= factor
+        whole = np.isfinite(lengths[channel]) and np.isfinite(bias[channel])
+        values[channel], bias[channel] = (
+            (values[channel] / lengths[channel], bias[channel] / lengths[channel])
+            if whole and lengths[channel]
+            else (0, 0)
+        )
     return {**weights, layer: (values.astype(np.float32), bias.astype(np.float32))}
 
 
@@ -149,7 +152,7 @@ def examine_run(patient: Patient, *, run: Callable = network.run) -> list[Findin
     if size <= DRIFTED:
         return []
     explained, remains = explain(patient, observed, run=run)
-    if remains > EXPLAINED:
+    if remains > EXPLAINED or explained == HABITS[0]:
         words = f"answers to the chart have moved by {size:.2g} of their spread, and no known cause does that"
         return [Finding("", (), "drift of unknown cause", size, "data", words)]
     found, words = [], f"the chart's drift of {size:.2g} comes back to {remains:.1g}"

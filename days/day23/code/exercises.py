@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 
 from days.common.exercises import Mistake, exercise
@@ -210,6 +208,12 @@ def _twins_by_loops(filters, threshold):
             lambda filters, threshold: _twins(filters, threshold, unit=False),
         ),
         Mistake(
+            "Each pair comes twice, once in either order: keep those with i < j.",
+            lambda filters, threshold: np.concatenate(
+                [_twins_by_loops(filters, threshold), _twins_by_loops(filters, threshold)[:, ::-1]]
+            ),
+        ),
+        Mistake(
             "That is the correlation: the filters' means were taken away, so two that differ by a constant look like "
             "twins. A constant is not nothing to a filter.",
             lambda filters, threshold: _twins(filters, threshold, center=True),
@@ -357,27 +361,34 @@ def precision_and_recall(found, planted):
 NOTHING_WRONG = "nothing missed, no false alarm"
 
 
-def _claims(findings) -> list[tuple]:
-    return [(one.kind, one.layer, *one.channels) if one.layer else (one.kind,) for one in findings]
-
-
-def _places(claims) -> set[tuple]:
-    """Claims such as ("redundant", "conv2", 12, 5), whatever the order of channels, in a form that can be compared."""
-    return {(str(kind), *place[:1], *sorted(map(int, place[1:]))) for kind, *place in claims}
+def _claim(one) -> tuple:
+    """A finding, a fault or a tuple such as ("redundant", "conv2", 12, 5) as a tuple that can be compared."""
+    if hasattr(one, "kind"):
+        one = (one.kind, *([one.layer, *one.channels] if one.layer else []))
+    kind, *place = one if isinstance(one, (tuple, list)) else (one,)
+    count = {"redundant": 3}.get(kind, 0 if kind in patients.RUN_KINDS else 2)
+    if kind not in patients.KINDS or len(place) != count or (place and place[0] not in LAYERS):
+        raise ValueError(f"{one!r} is no claim: (kind, layer, channel), two channels for a pair, or (kind,) for a run")
+    return (kind, *place[:1], *sorted(int(channel) for channel in place[1:]))
 
 
 def _report(claims, patient) -> str:
     """What a diagnosis of a stored patient missed, by kind, cause and layer, and what it named that is not so."""
-    true = {place: one for one in patients.load_key(patient.name).faults for place in _places(_claims([one]))}
-    said = _places(claims)
-    missed = Counter(
-        f"{one.kind} ({one.cause}) {one.layer}".strip() for place, one in true.items() if place not in said
-    )
-    lines = {
-        "missed": [f"{count} x {what}" for what, count in sorted(missed.items())],
-        "false alarms": [" ".join(map(str, one)) for one in sorted(said - true.keys(), key=str)],
-    }
-    return "; ".join(f"{what}: {', '.join(some)}" for what, some in lines.items() if some) or NOTHING_WRONG
+    try:
+        said = {_claim(one) for one in claims}
+    except (TypeError, ValueError) as error:
+        return str(error)
+    true = {_claim(one): one for one in patients.load_key(patient.name).faults}
+    if not said & true.keys():
+        return f"{len(said)} claims, none of them right"
+    missed = [f"{one.kind} ({one.cause}) {one.layer}".strip() for place, one in true.items() if place not in said]
+    alarms = [" ".join(map(str, one)) for one in sorted(said - true.keys(), key=str)]
+    parts = {"missed": missed, "false alarms": alarms}
+    return "; ".join(f"{len(some)} {what}: {_first(some)}" for what, some in parts.items() if some) or NOTHING_WRONG
+
+
+def _first(lines: list[str]) -> str:
+    return ", ".join(lines[:2]) + (f" and {len(lines) - 2} more" if len(lines) > 2 else "")
 
 
 def _diagnosed(number: str, name: str, mistakes, hints):
@@ -386,7 +397,7 @@ def _diagnosed(number: str, name: str, mistakes, hints):
         number,
         cases=lambda generator: [(patients.load_patient(name),)],
         truth=lambda patient: NOTHING_WRONG,
-        look=lambda claims, patient: _report(claims, patient),
+        look=_report,
         mistakes=mistakes,
         hints=hints,
     )
@@ -496,8 +507,8 @@ def diagnose_02(patient):
     return claims
 
 
-def _examined(patient, keep=lambda finding: True, count: int = 120) -> list[tuple]:
-    return _claims(one for one in diagnosis.examine(patient, network.ward_images().images[:count]) if keep(one))
+def _examined(patient, keep) -> list:
+    return [one for one in diagnosis.examine(patient, network.ward_images().images) if keep(one)]
 
 
 @_diagnosed(
@@ -531,5 +542,4 @@ def _examined(patient, keep=lambda finding: True, count: int = 120) -> list[tupl
 )
 def diagnose_05(patient):
     """All that is wrong with patient 05: a list of claims, about filters and about how it is run."""
-    findings = diagnosis.examine(patient, network.ward_images().images)
-    return [(one.kind, one.layer, *one.channels) if one.layer else (one.kind,) for one in findings]
+    return diagnosis.examine(patient, network.ward_images().images)

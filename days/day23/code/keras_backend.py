@@ -22,7 +22,7 @@ def clinic_cnn(weights: Weights, statistics: Statistics | None = None):
     """The clinic's network, of whatever widths: images (N, H, W, 3) -> scores (N, 6).
 
     Layers are "conv1", "conv1_activation", "pool1" and so on to "scores", and with statistics also "conv1_norm": a
-    batch norm that in inference mode gives back what it was given. In training mode it leaves its statistics alone.
+    batch norm that in inference mode gives back what it was given.
     """
     layers = keras.layers
     start = x = keras.Input((None, None, 3))
@@ -31,7 +31,7 @@ def clinic_cnn(weights: Weights, statistics: Statistics | None = None):
         # The values come below; an initializer that draws would move the learner's own random numbers on.
         x = layers.Conv2D(len(values), values.shape[2], padding="same", kernel_initializer="zeros", name=name)(x)
         if statistics:
-            x = layers.BatchNormalization(epsilon=EPSILON, momentum=1.0, name=f"{name}_norm")(x)
+            x = layers.BatchNormalization(epsilon=EPSILON, name=f"{name}_norm")(x)
         x = layers.ReLU(name=f"{name}_activation")(x)
         pooling = layers.MaxPooling2D(2) if name != LAYERS[-1] else layers.GlobalAveragePooling2D()
         x = pooling(x)

@@ -115,6 +115,12 @@ def record_of(weights: Weights, *, run: Callable = network.run, **how) -> np.nda
         return np.stack([answers.mean(axis=(2, 3)), answers.std(axis=(2, 3))])
 
 
+def scores(patient: Patient, images: np.ndarray) -> np.ndarray:
+    """What a patient says of images (N, H, W, 3) as it is run now, rightly or wrongly: (N, 6)."""
+    how = {"statistics": patient.statistics, "habits": habits(patient)}
+    return network.run(patient.weights, images, **how).scores
+
+
 def habits(patient: Patient) -> Habits:
     """How a patient is run. For `run`, not for a diagnosis: it breaks the seal, and is as good as a look at the key.
 

@@ -22,7 +22,7 @@ def clinic_cnn(weights: Weights, statistics: Statistics | None = None) -> nn.Seq
     """The clinic's network, of whatever widths, in evaluation mode: images (N, 3, H, W) -> scores (N, 6).
 
     Layers are "conv1", "conv1_activation", "pool1" and so on to "scores", and with statistics also "conv1_norm": a
-    batch norm that in evaluation mode gives back what it was given. In training mode it leaves its statistics alone.
+    batch norm that in evaluation mode gives back what it was given.
     """
     layers = OrderedDict()
     for name in LAYERS:
@@ -41,7 +41,7 @@ def clinic_cnn(weights: Weights, statistics: Statistics | None = None) -> nn.Seq
 
 
 def _batch_norm(mean: np.ndarray, variance: np.ndarray) -> nn.BatchNorm2d:
-    norm = nn.BatchNorm2d(len(mean), eps=EPSILON, momentum=0.0)
+    norm = nn.BatchNorm2d(len(mean), eps=EPSILON)
     return _fill(
         norm, weight=np.sqrt(variance + np.float32(EPSILON)), bias=mean, running_mean=mean, running_var=variance
     )

@@ -82,8 +82,10 @@ def draw_ranges(
         axes.set_yticks(places, [str(first[layer] + place) for place in places], fontsize=7)
         for label, proven, seen in zip(axes.get_yticklabels(), everywhere, data, strict=True):
             label.set_color(ALARM if proven or seen else MUTED)
-        axes.set_title(f"{layer}: red numbers never answered", fontsize=9)
-        axes.set_xlabel("strongest answer to an image, before the ReLU", fontsize=8)
+        last = first[layer] + len(most) - 1
+        axes.set_title(f"{layer}, channels {first[layer]} to {last}; red: no image woke it", fontsize=9)
+        axes.set_xlabel("strongest answer to an image, before the ReLU (logarithmic beyond 1 and -1)", fontsize=8)
+        axes.margins(x=0.03)
         axes.tick_params(labelsize=7)
         axes.set_ylim(len(most) - 0.5, -0.5)
         axes.spines[["top", "right"]].set_visible(False)
@@ -91,7 +93,7 @@ def draw_ranges(
             f"{layer}: {everywhere.sum()} cannot answer anything, {data.sum()} more answered none of the images"
         )
     axes.plot([], [], ".", color=ORANGE, label=f"first {batch} images")
-    axes.legend(fontsize=7, frameon=False, loc="lower left")
+    figure.legend(*axes.get_legend_handles_labels(), fontsize=8, frameon=False, loc="outside lower center", ncols=3)
     return describe(figure, f"Ranges of each channel's answers on a line, with 0 marked. {'; '.join(said)}.")
 
 
@@ -102,10 +104,15 @@ def draw_cosines(layers: dict[str, np.ndarray], pairs: dict[str, Sequence[detect
     scale, said = ColorScale("RdBu_r", -1.0, 1.0), []
     for axes, (layer, filters) in zip(grid, layers.items(), strict=True):
         show_map(plain(axes, layer), cosine_similarities(filters), scale, "nearest")
+        numbers = np.arange(0, len(filters), 2)
+        axes.set_xticks(numbers, numbers, fontsize=7)
+        axes.set_yticks(numbers, numbers, fontsize=7)
+        axes.tick_params(length=0, colors=MUTED)
         for one in pairs[layer]:
-            axes.plot([one.first, one.second], [one.second, one.first], "o", ms=11, mfc="none", mec=INK, mew=1.2)
+            axes.plot([one.first, one.second], [one.second, one.first], "o", ms=13, mfc="none", mec=ORANGE, mew=2)
             text = f"{one.first}, {one.second}: {one.cosine:.2f}"
-            axes.annotate(text, (one.second, one.first), (8, 8), textcoords="offset points", fontsize=8)
+            look = {"fontsize": 8, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1}}
+            axes.annotate(text, (one.second, one.first), (9, 9), textcoords="offset points", **look)
             said.append(f"{layer} {text}")
     add_colorbar(
         figure, list(grid), scale, "cosine: 1 same direction, -1 opposite, 0 nothing in common", extend="neither"
@@ -165,7 +172,8 @@ def draw_explanations(remains: dict[str, float], size: float) -> Figure:
     shown = [max(value, floor) for value in remains.values()]
     axes.barh(names, shown, left=0, color=[ORANGE if name == best else BLUE for name in names], height=0.6)
     for place, value in enumerate(remains.values()):
-        axes.text(max(value, floor) * 1.3, place, f"{value:.1g}", va="center", fontsize=8)
+        text = f"{value:.1g}" if value > floor else "nothing: the very same answers"
+        axes.text(max(value, floor) * 1.3, place, text, va="center", fontsize=8)
     axes.axvline(diagnosis.EXPLAINED, color=INK, linestyle=":", linewidth=1)
     axes.set_xscale("log")
     axes.set_xlim(floor, 1e3)
@@ -173,7 +181,7 @@ def draw_explanations(remains: dict[str, float], size: float) -> Figure:
     axes.set_xlabel("what remains of the drift (dotted: counts as explained)", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(f"the chart has drifted by {size:.2g}: who can explain it?", fontsize=9)
+    axes.set_title(f"the answers have drifted by {size:.2g}: which way of running gives the same ones?", fontsize=9)
     said = f"all leave a drift but one: {best}"
     return describe(figure, f"Bars for {len(remains)} ways of running a network; {said}.")
 
@@ -182,7 +190,9 @@ def draw_outliers(panels: dict[str, np.ndarray], limit: float = 6.0) -> Figure:
     """Strength and presence of every channel, outliers named: {title: activations (N, C, h, w)}."""
     figure = new_figure(9.6, 3.2)
     said = []
-    for axes, (name, maps) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+    for axes, (name, maps) in zip(
+        figure.subplots(1, len(panels), sharex=True, sharey=True), panels.items(), strict=True
+    ):
         with np.errstate(divide="ignore"):
             strength = np.log10(maps.max(axis=(0, 2, 3)))
         presence = 100 * (maps > 0).mean(axis=(0, 2, 3))
@@ -195,7 +205,7 @@ def draw_outliers(panels: dict[str, np.ndarray], limit: float = 6.0) -> Figure:
             )
         axes.set_title(name, fontsize=9)
         axes.set_xlabel("strength: log10 of the largest answer", fontsize=8)
-        axes.set_ylabel("presence: % of units above 0", fontsize=8)
+        axes.set_ylabel("presence: % of places above 0", fontsize=8)
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
         said.append(f"{name}: outliers {', '.join(map(str, named)) or 'none'}")
@@ -237,13 +247,15 @@ def draw_wrong(
         for place in range(each):
             if place < len(chosen):
                 index = chosen[place]
-                panels.append(marked(data.images[index], np.maximum(maps[index], 0)))
+                one = marked(data.images[index], np.maximum(maps[index], 0))
+                # Room for a label of two lines above the next row.
+                panels.append(np.pad(one, ((0, 4), (0, 0), (0, 0)), constant_values=1))
                 truth, named = SHAPE_NAMES[data.labels[index]], SHAPE_NAMES[scores[index].argmax()]
-                labels.append(f"{truth}: '{named}'")
+                labels.append(f"{group.replace('_', ' ') if place == 0 else ''}\n{truth}: '{named}'")
             else:
                 panels.append(np.ones_like(panels[-1]))
                 labels.append("")
-    title = "wrong predictions by where the map lies, one row each: " + ", ".join(said)
+    title = "a true shape: 'what it was called', by where the map for that lies. " + ", ".join(said)
     alt = f"Three rows of small images with what the network looked at in color. {'; '.join(said)}."
     return draw_panels(np.stack(panels), title=title, labels=labels, columns=each, alt=alt)
 
@@ -350,10 +362,10 @@ def _figure_explanations(lesson: Lesson) -> Figure:
 
 
 def _figure_outliers(lesson: Lesson) -> Figure:
-    ill = patients.admit(4)[0]
+    ill = patients.admit(378)[0]
     panels = {
         f"{name}, conv2": network.run(one.weights, lesson.images).activations["conv2"]
-        for name, one in (("healthy", lesson.healthy), ("patient 008", lesson.admitted[0]), ("patient 004", ill))
+        for name, one in (("healthy", lesson.healthy), ("patient 008", lesson.admitted[0]), ("patient 378", ill))
     }
     return draw_outliers(panels)
 
