@@ -20,7 +20,7 @@ from days.day23.code import detectors
 from days.day24.code.anatomy import Layer, NormStatistics
 
 SERIOUS, WORTH_A_LOOK, NOTE = 3, 2, 1
-FAR_FROM_WAKING = 0.5
+FAR_FROM_WAKING = 1.0
 FEW_WEIGHTS = 18
 ALIKE, EXACT = 0.99, 0.999
 NOISY = 1.7
@@ -74,7 +74,7 @@ def facts_of(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> Facts:
         dead=dead,
         silent=np.union1d(silent, dead),
         far=far,
-        copies=[pair for pair in pairs if pair.scale > 0],
+        copies=[pair for pair in pairs if pair.cosine >= ALIKE],
         opposites=[pair for pair in pairs if pair.scale < 0],
         noise=_noise(layer),
         exploded=detectors.exploded_filters(values),
@@ -109,7 +109,7 @@ def _proven_dead(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> np.ndarr
 def _pairs(values: np.ndarray, bias: np.ndarray) -> list[detectors.Pair]:
     """Filters of one direction. Where a filter has few weights, chance makes near ones: then only exact ones count."""
     few = values[0].size < FEW_WEIGHTS
-    return detectors.redundant_pairs(values, bias, EXACT if few else ALIKE)
+    return detectors.redundant_pairs(values, bias, EXACT if few else detectors.SAME_DIRECTION)
 
 
 def _noise(layer: Layer) -> np.ndarray:
@@ -182,7 +182,8 @@ def _how_exploded(layer: Layer, fact: Facts, channels: np.ndarray) -> str:
 
 def _how_silent(layer: Layer, fact: Facts, channels: np.ndarray) -> str:
     below = np.min(-layer.summary.top.max(axis=0)[channels] / np.maximum(layer.summary.spread[channels], 1e-12))
-    return f"channel {listed(channels)}, at best {below:.1f} of their own deviations below 0"
+    how_far = f"at best {below:.1f}" if below < 1000 else "over 1,000"
+    return f"channel {listed(channels)}, {how_far} of their own deviations below 0"
 
 
 def _how_alike(layer: Layer, fact: Facts, channels: np.ndarray) -> str:

@@ -101,7 +101,7 @@ def read_photos(source, size: int, limit: int) -> Photos:
             images.append(load_image(found[name], size=size))
             names.append(name)
         except (OSError, ValueError) as error:
-            skipped.append((name, one_line(error)))
+            skipped.append((name, one_line(error).replace(str(found[name]), name)))
     if not images:
         reasons = "; ".join(f"{name}: {why}" for name, why in skipped[:3])
         raise ValueError(

@@ -15,7 +15,7 @@ from days.day17.code.feature_maps import color_patches
 from days.day17.code.visualizations import draw_all_slices, draw_sheet, spotlight
 from days.day22.code.maps import overlay
 
-SHOWN = 24
+SHOWN, INPUTS = 24, 10
 SIDE = 160
 
 
@@ -32,7 +32,7 @@ def filters_picture(filters: np.ndarray, channels: Sequence[int], layer: str, *,
     chosen = filters[list(channels)]
     chosen = np.where(np.isfinite(chosen), chosen, 0).astype(np.float32)
     title, height = f"{layer}: filters of its {len(chosen)} strongest channels", filters.shape[2]
-    inputs = np.argsort(-np.abs(chosen).sum(axis=(0, 2, 3)), kind="stable")[:SHOWN]
+    inputs = np.argsort(-np.abs(chosen).sum(axis=(0, 2, 3)), kind="stable")[:INPUTS]
     some = "" if len(inputs) == filters.shape[1] else f", their {len(inputs)} strongest inputs"
     if order and filters.shape[1] == 3 and height > 1:
         patches = color_patches(chosen, order)
@@ -40,7 +40,7 @@ def filters_picture(filters: np.ndarray, channels: Sequence[int], layer: str, *,
     elif filters.shape[1] == 1 and height > 1:
         figure = draw_panels(chosen[:, 0], title=title, unit="weight", labels=list(map(str, channels)), columns=12)
     elif filters.shape[2:] == (1, 1):
-        figure = draw_sheet(chosen[:, inputs, 0, 0], f"{title}, a row each{some}")
+        figure = draw_sheet(chosen[:, inputs, 0, 0].T, f"{title}, a column each{some}")
     else:
         figure = draw_all_slices(chosen[:, inputs], f"{title}, a column each{some}")
     alt = f"Weights of {len(chosen)} filters of {layer} as patches of color, channels {', '.join(map(str, channels))}."
@@ -71,7 +71,8 @@ def cam_picture(photo: np.ndarray, one: np.ndarray, name: str, caption: str) -> 
 
 def channel_picture(favorite: np.ndarray | None, photo: np.ndarray, one: np.ndarray, alt: str, caption: str) -> Picture:
     """A channel's grown favorite (size, size, 3), if there is one, beside a photo lit where its map (h, w) is high."""
-    lit = spotlight(photo, np.where(np.isfinite(one), one, 0))
+    # The root lets weaker answers be seen beside the strongest.
+    lit = spotlight(photo, np.sqrt(np.maximum(np.where(np.isfinite(one), one, 0), 0)))
     return _beside([lit] if favorite is None else [favorite, lit], alt, caption)
 
 

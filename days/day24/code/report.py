@@ -82,7 +82,7 @@ def _summary(found) -> str:
     words = (
         f"{framework}, {len(found.layers)} convolutions with {sum(one.channels for one in found.layers):,} channels, "
         f"{count:,} parameters, {trial.scores.shape[1]:,} categories. Looked at with {len(found.photos.names)} photos of "
-        f"{subject.size} x {subject.size} pixels, fed as {subject.pixels.name}."
+        f"{subject.size} x {subject.size} pixels, fed with {subject.pixels.name}."
     )
     if found.truth is not None:
         words += f" It is right on {trial.right(found.truth).sum()} of {len(found.truth)}."
@@ -122,7 +122,7 @@ def _lines(lines: Sequence[str]) -> str:
         return escape(lines[0])
     shown, folded = _items(lines[:EVIDENCE_SHOWN]), _items(lines[EVIDENCE_SHOWN:])
     return f"<ul>{shown}</ul>" + (
-        _folded(f"{len(lines) - EVIDENCE_SHOWN} more layers", f"<ul>{folded}</ul>") if folded else ""
+        _folded(f"{len(lines) - EVIDENCE_SHOWN} more", f"<ul>{folded}</ul>") if folded else ""
     )
 
 
@@ -235,7 +235,7 @@ def _photos(found) -> str:
     if photos.left_out:
         parts.append(f"<p>{photos.left_out} more photos were not looked at (see --limit).</p>")
     if photos.skipped:
-        parts.append(f"<p>{len(photos.skipped)} files were skipped:</p>")
+        parts.append(f"<p>Files that were skipped: {len(photos.skipped)}.</p>")
         rows = [[name, why] for name, why in photos.skipped]
         table = _table("Skipped files", ["file", "reason"], rows)
         parts.append(table if len(rows) <= UNFOLDED else _folded(f"All {len(rows)} skipped files", table))

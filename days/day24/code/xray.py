@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 from days.common.models import Model, softmax
 from days.common.paths import write_bytes
 from days.day17.code.layers import whole
+from days.day20.code.objectives import channel
 from days.day20.code.parameterization import pixel_map
 from days.day24.code import loading, pictures, report
 from days.day24.code.anatomy import Layer, NormStatistics, Pixels, Summary, together
@@ -35,7 +36,7 @@ BATCH = 4
 LAYERS_SHOWN = 8
 CAMS_OF_A_KIND = 4
 FAVORITES = 6
-STEPS, SIDE = 48, 96
+STEPS, SIDE, DEEP, FLAT = 48, 96, 60, 0.03
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def prepare(network, *, size=None, mean=None, std=None, order=None, labels=None)
         raise ValueError(f"expected the size {bound} that the network is bound to, got {size}")
     if model and mean is None and std is None and order is None:
         matrix, offset = pixel_map(model.preprocess, backend.to_planes)
-        pixels = Pixels("the model's own", matrix, offset)
+        pixels = Pixels("the model's own preprocessing", matrix, offset)
     else:
         pixels = pixels_of(channels, mean, std, order or "rgb")
     categories = list(labels) if labels is not None else (model.categories if model else None)
@@ -314,31 +315,40 @@ def _favorites(found: Examination, layer: Layer) -> list[Picture]:
     grown = _grown(found, layer, channels)
     maps = _maps(subject, layer, photos.images[loved])
     shown = []
-    for place, (channel, index) in enumerate(zip(channels, loved, strict=True)):
-        favorite = None if grown is None else grown[place]
-        alt = f"{'A grown picture, and ' if grown is not None else ''}{photos.names[index]} lit where channel {channel} answers."
-        caption = f"channel {channel}; of the photos it loves {photos.names[index]}"
-        shown.append(pictures.channel_picture(favorite, photos.images[index], maps[place, channel], alt, caption))
+    for place, (number, index, favorite) in enumerate(zip(channels, loved, grown, strict=True)):
+        name = photos.names[index]
+        alt = f"{'' if favorite is None else 'A grown picture, and '}{name} lit where channel {number} answers."
+        caption = f"channel {number}; of the photos it loves {name}"
+        shown.append(pictures.channel_picture(favorite, photos.images[index], maps[place, number], alt, caption))
     return shown
 
 
-def _grown(found: Examination, layer: Layer, channels: np.ndarray) -> np.ndarray | None:
-    """Pictures that excite the channels, by a short ascent; None, with a remark, where there are none to be had."""
-    subject = found.subject
-    _, bound = subject.backend.input_form(subject.network)
-    how = {"size": bound or min(SIDE, subject.size), "preprocess": lambda image: subject.batch(image[None])}
+def _grown(found: Examination, layer: Layer, channels: np.ndarray) -> list[np.ndarray | None]:
+    """A picture that excites each channel, by a short ascent; None, with a remark, where there is none to be had."""
+    subject, none = found.subject, [None] * len(channels)
     if len(subject.pixels.matrix) != 3:
-        found.remarks.append("No pictures are grown for networks of gray images: photos stand for them.")
-        return None
+        found.remarks.append(f"No pictures are grown for {layer.name}: the network sees gray images.")
+        return none
+    _, bound = subject.backend.input_form(subject.network)
+    # The way back is kept in memory: a deep network gets smaller pictures.
+    side = SIDE if len(found.layers) <= DEEP else SIDE * 2 // 3
+    how = {"size": bound or min(side, subject.size), "preprocess": lambda image: subject.batch(image[None])}
+    # The convolution itself is asked, where no ReLU hides which way is up; a batch norm behind it may turn the sign.
+    raw = subject.backend.filters(subject.network, layer.name)[channels]
+    signs = np.where((raw * layer.weights.filters[channels]).sum(axis=(1, 2, 3)) < 0, -1, 1)
+    wanted = [int(sign) * channel(layer.name, int(one)) for sign, one in zip(signs, channels, strict=True)]
     try:
-        ascent = subject.backend.Ascent(subject.network, layer.place.watch, list(map(int, channels)), **how)
+        ascent = subject.backend.Ascent(subject.network, wanted, **how)
         for _ in range(STEPS):
             if ascent.step() is None:
                 break
     except ValueError as error:
         found.remarks.append(f"No pictures are grown for {layer.name}: {loading.one_line(error)}.")
-        return None
-    return ascent.images()
+        return none
+    flat = [one.std() < FLAT for one in ascent.images()]
+    if any(flat):
+        found.remarks.append(f"{layer.name}: {sum(flat)} channels moved no picture, as they start silent.")
+    return [None if still else one for still, one in zip(flat, ascent.images(), strict=True)]
 
 
 # ---------------------------------------------------------------- the command line
