@@ -367,15 +367,15 @@ def _by_information(given: Trial, others: Sequence[Trial], truth) -> tuple | Non
 
 
 def about_answers(given: Trial, truth: np.ndarray | None, training_layers: int) -> list[Finding]:
-    """Findings about the network as a whole: its mode, answers that do not hang on the image, no better than guessing."""
+    """Findings about the network as a whole: its mode, answers that do not hang on the image, mere guessing."""
     found = []
     if training_layers:
         found.append(
             Finding(
                 WORTH_A_LOOK,
                 "The network came in training mode",
-                "The X-ray ran it in evaluation mode and gave it back as it was. Run as it came, dropout and batch norm "
-                "make its answers depend on chance and on the rest of the batch.",
+                "The X-ray ran it in evaluation mode and gave it back as it was. Run as it came, dropout and batch "
+                "norm make its answers depend on chance and on the rest of the batch.",
                 "certain",
                 (f"{training_layers} layers of dropout or batch norm were in training mode",),
                 "Call network.eval() before you use it.",

@@ -28,7 +28,7 @@ class Picture(NamedTuple):
 
 
 def filters_picture(filters: np.ndarray, channels: Sequence[int], layer: str, *, order: str | None) -> Picture:
-    """The filters (out, in, kh, kw) of these channels: in color if they see RGB or BGR pixels (`order`), else by inputs."""
+    """The filters (out, in, kh, kw) of these channels: in color if they see pixels, whose `order` is RGB or BGR."""
     chosen = filters[list(channels)]
     chosen = np.where(np.isfinite(chosen), chosen, 0).astype(np.float32)
     title, height = f"{layer}: filters of its {len(chosen)} strongest channels", filters.shape[2]

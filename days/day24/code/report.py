@@ -47,8 +47,8 @@ h3 { font-size: 1.08rem; margin: 1.4rem 0 .3rem; overflow-wrap: anywhere; }
 p { max-width: 46rem; margin: .4rem 0; }
 .soft, figcaption, dt { color: var(--soft); }
 ol.findings { list-style: none; padding: 0; margin: 1rem 0; }
-ol.findings > li { background: var(--card); border-left: .35rem solid var(--tone); border-radius: .3rem; padding: .7rem 1rem;
-  margin: 0 0 1rem; }
+ol.findings > li { background: var(--card); border-left: .35rem solid var(--tone); border-radius: .3rem;
+  padding: .7rem 1rem; margin: 0 0 1rem; }
 ol.findings h3 { margin: 0; }
 .tone3 { --tone: var(--serious); } .tone2 { --tone: var(--look); } .tone1 { --tone: var(--note); }
 .tag { color: var(--tone); font-size: .85rem; font-weight: 600; text-transform: uppercase; letter-spacing: .04em; }
@@ -64,7 +64,8 @@ figure { margin: .6rem 0; } figure img { max-width: 100%; height: auto; border-r
 figcaption { font-size: .85rem; overflow-wrap: anywhere; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: .4rem 1.2rem; }
 summary { cursor: pointer; padding: .3rem 0; }
-@media (max-width: 34rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } .grid { gap: .2rem; } }
+@media (max-width: 34rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; }
+  .grid { gap: .2rem; } }
 """
 
 
@@ -81,8 +82,8 @@ def _summary(found) -> str:
     framework = "PyTorch" if subject.backend.__name__.endswith("torch_backend") else "Keras"
     words = (
         f"{framework}, {len(found.layers)} convolutions with {sum(one.channels for one in found.layers):,} channels, "
-        f"{count:,} parameters, {trial.scores.shape[1]:,} categories. Looked at with {len(found.photos.names)} photos of "
-        f"{subject.size} x {subject.size} pixels, fed with {subject.pixels.name}."
+        f"{count:,} parameters, {trial.scores.shape[1]:,} categories. Looked at with {len(found.photos.names)} photos "
+        f"of {subject.size} x {subject.size} pixels, fed with {subject.pixels.name}."
     )
     if found.truth is not None:
         words += f" It is right on {trial.right(found.truth).sum()} of {len(found.truth)}."
@@ -146,8 +147,8 @@ def _feeding(found) -> str:
     keep = [index for index in range(5) if any(row[index] for row in rows)]
     words = (
         "The photos were also fed in the usual other ways. A wrong way makes answers less often right, makes them say "
-        "less about which photo was shown, and gives the first batch norm other values than it has stored. Red and blue "
-        "exchanged often changes little: where neither the truth nor a batch norm tells, it cannot be told."
+        "less about which photo was shown, and gives the first batch norm other values than it has stored. Red and "
+        "blue exchanged often changes little: where neither the truth nor a batch norm tells, it cannot be told."
     )
     table = _table(
         "Ways of feeding", [heads[index] for index in keep], [[row[index] for index in keep] for row in rows]
@@ -186,8 +187,8 @@ def _layers(found) -> str:
     table = _table("Convolutions in forward order", heads, rows)
     table = table if len(rows) <= UNFOLDED else _folded(f"All {len(rows)} convolutions", table)
     words = (
-        "Silent: channels that answer on none of the photos. Dead: for no input whatever. Copies and opposites: pairs of "
-        "filters of the same or the opposite direction. Noise: filters that look random. Some silent channels and "
+        "Silent: channels that answer on none of the photos. Dead: for no input whatever. Copies and opposites: pairs "
+        "of filters of the same or the opposite direction. Noise: filters that look random. Some silent channels and "
         "opposite pairs are usual in healthy networks; what is not stands among the findings."
     )
     return f"<h2>Layers</h2><p>{words}</p>{table}"
@@ -217,8 +218,8 @@ def _pictures(found) -> str:
 def _favorites(found) -> str:
     parts = [f"<h3>{escape(layer)}</h3>{_grid(shown)}" for layer, shown in found.favorites.items()]
     words = (
-        "The strongest channels of some layers: left a picture that was grown to excite the channel, where one could be "
-        "grown, and right the photo that excites it most, lit where it answers."
+        "The strongest channels of some layers: left a picture that was grown to excite the channel, where one could "
+        "be grown, and right the photo that excites it most, lit where it answers."
     )
     return f"<h2>What channels love</h2><p>{words}</p>{''.join(parts)}"
 
@@ -256,7 +257,8 @@ def _reading(found) -> str:
 
 
 def _figure(one: Picture) -> str:
-    return f'<figure><img src="{one.source}" alt="{escape(one.alt)}"><figcaption>{escape(one.caption)}</figcaption></figure>'
+    picture = f'<img src="{one.source}" alt="{escape(one.alt)}">'
+    return f"<figure>{picture}<figcaption>{escape(one.caption)}</figcaption></figure>"
 
 
 def _folded(summary: str, inside: str) -> str:

@@ -113,8 +113,8 @@ def xray(
         `pixels_of`; ImageNet's unless given. labels : the categories' names, by number.
     limit : of more photos than this, as many are looked at, evenly spread.
 
-    Nothing is written but `output`, whole or not at all. Raises ValueError, in one line, for a network or photos that it
-    cannot take, and OSError where `output` cannot be written.
+    Nothing is written but `output`, whole or not at all. Raises ValueError, in one line, for a network or photos
+    that it cannot take, and OSError where `output` cannot be written.
     """
     output = _checked_output(output)
     subject = prepare(network, size=size, mean=mean, std=std, order=order, labels=labels)
@@ -158,7 +158,9 @@ def prepare(network, *, size=None, mean=None, std=None, order=None, labels=None)
         pixels = pixels_of(channels, mean, std, order or "rgb")
     categories = list(labels) if labels is not None else (model.categories if model else None)
     name = model.name if model else type(network).__name__
-    return Subject(network, backend, pixels, whole(size or bound or 224, 8, "size"), categories, name)
+    return Subject(
+        network, backend, pixels, whole((bound or 224) if size is None else size, 8, "size"), categories, name
+    )
 
 
 def backend_of(network) -> ModuleType:
@@ -178,7 +180,8 @@ def examine(subject: Subject, photos: Photos, bar) -> Examination:
     if not places:
         raise ValueError("no 2-d convolution of the network ran on the first photo: there are no maps to look at")
     others = alternatives(subject.pixels) if len(photos.names) > 2 else []
-    bar.total = -(-len(photos.names) // BATCH) * (1 + len(others)) + LAYERS_SHOWN + 4
+    bar.total = -(-len(photos.names) // BATCH) * (1 + len(others)) + 1
+    bar.total += len(_spread(places, LAYERS_SHOWN)) + len(_loved(places))
     trial, summaries = _tried(subject, photos.images, subject.pixels, places, norm, bar)
     trials = [trial, *(_tried(subject, photos.images, one, [], norm, bar)[0] for one in others)]
     truth, words = loading.truth_of(photos.folders, _fitting(subject, trial), trial.scores.shape[1])
@@ -244,12 +247,17 @@ def illustrate(found: Examination, bar) -> None:
     for layer in _spread(found.layers, LAYERS_SHOWN):
         found.shown[layer.name] = _layer_pictures(found, layer)
         bar.update()
-    for layer in _spread(found.layers[1:] or found.layers, 4)[-3:]:
+    for layer in _loved(found.layers):
         found.favorites[layer.name] = _favorites(found, layer)
         bar.update()
 
 
-def _spread(layers: Sequence[Layer], count: int) -> list[Layer]:
+def _loved(layers: Sequence) -> list:
+    """The layers whose strongest channels are shown with what they love: three behind the first, spread."""
+    return _spread(layers[1:] or layers, 4)[-3:]
+
+
+def _spread(layers: Sequence, count: int) -> list:
     """At most `count` layers, the first and the last among them."""
     chosen = np.unique(np.linspace(0, len(layers) - 1, min(count, len(layers))).round().astype(int))
     return [layers[index] for index in chosen]
@@ -308,7 +316,7 @@ def _maps(subject: Subject, layer: Layer, images: np.ndarray) -> np.ndarray:
 
 
 def _favorites(found: Examination, layer: Layer) -> list[Picture]:
-    """The strongest channels of a layer: a picture grown for each, and the photo that excites it most, lit by its map."""
+    """The strongest channels of a layer: for each a grown picture, and the photo that excites it most, lit by its map."""
     subject, photos = found.subject, found.photos
     channels = _strongest(layer, FAVORITES)
     loved = np.nan_to_num(layer.summary.top[:, channels]).argmax(axis=0)
@@ -378,14 +386,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _load_weights(network, path: str) -> None:
     network = network.network if isinstance(network, Model) else network
-    backend_of(network).load_weights_file(network, str(Path(path).expanduser()))
+    with warnings.catch_warnings():
+        # What torch says of a file that it then refuses is said again in one line.
+        warnings.simplefilter("ignore", UserWarning)
+        backend_of(network).load_weights_file(network, str(Path(path).expanduser()))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m days.day24.code.xray",
         description="X-ray a CNN of your own: what is inside, what is wrong, how sure that is. One HTML file.",
-        epilog="Example: python -m days.day24.code.xray days.day24.code.examples:squeezenet --images photos -o report.html",
+        epilog="Example: python -m days.day24.code.xray days.day24.code.examples:squeezenet --images photos -o r.html",
     )
     add = parser.add_argument
     add("model", metavar="MODEL", help="package.module:callable, a function that returns a torch or Keras network")
