@@ -211,6 +211,13 @@ def test_squeezenet_fed_small_numbers_is_told_without_truth_or_batch_norm(squeez
     assert "255" in found.findings[0].words
 
 
+def test_photos_of_one_thing_are_no_sign_of_wrong_preprocessing(squeezenet):
+    cup = load_image("coffee")
+    crops = [cup[20 * index : 300 + 10 * index, 60 : 400 + 20 * index] for index in range(8)]
+    found = examine(prepare(squeezenet), loading.read_photos(crops, 224, 60), Silent())
+    assert "preprocessing" not in {one.kind for one in found.findings}
+
+
 def trial(name, rights, truth, norm=None):
     scores = np.zeros((len(truth), 3))
     scores[np.arange(len(truth)), np.where(rights, truth, (truth + 1) % 3)] = 8

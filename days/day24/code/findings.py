@@ -356,7 +356,9 @@ def _by_norm(given: Trial, others: Sequence[Trial], truth) -> tuple | None:
 def _by_information(given: Trial, others: Sequence[Trial], truth) -> tuple | None:
     best = max(others, key=lambda one: one.information)
     most = np.log(min(len(given.scores), given.scores.shape[1]))
-    if not (given.information < 0.4 * best.information and best.information > 0.4 * most and len(given.scores) >= 5):
+    says_more = given.information < 0.4 * best.information and best.information > 0.4 * most
+    # Images of one category tell little when fed rightly, too; but then the network is surer than fed wrongly.
+    if len(given.scores) < 5 or not (says_more and best.confidence > 1.2 * given.confidence):
         return None
     evidence = (
         f"an answer tells {given.information:.2f} nats of which image was shown, and {best.information:.2f} with "
@@ -368,44 +370,48 @@ def _by_information(given: Trial, others: Sequence[Trial], truth) -> tuple | Non
 
 def about_answers(given: Trial, truth: np.ndarray | None, training_layers: int) -> list[Finding]:
     """Findings about the network as a whole: its mode, answers that do not hang on the image, mere guessing."""
-    found = []
-    if training_layers:
-        found.append(
-            Finding(
-                WORTH_A_LOOK,
-                "The network came in training mode",
-                "The X-ray ran it in evaluation mode and gave it back as it was. Run as it came, dropout and batch "
-                "norm make its answers depend on chance and on the rest of the batch.",
-                "certain",
-                (f"{training_layers} layers of dropout or batch norm were in training mode",),
-                "Call network.eval() before you use it.",
-                "training mode",
-            )
-        )
+    found = [_training_mode(training_layers)] if training_layers else []
     count, categories = given.scores.shape
     if not np.isfinite(given.scores).all():
         return found
-    said = len(set(given.scores.argmax(axis=-1).tolist()))
-    if count >= 7 and categories > 2 and given.information < 0.05 * np.log(min(count, categories)):
-        found.append(
-            Finding(
-                SERIOUS,
-                "The answer hardly depends on the image",
-                "Whatever is shown, the network says much the same: it is untrained, broken, or fed wrongly.",
-                "certain, said of these images",
-                (
-                    f"{said} different {'category' if said == 1 else 'categories'} for {count} images; an answer tells "
-                    f"{given.information:.3f} nats of which image was shown",
-                ),
-                "Check that the weights were loaded, and the preprocessing.",
-                "constant",
-            )
-        )
+    several = truth is None or len(set(truth.tolist())) > 1
+    if count >= 7 and categories > 2 and several and given.information < 0.05 * np.log(min(count, categories)):
+        found.append(_constant(given, truth is not None))
     if truth is not None and count >= 10:
         right = int(given.right(truth).sum())
         if right <= count / categories + 2 * np.sqrt(count * (categories - 1)) / categories:
             found.append(_guessing(right, count, categories))
     return found
+
+
+def _training_mode(layers: int) -> Finding:
+    return Finding(
+        WORTH_A_LOOK,
+        "The network came in training mode",
+        "The X-ray ran it in evaluation mode and gave it back as it was. Run as it came, dropout and batch norm make "
+        "its answers depend on chance and on the rest of the batch.",
+        "certain",
+        (f"{layers} layers of dropout or batch norm were in training mode",),
+        "Call network.eval() before you use it.",
+        "training mode",
+    )
+
+
+def _constant(given: Trial, known: bool) -> Finding:
+    said = len(set(given.scores.argmax(axis=-1).tolist()))
+    categories = "1 category" if said == 1 else f"{said} different categories"
+    return Finding(
+        SERIOUS if known else WORTH_A_LOOK,
+        "The answer hardly depends on the image",
+        "Whatever is shown, the network says much the same: it is untrained, broken, or fed wrongly.",
+        "certain, said of these images" if known else "possible: so it must be if all images show one category",
+        (
+            f"{categories} for {len(given.scores)} images; an answer tells {given.information:.3f} nats of which image "
+            "was shown",
+        ),
+        "Check that the weights were loaded, and the preprocessing.",
+        "constant",
+    )
 
 
 def _guessing(right: int, count: int, categories: int) -> Finding:

@@ -158,9 +158,8 @@ def prepare(network, *, size=None, mean=None, std=None, order=None, labels=None)
         pixels = pixels_of(channels, mean, std, order or "rgb")
     categories = list(labels) if labels is not None else (model.categories if model else None)
     name = model.name if model else type(network).__name__
-    return Subject(
-        network, backend, pixels, whole((bound or 224) if size is None else size, 8, "size"), categories, name
-    )
+    size = whole((bound or 224) if size is None else size, 8, "size")
+    return Subject(network, backend, pixels, size, categories, name)
 
 
 def backend_of(network) -> ModuleType:
@@ -316,7 +315,7 @@ def _maps(subject: Subject, layer: Layer, images: np.ndarray) -> np.ndarray:
 
 
 def _favorites(found: Examination, layer: Layer) -> list[Picture]:
-    """The strongest channels of a layer: for each a grown picture, and the photo that excites it most, lit by its map."""
+    """A layer's strongest channels: for each a grown picture, and the photo that excites it most, lit by its map."""
     subject, photos = found.subject, found.photos
     channels = _strongest(layer, FAVORITES)
     loved = np.nan_to_num(layer.summary.top[:, channels]).argmax(axis=0)
