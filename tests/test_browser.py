@@ -211,3 +211,28 @@ def test_day_22_runs_and_its_map_follows_the_method(page22):
     page22.locator(".widget-text").filter(has_text="category").locator("input").fill("tubby")
     page22.keyboard.press("Enter")
     caption.filter(has_text="near it: tabby").first.wait_for(timeout=15_000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_xray_is_accessible_and_fits_a_phone(lab, tmp_path, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    from days.common.datasets import SHAPE_NAMES
+    from days.day23.code import network, patients, torch_backend
+    from days.day24.code.xray import xray
+
+    patient, _ = patients.admit(2, "dead")
+    model = torch_backend.clinic_model(patient.weights, patient.statistics)
+    images = {f"photo {index}": image for index, image in enumerate(network.ward_images().images[:32])}
+    images["torn"] = tmp_path / "torn.png"
+    how = {"size": 32, "labels": SHAPE_NAMES, "mean": 0.5, "std": 0.5, "progress": False}
+    xray(model.network.train(), images, tmp_path / "report.html", **how)
+    page = lab[0].new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    page.goto((tmp_path / "report.html").as_uri())
+    for summary in page.locator("summary").all():
+        summary.click()
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 20)")
+    assert page.locator("ol.findings > li").count() >= 2

@@ -63,7 +63,7 @@ def _squeezenet(weights: str, seed: int):
     network = _squeezenet_layers()
     values = squeezenet.load_weights(weights, seed)
     if values is None:
-        _load_file(network, weights)
+        load_weights_file(network, weights)
         return network
     for layer, kernel_and_bias in values.items():
         network.get_layer(layer).set_weights(kernel_and_bias)
@@ -114,7 +114,7 @@ def _from_applications(name: str, weights: str, seed: int):
         network = builder(weights=None, classifier_activation=None)
         _draw_kernels(network, seed)
         if weights != "random":
-            _load_file(network, weights)
+            load_weights_file(network, weights)
     return network, lambda image: module.preprocess_input(image * np.float32(255))
 
 
@@ -139,7 +139,11 @@ def _draw_kernels(network, seed: int) -> None:
             variable.assign(generator.normal(0, np.sqrt(2 / fan_in), variable.shape).astype(np.float32))
 
 
-def _load_file(network, path: str) -> None:
+def load_weights_file(network, path: str) -> None:
+    """Load a `.weights.h5` file into the network; a whole saved model, which can run code, is refused.
+
+    Raises FileNotFoundError, and ValueError for a file of another kind or one that does not fit the network.
+    """
     if not Path(path).is_file():
         raise FileNotFoundError(f"weights={path!r} is neither 'imagenet', 'random' nor a file")
     if not path.endswith(".weights.h5"):

@@ -62,7 +62,7 @@ def _squeezenet(weights: str, seed: int) -> nn.Module:
     network = _squeezenet_layers()
     values = squeezenet.load_weights(weights, seed)
     if values is None:
-        _load_file(network, weights)
+        load_weights_file(network, weights)
         return network
     for layer, (kernel, bias) in values.items():
         convolution = network.get_submodule(layer)
@@ -105,7 +105,7 @@ def _efficientnet_lite0(weights: str) -> nn.Module:
         tensors = torch.load(path, map_location="cpu", weights_only=True).values()
         network.load_state_dict(dict(zip(network.state_dict(), tensors, strict=True)))
     elif weights != "random":
-        _load_file(network, weights)
+        load_weights_file(network, weights)
     return network
 
 
@@ -121,7 +121,7 @@ def _from_torchvision(name: str, weights: str):
     if weights == "imagenet":
         network.load_state_dict(_download(name, pretrained))
     elif weights != "random":
-        _load_file(network, weights)
+        load_weights_file(network, weights)
     recipe = pretrained.transforms()
     mean, std = np.float32(recipe.mean), np.float32(recipe.std)
     return network, lambda image: (image - mean) / std, list(pretrained.meta["categories"])
@@ -138,7 +138,11 @@ def _download(name: str, pretrained) -> dict:
         raise download_failed(name, error) from error
 
 
-def _load_file(network: nn.Module, path: str) -> None:
+def load_weights_file(network: nn.Module, path: str) -> None:
+    """Load a file of plain tensors, safetensors or torch's own, into the network; nothing in it can run code.
+
+    Raises FileNotFoundError, and ValueError for a file that does not fit the network or holds more than tensors.
+    """
     if not Path(path).is_file():
         raise FileNotFoundError(f"weights={path!r} is neither 'imagenet', 'random' nor a file")
     try:

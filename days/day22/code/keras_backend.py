@@ -141,7 +141,7 @@ def guided_backpropagation(network, batch, category: Category, *, names: Sequenc
     batch = _checked(network, batch)
 
     def guided(name, operation, answer):
-        return _nothing_negative_back(answer) if _is_relu(operation) else answer
+        return _nothing_negative_back(answer) if is_relu(operation) else answer
 
     _, gradients, asked = _look(lambda pixels: (pixels, _answers(network, pixels, guided)), batch, category, names)
     return attribution.handed_out(gradients, asked, "guided backpropagation")
@@ -216,7 +216,7 @@ def _nothing_negative_back(answer):
     return tensorflow.identity(answer), lambda gradient: tensorflow.maximum(gradient, 0)
 
 
-def _run(network, inputs, seen: Callable, prefix: str = ""):
+def run_watched(network, inputs, seen: Callable, prefix: str = ""):
     """The network's answer; what each operation answers goes through seen(name, operation, answer) first."""
 
     def watched(operation):
@@ -225,7 +225,7 @@ def _run(network, inputs, seen: Callable, prefix: str = ""):
 
         def run(*values, **options):
             if nested:
-                return seen(name, operation, _run(operation, values, seen, f"{name}/"))
+                return seen(name, operation, run_watched(operation, values, seen, f"{name}/"))
             # A layer that was told to train when the graph was made must not do so here.
             how = {"training": False} if getattr(operation, "_call_has_training_arg", False) else {}
             return seen(name, operation, operation(*values, **(options | how)))
@@ -238,7 +238,8 @@ def _run(network, inputs, seen: Callable, prefix: str = ""):
     return answer[0] if len(answer) == 1 else answer
 
 
-def _is_relu(operation) -> bool:
+def is_relu(operation) -> bool:
+    """Whether an operation of a graph is a ReLU, or has one built in."""
     if type(operation).__name__ in ("ReLU", "Relu", "Relu6"):  # a layer, or keras.ops.relu without one
         return True
     return getattr(operation, "activation", None) in (keras.activations.relu, keras.activations.relu6)
@@ -275,9 +276,9 @@ def _scores_of(network) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _answers(network, batch, seen: Callable | None = None):
-    """What the network answers, `seen` as of `_run`. Raises ValueError for a batch that it cannot take."""
+    """What the network answers, `seen` as of `run_watched`. Raises ValueError for a batch that it cannot take."""
     try:
-        answer = _run(network, batch, seen) if seen else network(batch, training=False)
+        answer = run_watched(network, batch, seen) if seen else network(batch, training=False)
     except (ValueError, tensorflow.errors.OpError) as error:
         raise cannot_run(batch, error) from error
     return keras.tree.flatten(answer)[0]  # one tensor, or a dictionary of one

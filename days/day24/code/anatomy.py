@@ -1,0 +1,120 @@
+"""What the X-ray knows of a network, in arrays: the same from both frameworks. Past the backends, all is NumPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Place(NamedTuple):
+    """A convolution and where its answers are read.
+
+    layer : the convolution. watch : it, or the batch norm right behind it, before any ReLU. rectified : whether what
+    comes next is 0 wherever that answer is not positive. grouped : each filter sees only some of the input channels.
+    sees_pixels : its input is the picture itself.
+    """
+
+    layer: str
+    watch: str
+    rectified: bool
+    grouped: bool
+    sees_pixels: bool
+
+
+class Weights(NamedTuple):
+    """A convolution with the batch norm behind it folded in: filters (out, in, kh, kw), bias (out,)."""
+
+    filters: np.ndarray
+    bias: np.ndarray
+
+
+class Summary(NamedTuple):
+    """What is kept of maps (n, C, h, w): numbers (n, C) for each image and channel, and the maps' size.
+
+    mean : of what the ReLU lets through. top, low : largest and least value before it. active : share of units above 0.
+    middle, square : mean value and mean squared value before the ReLU.
+    """
+
+    mean: np.ndarray
+    top: np.ndarray
+    low: np.ndarray
+    active: np.ndarray
+    middle: np.ndarray
+    square: np.ndarray
+    size: tuple[int, int]
+
+    @property
+    def spread(self) -> np.ndarray:
+        """Standard deviation of each channel's values before the ReLU, over all images and places: (C,)."""
+        with np.errstate(all="ignore"):
+            variance = self.square.mean(axis=0) - self.middle.mean(axis=0) ** 2
+            return np.sqrt(np.maximum(variance, 1e-12 * self.square.mean(axis=0)))
+
+
+def together(parts: list[Summary]) -> Summary:
+    """Summaries of several batches as one."""
+    columns = zip(*(part[:-1] for part in parts), strict=True)
+    return Summary(*(np.concatenate(column).astype(np.float64) for column in columns), parts[0].size)
+
+
+class NormStatistics(NamedTuple):
+    """Of the first batch norm: what it has stored, and what it sees now of these images; (C,) each."""
+
+    stored_mean: np.ndarray
+    stored_variance: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+
+    @property
+    def distance(self) -> float:
+        """How far what it sees lies from what it has stored: the median over channels of sqrt(shift^2 + log(spread)^2).
+
+        shift : by how many stored deviations the mean has moved. spread : deviation now over deviation stored.
+        """
+        with np.errstate(all="ignore"):
+            shift = (self.mean - self.stored_mean) / np.sqrt(self.stored_variance)
+            spread = 0.5 * np.log(self.variance / self.stored_variance)
+            apart = np.hypot(shift, spread)
+        apart = apart[(self.stored_variance > 1e-8) & ~np.isnan(apart)]
+        return float(np.median(apart)) if len(apart) else 0.0
+
+
+@dataclass(frozen=True)
+class Layer:
+    """All that the findings need to know of one convolution."""
+
+    place: Place
+    weights: Weights
+    summary: Summary
+
+    @property
+    def name(self) -> str:
+        """The convolution's name."""
+        return self.place.layer
+
+    @property
+    def channels(self) -> int:
+        """How many channels it answers with."""
+        return len(self.weights.bias)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A preprocessing: network input = matrix (C, 3) @ RGB from 0 to 1 + offset (C,); `name` says it in words."""
+
+    name: str
+    matrix: np.ndarray
+    offset: np.ndarray
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Images (N, H, W, 3) from 0 to 1 -> (N, H, W, C), as the network is fed."""
+        return (images @ self.matrix.T + self.offset).astype(np.float32)
+
+    @property
+    def reach(self) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the most that each input channel can be, zeros around the picture included: (C,) each."""
+        least = np.minimum(self.matrix, 0).sum(axis=1) + self.offset
+        most = np.maximum(self.matrix, 0).sum(axis=1) + self.offset
+        return np.minimum(least, 0), np.maximum(most, 0)

@@ -1,0 +1,148 @@
+"""What the X-ray is handed: a network behind a name, photos in a folder, labels in a file. Each error is one line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from days.common.images import load_image
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Images of one size with what is known of them.
+
+    images : (N, size, size, 3) from 0 to 1. names : N of them. folders : N names of the folders that they lie in, or
+    None. skipped : (name, reason) of files that could not be read. left_out : how many more there were than wanted.
+    """
+
+    images: np.ndarray
+    names: list[str]
+    folders: list[str] | None
+    skipped: list[tuple[str, str]]
+    left_out: int
+
+
+def load_callable(name: str):
+    """The function behind "package.module:callable", from what is installed or lies in the current folder.
+
+    Importing a module runs its code: name only what you would run. Raises ValueError, with the reason in one line.
+    """
+    module, _, attribute = name.partition(":")
+    if not module or not attribute:
+        raise ValueError(f"expected package.module:callable, got {name!r}: such as days.day24.code.examples:squeezenet")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        found: Any = importlib.import_module(module)
+    except Exception as error:
+        # The learner's own module may raise anything while it is imported.
+        raise ValueError(f"cannot import {module!r}: {type(error).__name__}: {one_line(error)}") from error
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise ValueError(f"no {attribute!r} in {module!r}: name a function that returns the network")
+        found = getattr(found, part)
+    if not callable(found):
+        raise ValueError(f"expected a function that returns the network, got {type(found).__name__} {name!r}")
+    return found
+
+
+def call_factory(name: str):
+    """What the function behind "package.module:callable" returns. Raises ValueError where it fails."""
+    factory = load_callable(name)
+    try:
+        return factory()
+    except Exception as error:
+        # The learner's own function may raise anything.
+        raise ValueError(f"{name}() failed: {type(error).__name__}: {one_line(error)}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line of at most 300 characters."""
+    return " ".join(str(error).split())[:300]
+
+
+def read_labels(path: Path | str) -> list[str]:
+    """The categories' names, by number, from a text file with one in each line. Raises ValueError for no such file."""
+    try:
+        names = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read the labels in {path}: {one_line(error)}") from error
+    while names and not names[-1].strip():
+        names.pop()
+    if not names:
+        raise ValueError(f"expected one label in each line of {path}, got an empty file")
+    return [name.strip() for name in names]
+
+
+def read_photos(source, size: int, limit: int) -> Photos:
+    """Photos of a folder, or from a list or a dictionary of what `load_image` takes, cropped to squares of `size`.
+
+    In a folder with folders inside, their names are the truth. Files that are no readable picture are listed, and of
+    more than `limit` photos as many are taken, evenly spread. Raises ValueError where no photo is left.
+    """
+    if isinstance(source, (str, Path)):
+        found, skipped, labelled = _files(Path(source).expanduser())
+    else:
+        pairs = source.items() if isinstance(source, dict) else enumerate(source)
+        found, skipped, labelled = {str(name): one for name, one in pairs}, [], False
+    chosen = list(found)
+    if len(chosen) > limit:
+        chosen = [chosen[index] for index in np.linspace(0, len(chosen) - 1, limit).round().astype(int)]
+    images, names = [], []
+    for name in chosen:
+        try:
+            images.append(load_image(found[name], size=size))
+            names.append(name)
+        except (OSError, ValueError) as error:
+            skipped.append((name, one_line(error).replace(str(found[name]), name)))
+    if not images:
+        reasons = "; ".join(f"{name}: {why}" for name, why in skipped[:3])
+        raise ValueError(
+            f"expected at least one readable picture in {source!s:.200}, got none ({reasons or 'no files'})"
+        )
+    folders = [name.split("/")[0] for name in names] if labelled else None
+    return Photos(np.stack(images), names, folders, skipped, len(found) - len(chosen))
+
+
+def _files(folder: Path) -> tuple[dict[str, Path], list[tuple[str, str]], bool]:
+    """The files of a folder by name, those that lie beside its label folders, and whether it has such."""
+    if not folder.is_dir():
+        raise ValueError(f"no folder {str(folder)!r}: name one that holds pictures")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    inside = [path for path in files if path.parent != folder]
+    beside = [path for path in files if path.parent == folder]
+    if not inside:
+        return {path.name: path for path in beside}, [], False
+    why = "lies beside the folders whose names are the truth"
+    named = {path.relative_to(folder).as_posix(): path for path in inside}
+    return named, [(path.name, why) for path in beside], True
+
+
+def truth_of(folders: Sequence[str] | None, categories: Sequence[str] | None, count: int) -> tuple:
+    """The photos' categories (N,) by their folders' names, or None; and a sentence that says how it was told.
+
+    A folder's name is looked for among the categories, or is a number. Without categories' names, as many folders as
+    the network has categories are taken in alphabetical order, as `ImageFolder` and `image_dataset_from_directory` do.
+    """
+    if folders is None:
+        return None, "The truth is not known: the photos lie in no folders named after categories."
+    known = {_plain(name): index for index, name in reversed(list(enumerate(categories or [])))}
+    if not categories and len(set(folders)) == count:
+        known = {_plain(name): index for index, name in enumerate(sorted(set(folders)))}
+    known = {str(index): index for index in range(count)} | known
+    strange = sorted({name for name in folders if _plain(name) not in known})
+    if strange:
+        listed = ", ".join(strange[:5])
+        return None, f"The truth is not known: the folders {listed} are no categories of the network; see --labels."
+    return np.array([known[_plain(name)] for name in folders]), "The truth is the name of the folder a photo lies in."
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", " ").replace("-", " ").strip()

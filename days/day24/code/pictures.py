@@ -1,0 +1,93 @@
+"""The pictures of an X-ray: filters and maps of a layer, photos with what decided, channels with what they love."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from days.common.figures import draw_panels, picture_bytes
+from days.day17.code.feature_maps import color_patches
+from days.day17.code.visualizations import draw_all_slices, draw_sheet, spotlight
+from days.day22.code.maps import overlay
+
+SHOWN, INPUTS = 24, 10
+SIDE = 160
+
+
+class Picture(NamedTuple):
+    """A picture as a data URI, what is seen in it, and the words below it."""
+
+    source: str
+    alt: str
+    caption: str
+
+
+def filters_picture(filters: np.ndarray, channels: Sequence[int], layer: str, *, order: str | None) -> Picture:
+    """The filters (out, in, kh, kw) of these channels: in color if they see pixels, whose `order` is RGB or BGR."""
+    chosen = filters[list(channels)]
+    chosen = np.where(np.isfinite(chosen), chosen, 0).astype(np.float32)
+    title, height = f"{layer}: filters of its {len(chosen)} strongest channels", filters.shape[2]
+    inputs = np.argsort(-np.abs(chosen).sum(axis=(0, 2, 3)), kind="stable")[:INPUTS]
+    some = "" if len(inputs) == filters.shape[1] else f", their {len(inputs)} strongest inputs"
+    if order and filters.shape[1] == 3 and height > 1:
+        patches = color_patches(chosen, order)
+        figure = draw_panels(patches, title=f"{title} (mid-gray is 0)", labels=list(map(str, channels)), columns=12)
+    elif filters.shape[1] == 1 and height > 1:
+        figure = draw_panels(chosen[:, 0], title=title, unit="weight", labels=list(map(str, channels)), columns=12)
+    elif filters.shape[2:] == (1, 1):
+        figure = draw_sheet(chosen[:, inputs, 0, 0].T, f"{title}, a column each{some}")
+    else:
+        figure = draw_all_slices(chosen[:, inputs], f"{title}, a column each{some}")
+    alt = f"Weights of {len(chosen)} filters of {layer} as patches of color, channels {', '.join(map(str, channels))}."
+    return Picture(
+        _uri(picture_bytes(figure), "png"), alt, f"Filters of channels {', '.join(map(str, channels))}{some}."
+    )
+
+
+def maps_picture(maps: np.ndarray, channels: Sequence[int], layer: str, photo: str) -> Picture:
+    """The maps (n, h, w) that these channels of a layer make of a photo, on one scale."""
+    maps = np.where(np.isfinite(maps), maps, 0)
+    dark = [index for index, one in enumerate(maps) if not np.ptp(one)]
+    title = f"{layer}: its {len(maps)} strongest channels on one photo"
+    figure = draw_panels(maps, title=title, labels=list(map(str, channels)), columns=min(len(maps), 8), alarm=dark)
+    alt = (
+        f"{len(maps)} maps of {layer} on one scale, channels {', '.join(map(str, channels))}; {len(dark)} are uniform."
+    )
+    return Picture(_uri(picture_bytes(figure), "png"), alt, f"What they answer to {photo}.")
+
+
+def cam_picture(photo: np.ndarray, one: np.ndarray, name: str, caption: str) -> Picture:
+    """A photo (H, W, 3) beside itself with a Grad-CAM map (h, w) on it, scaled by itself."""
+    row, column = np.unravel_index(int(one.argmax()), one.shape)
+    where = f"{(row + 0.5) / one.shape[0]:.0%} from the top and {(column + 0.5) / one.shape[1]:.0%} from the left"
+    alt = f"{name}, and Grad-CAM on it: strongest {where}." if one.max() > 0 else f"{name}, and an empty Grad-CAM map."
+    return _beside([photo, overlay(photo, one, 0.8)], alt, caption)
+
+
+def channel_picture(favorite: np.ndarray | None, photo: np.ndarray, one: np.ndarray, alt: str, caption: str) -> Picture:
+    """A channel's grown favorite (size, size, 3), if there is one, beside a photo lit where its map (h, w) is high."""
+    # The root lets weaker answers be seen beside the strongest.
+    lit = spotlight(photo, np.sqrt(np.maximum(np.where(np.isfinite(one), one, 0), 0)))
+    return _beside([lit] if favorite is None else [favorite, lit], alt, caption)
+
+
+def _beside(images: Sequence[np.ndarray], alt: str, caption: str) -> Picture:
+    """Square images side by side as one JPEG."""
+    panels = [
+        Image.fromarray((np.clip(one, 0, 1) * 255).round().astype(np.uint8)).resize((SIDE, SIDE)) for one in images
+    ]
+    sheet = Image.new("RGB", (SIDE * len(panels) + 4 * (len(panels) - 1), SIDE), "white")
+    for index, panel in enumerate(panels):
+        sheet.paste(panel, (index * (SIDE + 4), 0))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "JPEG", quality=85)
+    return Picture(_uri(buffer.getvalue(), "jpeg"), alt, caption)
+
+
+def _uri(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,225 @@
+"""The X-ray's looks into a PyTorch network. `keras_backend` has the same functions with the same signatures."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakIdKeyDictionary
+
+from days.common.models import cannot_run
+from days.common.torch_models import load_weights_file
+from days.day17.code.torch_backend import (
+    capture,
+    check_network,
+    conv_layers,
+    evaluation_mode,
+    filters,
+    hooks,
+    module_named,
+    to_numpy,
+)
+from days.day20.code.torch_backend import Ascent
+from days.day22.code.attribution import check_scores
+from days.day22.code.torch_backend import grad_cam
+from days.day24.code.anatomy import NormStatistics, Place, Summary, Weights
+
+__all__ = ["Ascent", "capture", "filters", "grad_cam", "load_weights_file"]
+
+
+def input_form(network: nn.Module) -> tuple[int, int | None]:
+    """How many color channels the network takes, and the size it is bound to, if any.
+
+    Raises ValueError for a network without convolutions, and for one of several inputs.
+    """
+    check_network(network)
+    needed = [
+        name
+        for name, one in inspect.signature(network.forward).parameters.items()
+        if one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
+    if len(needed) > 1:
+        raise ValueError(
+            f"expected a network of one input, got {len(needed)} ({', '.join(needed)}): "
+            "wrap it in a module whose forward takes the image alone"
+        )
+    names = conv_layers(network)
+    if not names:
+        raise ValueError("expected a network with 2-d convolutions, got none: there are no filters to look at")
+    return network.get_submodule(names[0]).in_channels, None
+
+
+def training_layers(network: nn.Module) -> int:
+    """How many layers that behave otherwise in training (dropout, batch norm) are in training mode now."""
+    kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+    return sum(module.training for module in network.modules() if isinstance(module, kinds))
+
+
+def parameter_count(network: nn.Module) -> int:
+    """How many numbers the network has learned, or could learn."""
+    return sum(one.numel() for one in network.parameters())
+
+
+def to_batch(network: nn.Module, pixels: np.ndarray) -> torch.Tensor:
+    """Preprocessed pixels (N, H, W, C) as the network takes them: its axes, type and device."""
+    weight = next(network.parameters(), torch.empty(0))
+    batch = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+    return batch.to(device=weight.device, dtype=weight.dtype)
+
+
+def to_planes(batch: torch.Tensor) -> np.ndarray:
+    """A batch as an array (N, C, H, W)."""
+    return to_numpy(batch)
+
+
+def places(network: nn.Module, batch: torch.Tensor) -> tuple[list[Place], str | None]:
+    """The convolutions that run, in the order in which they do, and the name of the first batch norm, if any.
+
+    One forward pass is watched: what each convolution answers is followed through a batch norm to what is done with it
+    next, be that a module or a function, in place or not.
+    """
+    trace, first_norm = _Trace(), []
+    named = [(name, module) for name, module in network.named_modules() if _is_watched(module)]
+
+    def look(name):
+        def hook(module, inputs, output):
+            if not isinstance(output, torch.Tensor) or not inputs:
+                return
+            if isinstance(module, nn.Conv2d):
+                trace.start(name, output, inputs[0] is batch)
+            else:
+                first_norm.append(name)
+                trace.carry(name, module, inputs[0], output)
+
+        return hook
+
+    with hooks([(module, look(name)) for name, module in named]), trace:
+        _run(network, batch)
+    found = [
+        Place(name, watch, rectified, network.get_submodule(name).groups > 1, pixels)
+        for name, (watch, rectified, pixels) in trace.found.items()
+    ]
+    return found, next(iter(first_norm), None)
+
+
+def _is_watched(module: nn.Module) -> bool:
+    return isinstance(module, (nn.Conv2d, nn.BatchNorm2d))
+
+
+class _Trace(TorchFunctionMode):
+    """Follows what convolutions answer: {layer: [where to watch, rectified, sees pixels]}. First runs count."""
+
+    def __init__(self):
+        super().__init__()
+        self.found: dict[str, list] = {}
+        self._owner = WeakIdKeyDictionary()
+
+    def start(self, name: str, answer: torch.Tensor, sees_pixels: bool) -> None:
+        if name not in self.found:
+            self.found[name] = [name, False, sees_pixels]
+            self._owner[answer] = name
+
+    def carry(self, name: str, norm: nn.Module, before: torch.Tensor, answer: torch.Tensor) -> None:
+        layer = self._owner.get(before)
+        if layer:
+            plain = type(norm) is nn.BatchNorm2d
+            self.found[layer][:2] = name, not plain and _rectifies(_normed(norm, before) <= 0, answer)
+            self._owner[answer] = layer
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        first = args[0] if args and isinstance(args[0], torch.Tensor) else None
+        layer = None if first is None else self._owner.get(first)
+        if layer is None or self.found[layer][1]:
+            return function(*args, **(kwargs or {}))
+        # A ReLU is told by what it does, before it does it in place.
+        silent = first.detach() <= 0
+        answer = function(*args, **(kwargs or {}))
+        if isinstance(answer, torch.Tensor) and answer.shape == silent.shape and answer.dtype == first.dtype:
+            self.found[layer][1] = _rectifies(silent, answer)
+        return answer
+
+
+def _rectifies(silent: torch.Tensor, answer: torch.Tensor) -> bool:
+    """Whether an answer is 0 where its input was not positive, and nowhere below 0."""
+    return bool(silent.any() and not answer.detach()[silent].any() and (answer >= 0).all())
+
+
+def _normed(norm: nn.BatchNorm2d, inputs: torch.Tensor) -> torch.Tensor:
+    """What a batch norm answers before the activation that some libraries build into it."""
+    how = norm.running_mean, norm.running_var, norm.weight, norm.bias
+    return functional.batch_norm(inputs, *how, training=norm.running_mean is None, eps=norm.eps)
+
+
+def look(
+    network: nn.Module, watched: Sequence[Place], norm: str | None, batch: torch.Tensor
+) -> tuple[np.ndarray, dict[str, Summary], NormStatistics | None]:
+    """One pass: the scores (N, categories), a summary for each place, and what the first batch norm sees.
+
+    Maps are reduced as soon as they are there: never more than one layer's are held for it.
+    """
+    summaries: dict[str, Summary] = {}
+    seen: list[NormStatistics] = []
+
+    def reduce(place):
+        def hook(module, inputs, output):
+            if place.layer not in summaries:
+                built_in = isinstance(module, nn.BatchNorm2d) and type(module) is not nn.BatchNorm2d
+                summaries[place.layer] = _summary(_normed(module, inputs[0]) if built_in else output)
+
+        return hook
+
+    def compare(module, inputs, output):
+        if not seen and module.running_mean is not None:
+            values = inputs[0].float()
+            now = values.mean(dim=(0, 2, 3)), values.var(dim=(0, 2, 3), correction=0)
+            stored = module.running_mean, module.running_var
+            seen.append(NormStatistics(*(to_numpy(one).astype(np.float64) for one in (*stored, *now))))
+
+    watching = [(module_named(network, place.watch), reduce(place)) for place in watched]
+    watching += [(module_named(network, norm), compare)] if norm else []
+    with hooks(watching):
+        scores = _run(network, batch)
+    check_scores(scores, len(batch))
+    return to_numpy(scores).astype(np.float64), summaries, seen[0] if seen else None
+
+
+@torch.no_grad()
+def _run(network: nn.Module, batch: torch.Tensor):
+    with evaluation_mode(network):
+        try:
+            return network(batch)
+        except RuntimeError as error:
+            raise cannot_run(batch, error) from error
+
+
+def _summary(maps: torch.Tensor) -> Summary:
+    maps, axes = maps.detach().float(), (2, 3)
+    passed = maps.clamp(min=0)
+    parts = (
+        passed.mean(axes),
+        maps.amax(axes),
+        maps.amin(axes),
+        (maps > 0).float().mean(axes),
+        maps.mean(axes),
+        maps.square().mean(axes),
+    )
+    return Summary(*map(to_numpy, parts), tuple(maps.shape[2:]))
+
+
+def weights(network: nn.Module, place: Place) -> Weights:
+    """The place's filters and bias, with the batch norm between convolution and watched answer folded in."""
+    values, module = filters(network, place.layer).astype(np.float64), network.get_submodule(place.layer)
+    bias = np.zeros(len(values)) if module.bias is None else to_numpy(module.bias).astype(np.float64)
+    norm = network.get_submodule(place.watch)
+    if norm is module or norm.running_mean is None:
+        return Weights(values, bias)
+    scale = 1 / np.sqrt(to_numpy(norm.running_var).astype(np.float64) + norm.eps)
+    shift = -to_numpy(norm.running_mean) * scale
+    if norm.affine:
+        scale, shift = scale * to_numpy(norm.weight), shift * to_numpy(norm.weight) + to_numpy(norm.bias)
+    return Weights(values * scale[:, None, None, None], bias * scale + shift)

@@ -1,0 +1,657 @@
+"""Day 24, the X-ray: healthy networks get a clean bill, planted faults are found, nothing is lost or left behind."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import os
+import pickle
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional
+
+from days.common.datasets import SHAPE_NAMES, make_shapes
+from days.common.images import IMAGE_NAMES, load_image
+from days.common.paths import REPO_ROOT
+from days.day23.code import network as clinic
+from days.day23.code import patients, torch_backend
+from days.day24.code import findings, loading
+from days.day24.code import torch_backend as looks
+from days.day24.code import xray as x
+from days.day24.code.anatomy import NormStatistics, Pixels
+from days.day24.code.findings import Trial, sign_test
+from days.day24.code.preprocessing import alternatives, pixels_of
+from days.day24.code.xray import examine, main, prepare, xray
+
+SIZE = 24
+
+
+class Silent:
+    """A progress bar that shows nothing."""
+
+    total = 0
+
+    def update(self):
+        pass
+
+
+def shapes(count: int, *, known: bool = True) -> loading.Photos:
+    """The clinic's training images as photos, with or without their truth."""
+    data = clinic.ward_images()
+    folders = [SHAPE_NAMES[label] for label in data.labels[:count]] if known else None
+    return loading.Photos(data.images[:count], [str(index) for index in range(count)], folders, [], 0)
+
+
+def examined(model, photos, **how):
+    """An examination of a model, or of its bare network where `how` says how it is fed."""
+    network = model.network if how else model
+    return examine(prepare(network, size=32, labels=SHAPE_NAMES, **how), photos, Silent())
+
+
+def small(channels: int = 3, *, inplace: bool = True) -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(channels, 8, 3, padding=1), nn.ReLU(inplace), nn.Conv2d(8, 9, 3, padding=1), nn.ReLU(inplace)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(9, 4))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six photos."""
+    place = tmp_path / "photos"
+    place.mkdir()
+    for name in IMAGE_NAMES[:6]:
+        pixels = (load_image(name, size=SIZE) * 255).astype(np.uint8)
+        Image.fromarray(pixels).save(place / f"{name}.png")
+    return place
+
+
+@pytest.fixture(params=["torch", "keras"])
+def clinic_backend(request):
+    if request.param == "keras":
+        pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    return importlib.import_module(f"days.day23.code.{request.param}_backend")
+
+
+@pytest.fixture(scope="module")
+def keras():
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    from days.common.frameworks import import_keras
+
+    return import_keras()
+
+
+class Page(HTMLParser):
+    """What stands in a page: tags with their attributes, and headings by level."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def all(self, tag: str) -> list[dict]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+# ------------------------------------------------------------ healthy networks
+
+
+def test_healthy_patients_get_a_clean_bill(clinic_backend):
+    found = []
+    for seed in range(20):
+        patient, _ = patients.admit(seed, "healthy")
+        statistics = patient.statistics if seed % 2 else None
+        found += examined(clinic_backend.clinic_model(patient.weights, statistics), shapes(20)).findings
+    assert len(found) <= 1, found
+
+
+@pytest.fixture(scope="module")
+def seven(squeezenet):
+    photos = loading.read_photos(IMAGE_NAMES, 224, 60)
+    return photos, examine(prepare(squeezenet), photos, Silent())
+
+
+def test_squeezenet_gets_a_clean_bill(seven):
+    assert seven[1].findings == []
+    assert len(seven[1].layers) == 26
+    assert all(layer.place.rectified for layer in seven[1].layers)
+    assert len(seven[1].facts[0].opposites) >= 3
+
+
+def test_efficientnets_dead_channels_stay_dead_on_other_images():
+    from days.common.models import load_model
+    from days.day20.code.evidence import noise_images
+
+    model = load_model("efficientnet_lite0")
+    found = examine(prepare(model), loading.read_photos(IMAGE_NAMES, 224, 60), Silent())
+    assert {one.kind for one in found.findings} == {"dead", "silent"}
+    subject, layers = found.subject, {layer.name: layer for layer in found.layers}
+    _, seen, _ = looks.look(
+        subject.network, [one.place for one in layers.values()], None, subject.batch(noise_images(8, 224))
+    )
+    dead = next(one for one in found.findings if one.kind == "dead").where
+    assert sum(map(len, dead.values())) >= 4
+    for name, channels in dead.items():
+        assert seen[name].top[:, list(channels)].max() <= 0
+
+
+# ------------------------------------------------------------ planted faults
+
+
+@pytest.mark.parametrize(
+    ("kind", "named", "spared"),
+    [
+        ("dead", {"dead", "silent"}, ()),
+        ("redundant", {"redundant"}, ("near copy", "sign turned")),
+        ("noise", {"noise"}, ()),
+        ("exploded", {"exploded"}, ()),
+    ],
+)
+def test_planted_faults_are_found(kind, named, spared):
+    planted = missed = 0
+    for seed in range(5):
+        patient, key = patients.admit(seed, kind)
+        found = examined(torch_backend.clinic_model(patient.weights), shapes(20)).findings
+        told = {(layer, c) for one in found if one.kind in named for layer, cs in one.where.items() for c in cs}
+        wanted = [fault for fault in key.faults if fault.cause not in spared]
+        planted += len(wanted)
+        missed += sum(not told & {(fault.layer, c) for c in fault.channels} for fault in wanted)
+        assert told <= {(fault.layer, c) for fault in key.faults for c in fault.channels}
+    assert planted >= 2
+    assert missed == 0
+
+
+def test_dead_is_proven_only_where_it_follows_from_the_weights():
+    network = small()
+    with torch.no_grad():
+        network[0].weight[1] = 0
+        network[0].bias[1] = 0
+        network[0].bias[2] = -100
+        network[2].bias[3] = -100
+    found = examine(prepare(network, size=SIZE), loading.read_photos(IMAGE_NAMES, SIZE, 9), Silent())
+    kinds = {one.kind: one.where for one in found.findings}
+    assert kinds["dead"] == {"0": (1, 2)}
+    assert kinds["silent"] == {"2": (3,)}
+
+
+def test_filters_that_are_not_finite_are_told_first(folder):
+    network = small()
+    with torch.no_grad():
+        network[2].weight[0, 0, 0, 0] = float("nan")
+    found = xray(network, folder, size=SIZE, progress=False).findings
+    assert found[0].kind == "not finite"
+    assert "2" in found[0].where
+
+
+@pytest.mark.parametrize("wrong", [{"mean": 0.5 / 255, "std": 0.5 / 255}, {"mean": 0, "std": 1}, {}])
+@pytest.mark.parametrize("known", [True, False])
+def test_wrong_preprocessing_is_told_by_the_first_batch_norm(clinic_backend, wrong, known):
+    patient, _ = patients.admit(3, "healthy")
+    model = clinic_backend.clinic_model(patient.weights, patient.statistics)
+    found = examined(model, shapes(20, known=known), **(wrong or {"order": "rgb"})).findings
+    assert found[0].kind == "preprocessing"
+    assert "values from -1 to 1" in found[0].words
+    assert examined(model, shapes(20, known=known), mean=0.5, std=0.5).findings == []
+
+
+@pytest.mark.parametrize("how", [{"mean": 0, "std": 1}, {}])
+def test_squeezenet_fed_small_numbers_is_told_without_truth_or_batch_norm(squeezenet, seven, how):
+    found = examine(prepare(squeezenet.network, labels=squeezenet.categories, order="rgb", **how), seven[0], Silent())
+    assert [one.kind for one in found.findings] == ["preprocessing"]
+    assert "255" in found.findings[0].words
+
+
+def test_photos_of_one_thing_are_no_sign_of_wrong_preprocessing(squeezenet):
+    cup = load_image("coffee")
+    crops = [cup[20 * index : 300 + 10 * index, 60 : 400 + 20 * index] for index in range(8)]
+    found = examine(prepare(squeezenet), loading.read_photos(crops, 224, 60), Silent())
+    assert "preprocessing" not in {one.kind for one in found.findings}
+
+
+def trial(name, rights, truth, norm=None):
+    scores = np.zeros((len(truth), 3))
+    scores[np.arange(len(truth)), np.where(rights, truth, (truth + 1) % 3)] = 8
+    return Trial(name, scores, norm, 3)
+
+
+def test_accuracy_speaks_only_where_chance_does_not():
+    truth = np.arange(20) % 3
+    given = trial("given", np.arange(20) >= 8, truth)
+    assert findings.about_feeding([given, trial("other", np.arange(20) >= 6, truth)], truth) == []
+    (found,) = findings.about_feeding([given, trial("other", np.arange(20) >= 0, truth)], truth)
+    assert "right on 12 of 20" in found.evidence[0]
+    assert "other" in found.advice
+
+
+def test_norm_distance_by_hand():
+    one = NormStatistics(np.zeros(3), np.full(3, 4.0), np.full(3, 6.0), np.full(3, 4.0))
+    assert one.distance == pytest.approx(3)
+    assert one._replace(mean=np.zeros(3), variance=np.full(3, 4 * np.e**2)).distance == pytest.approx(1)
+    assert sign_test(4, 1) == pytest.approx(6 / 32)
+
+
+# ------------------------------------------------------------ any network
+
+
+def watched(network, channels=3):
+    return looks.places(network.eval(), torch.randn(1, channels, SIZE, SIZE))[0]
+
+
+class Functional(nn.Module):
+    """A nested network with a batch norm and ReLUs as functions, one of them in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.ModuleDict({"first": nn.Conv2d(3, 8, 3), "norm": nn.BatchNorm2d(8)})
+        self.second, self.third, self.last = nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 3), nn.Linear(8, 4)
+
+    def forward(self, image):
+        x = functional.relu(self.inner["norm"](self.inner["first"](image)), inplace=True)
+        x = self.second(x)
+        return self.last(torch.sigmoid(self.third(x + torch.relu(x))).mean(dim=(2, 3)))
+
+
+@pytest.mark.parametrize("inplace", [True, False])
+def test_what_follows_a_convolution_is_found(inplace):
+    assert [(one.layer, one.watch, one.rectified) for one in watched(small(inplace=inplace))] == [
+        ("0", "0", True),
+        ("2", "2", True),
+    ]
+    assert [(one.layer, one.watch, one.rectified, one.sees_pixels) for one in watched(Functional())] == [
+        ("inner.first", "inner.norm", True, True),
+        ("second", "second", True, False),
+        ("third", "third", False, False),
+    ]
+
+
+def test_summaries_are_what_capture_gives():
+    network, batch = Functional().eval(), torch.randn(3, 3, SIZE, SIZE)
+    network.inner["norm"].running_mean += 0.3
+    places, norm = looks.places(network, batch[:1])
+    _, seen, statistics = looks.look(network, places, norm, batch)
+    maps = looks.capture(network, "inner.norm", batch)["inner.norm"]
+    summary = seen["inner.first"]
+    for got, wanted in (
+        (summary.mean, np.maximum(maps, 0).mean(axis=(2, 3))),
+        (summary.top, maps.max(axis=(2, 3))),
+        (summary.active, (maps > 0).mean(axis=(2, 3))),
+    ):
+        np.testing.assert_allclose(got, wanted, atol=1e-6)
+    np.testing.assert_allclose(summary.spread, maps.std(axis=(0, 2, 3)), rtol=1e-4)
+    folded = looks.weights(network, places[0])
+    by_hand = functional.conv2d(batch, *(torch.from_numpy(one).float() for one in folded))
+    np.testing.assert_allclose(by_hand.numpy(), maps, atol=1e-5)
+    assert statistics.mean.shape == (8,)
+
+
+@pytest.mark.parametrize("network", [small(), small(1), Functional(), nn.Sequential(nn.Sequential(small()))])
+def test_any_torch_network_comes_back_as_it_was(network, folder):
+    network.train()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    before = copy.deepcopy(network.state_dict())
+    found = xray(network, folder, size=SIZE, progress=False)
+    assert all(module.training for module in network.modules())
+    assert not any(module._forward_hooks for module in network.modules())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    has_norm = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    assert ("training mode" in {one.kind for one in found.findings}) == has_norm
+    assert "<h2>Layers</h2>" in found.html
+
+
+def keras_network(keras, channels=3, *, nested=False, size=SIZE):
+    layers = keras.layers
+    start = x = keras.Input((size, size, channels))
+    x = layers.Conv2D(8, 3, activation="relu", name="first")(x)
+    if nested:
+        inside = keras.Input((None, None, 8))
+        part = layers.BatchNormalization(name="norm")(layers.Conv2D(8, 3, name="second")(inside))
+        x = keras.Model(inside, layers.ReLU(name="relu")(part), name="block")(x)
+    x = layers.Dense(4, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(start, x)
+
+
+@pytest.mark.parametrize(("channels", "nested"), [(3, True), (1, False)])
+def test_any_keras_network_comes_back_as_it_was(keras, folder, channels, nested):
+    network = keras_network(keras, channels, nested=nested)
+    network.trainable = False
+    before = [one.copy() for one in network.get_weights()]
+    report = xray(network, folder, progress=False)
+    assert all((now == then).all() for now, then in zip(network.get_weights(), before, strict=True))
+    assert network.get_layer("first").activation is keras.activations.relu
+    assert not hasattr(network.get_layer("first"), "_held_activation")
+    assert ("block/second" in report.html) == nested
+
+
+def test_keras_sees_what_torch_sees(keras):
+    keras_looks = importlib.import_module("days.day24.code.keras_backend")
+    network = keras_network(keras, nested=True)
+    photos = loading.read_photos(IMAGE_NAMES[:3], SIZE, 9)
+    with torch.no_grad():
+        twin = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8, eps=1e-3), nn.ReLU())
+        twin = nn.Sequential(*twin, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4), nn.Softmax(1)).eval()
+        values = network.get_weights()
+        for module, (kernel, bias) in ((twin[0], values[:2]), (twin[2], values[2:4])):
+            module.weight.copy_(torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy()))
+            module.bias.copy_(torch.from_numpy(bias))
+        twin[7].weight.copy_(torch.from_numpy(values[8].T.copy()))
+        twin[7].bias.zero_()
+    seen = []
+    for one, backend in ((network, keras_looks), (twin, looks)):
+        batch = backend.to_batch(one, pixels_of(3)(photos.images))
+        places, norm = backend.places(one, batch[:1])
+        scores, summaries, statistics = backend.look(one, places, norm, batch)
+        seen.append((scores, statistics, [place[2:] for place in places], list(summaries.values())))
+    assert seen[0][2] == seen[1][2] == [(True, False, True), (True, False, False)]
+    np.testing.assert_allclose(seen[0][0], seen[1][0], atol=1e-5)
+    np.testing.assert_allclose(seen[0][1], seen[1][1], atol=1e-4)
+    for one, other in zip(seen[0][3], seen[1][3], strict=True):
+        for got, wanted in zip(one[:6], other[:6], strict=True):
+            np.testing.assert_allclose(got, wanted, atol=1e-4)
+
+
+class TwoInputs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, left, right):
+        return self.conv(left + right)
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (TwoInputs(), r"one input, got 2 \(left, right\)"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(3, 2)), "2-d convolutions, got none"),
+        (nn.Sequential(nn.Conv2d(4, 4, 3), nn.Flatten()), "got 4 input channels"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3)), r"expected scores \(1, categories\)|expected scores \(4, categories\)"),
+        ("squeezenet", "expected a torch or Keras network, got str"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_refused(network, words, folder):
+    with pytest.raises(ValueError, match=words):
+        xray(network, folder, size=SIZE, progress=False)
+
+
+def test_several_inputs_in_keras_are_refused(keras, folder):
+    inputs = [keras.Input((SIZE, SIZE, 3)) for _ in range(2)]
+    with pytest.raises(ValueError, match="one input, got 2"):
+        xray(keras.Model(inputs, keras.layers.Add()(inputs)), folder, progress=False)
+    with pytest.raises(ValueError, match=f"bound to, got {SIZE + 8}"):
+        xray(keras_network(keras), folder, size=SIZE + 8, progress=False)
+
+
+@pytest.mark.parametrize("answers", [[[0.2], [0.9]], [[-1.4], [2.2]], [[0.8, 0.2], [0.1, 0.9]], [[3.0, 1.0], [0, 2]]])
+def test_answers_of_any_kind_become_scores(answers):
+    scores = x.as_scores(np.array(answers))
+    assert scores.shape == (2, 2)
+    assert scores.argmax(axis=1).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("network", ["deep", "wide"])
+def test_deep_and_wide_networks_stay_readable(network, folder):
+    torch.manual_seed(0)
+    if network == "deep":
+        middle = [layer for _ in range(199) for layer in (nn.Conv2d(6, 6, 3, padding=1), nn.ReLU(True))]
+        layers, last = [nn.Conv2d(3, 6, 3), nn.ReLU(True), *middle], 6
+    else:
+        layers, last = [nn.Conv2d(3, 1000, 3), nn.ReLU(True), nn.Conv2d(1000, 1000, 1), nn.ReLU(True)], 1000
+    whole = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, 4))
+    page = Page(xray(whole, folder, size=SIZE, progress=False).html)
+    assert len(page.all("img")) <= 8 * 2 + 8 + 18
+    assert sum(len(one["src"]) for one in page.all("img")) < 6e6
+    assert len(page.all("h3")) < 20
+    assert len(page.all("details")) >= (network == "deep")
+
+
+# ------------------------------------------------------------ photos, labels, weights
+
+
+def test_files_that_are_no_pictures_are_listed(folder):
+    (folder / "torn.jpg").write_bytes((folder / "chelsea.png").read_bytes()[:300])
+    (folder / "notes.txt").write_text("no picture")
+    report = xray(small(), folder, size=SIZE, progress=False)
+    for name in ("torn.jpg", "notes.txt"):
+        assert f'<th scope="row">{name}</th>' in report.html
+    assert str(folder) not in report.html
+    assert "6 photos" in report.html
+    assert "4 more photos were not looked at" in xray(small(), folder, size=SIZE, limit=4, progress=False).html
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="at least one readable picture"):
+        loading.read_photos(tmp_path, SIZE, 9)
+    with pytest.raises(ValueError, match="no folder"):
+        loading.read_photos(tmp_path / "none", SIZE, 9)
+
+
+def test_folders_are_the_truth(tmp_path):
+    tmp_path = tmp_path / "photos"
+    data = make_shapes(12, seed=5)
+    for index, label in enumerate(data.labels):
+        place = tmp_path / SHAPE_NAMES[label]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((data.images[index] * 255).astype(np.uint8)).save(place / f"{index}.png")
+    (tmp_path / "beside.png").write_bytes(b"")
+    photos = loading.read_photos(tmp_path, 32, 60)
+    assert photos.skipped == [("beside.png", "lies beside the folders whose names are the truth")]
+    patient, _ = patients.admit(0, "healthy")
+    found = examined(torch_backend.clinic_model(patient.weights), photos)
+    assert [SHAPE_NAMES[one] for one in found.truth] == photos.folders
+    assert found.trials[0].right(found.truth).mean() > 0.8
+    # Without names, six folders are six categories in alphabetical order.
+    assert loading.truth_of(photos.folders, None, 6)[0].max() == 5
+    assert loading.truth_of(["disc", "dog"], SHAPE_NAMES, 6) == (
+        None,
+        "The truth is not known: the folders dog are no categories of the network; see --labels.",
+    )
+
+
+def test_a_network_that_guesses_is_told():
+    found = examined(torch_backend.clinic_model(clinic.healthy_networks()[0]), shapes(30))
+    swapped = (found.truth + 1) % 6
+    kinds = {one.kind for one in findings.about_answers(found.trials[0], swapped, 0)}
+    assert kinds == {"guessing"}
+    assert findings.about_answers(found.trials[0], found.truth, 0) == []
+
+
+def test_text_from_labels_and_file_names_is_escaped(tmp_path):
+    names = ["<script>alert(1)</script>", "<img src=y onerror=alert(2)>", "&amp;", '"><b>']
+    place = tmp_path / "photos"
+    place.mkdir()
+    Image.fromarray((load_image("chelsea", size=SIZE) * 255).astype(np.uint8)).save(place / '"><script>a.png')
+    (place / "<i>.txt").write_text("")
+    report = xray(small(), place, size=SIZE, labels=names, progress=False)
+    page = Page(report.html)
+    assert not any(page.all(tag) for tag in ("script", "i", "b"))
+    assert all(one["src"].startswith("data:image/") and len(one["alt"]) > 10 for one in page.all("img"))
+    assert "srcdoc=" in report._repr_html_()
+    assert [name for name, _ in Page(report._repr_html_()).tags] == ["iframe"]
+
+
+class Trap:
+    """Unpickled, it would leave a file behind."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pkl"])
+def test_a_weights_file_that_would_run_code_is_refused(tmp_path, folder, suffix, capsys, monkeypatch):
+    sprung = tmp_path / "sprung"
+    file = tmp_path / f"weights{suffix}"
+    file.write_bytes(pickle.dumps({"0.weight": Trap(sprung)}))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(REPO_ROOT / "tests")])
+    assert main([*command("small", folder, tmp_path / "r.html"), "--weights", str(file)]) == 2
+    assert "does not hold weights" in capsys.readouterr().err
+    assert not sprung.exists()
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_whole_keras_models_are_refused_as_weights(keras, tmp_path):
+    network = keras_network(keras)
+    network.save(tmp_path / "whole.keras")
+    with pytest.raises(ValueError, match=r"save_weights\('name\.weights\.h5'\)"):
+        x._load_weights(network, str(tmp_path / "whole.keras"))
+    network.save_weights(tmp_path / "alone.weights.h5")
+    other = keras_network(keras)
+    x._load_weights(other, str(tmp_path / "alone.weights.h5"))
+    assert all((one == two).all() for one, two in zip(network.get_weights(), other.get_weights(), strict=True))
+
+
+# ------------------------------------------------------------ preprocessing
+
+
+def test_preprocessings_do_what_their_names_say():
+    images = np.random.default_rng(0).random((2, 4, 4, 3)).astype(np.float32)
+    named = {one.name: one(images) for one in alternatives(pixels_of(3, 0.1, 0.2))}
+    np.testing.assert_allclose(named["values from 0 to 255"], images * 255, rtol=1e-5)
+    np.testing.assert_allclose(named["values from -1 to 1"], images * 2 - 1, atol=1e-6)
+    np.testing.assert_allclose(named["red and blue exchanged"], (images[..., ::-1] - 0.1) / 0.2, atol=1e-5)
+    caffe = named["0 to 255 minus Caffe's mean, BGR"]
+    np.testing.assert_allclose(caffe, images[..., ::-1] * 255 - [104, 117, 123], atol=1e-3)
+    gray = {one.name: one(images) for one in alternatives(pixels_of(1, 0, 1))}
+    np.testing.assert_allclose(gray["black and white exchanged"], 1 - pixels_of(1, 0, 1)(images), atol=1e-6)
+    assert "values from 0 to 1" not in gray
+    low, high = pixels_of(3, 0.5, 0.5).reach
+    assert (low.tolist(), high.tolist()) == ([-1, -1, -1], [1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    "how", [{"mean": [1, 2]}, {"std": 0}, {"mean": "red"}, {"std": float("nan")}, {"order": "gbr"}, {"channels": 4}]
+)
+def test_preprocessings_that_make_no_sense_are_refused(how):
+    with pytest.raises(ValueError, match="expected"):
+        pixels_of(**{"channels": 3, **how})
+
+
+def test_a_models_own_preprocessing_is_read_off(squeezenet, cat):
+    subject = prepare(squeezenet)
+    assert isinstance(subject.pixels, Pixels)
+    np.testing.assert_allclose(subject.batch(cat[None]), squeezenet.preprocess(cat), atol=1e-3)
+
+
+# ------------------------------------------------------------ the command line, and what is written
+
+
+def command(factory: str, images, output) -> list[str]:
+    model = f"test_day24_networks:{factory}"
+    return [model, "--images", str(images), "-o", str(output), "--size", str(SIZE)]
+
+
+@pytest.fixture(autouse=True)
+def _networks(monkeypatch, tmp_path):
+    """A module of the learner's own in the current folder."""
+    code = (
+        "import torch\nfrom torch import nn\n"
+        "def small():\n"
+        "    torch.manual_seed(0)\n"
+        "    layers = [nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)]\n"
+        "    return nn.Sequential(*layers)\n"
+        "def broken():\n"
+        "    raise KeyError('no such\\nthing')\n"
+        "number = 3\n"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "test_day24_networks.py").write_text(code)
+    monkeypatch.chdir(home)
+    monkeypatch.syspath_prepend(str(home))
+    monkeypatch.delitem(sys.modules, "test_day24_networks", raising=False)
+
+
+def test_the_command_line_writes_one_file(folder, tmp_path, capsys):
+    before = {path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts}
+    assert main(command("small", folder, tmp_path / "report.html")) == 0
+    after = {path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts}
+    assert after - before == {tmp_path / "report.html"}
+    assert "report.html" in capsys.readouterr().out
+    page = Page((tmp_path / "report.html").read_text())
+    assert page.all("html") == [{"lang": "en"}]
+    assert len(page.all("h1")) == len(page.all("main")) == 1
+    assert not any(page.all(tag) for tag in ("script", "link"))
+    assert all(one.get("scope") in ("col", "row") for one in page.all("th"))
+
+
+def test_the_command_line_as_a_process(folder, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(REPO_ROOT)}
+    whole = [sys.executable, "-m", "days.day24.code.xray", *command("small", folder, tmp_path / "r.html")]
+    done = subprocess.run(whole, env=environment, cwd=tmp_path / "home", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "X-ray" in done.stderr
+    assert (tmp_path / "r.html").stat().st_size > 20_000
+    asked = subprocess.run([*whole[:3], "--help"], env=environment, capture_output=True, text=True)
+    assert "examples:squeezenet --images photos -o r.html" in " ".join(asked.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({0: "no_colon"}, "package.module:callable"),
+        ({0: "no_such_module:f"}, "cannot import 'no_such_module'"),
+        ({0: "test_day24_networks:none"}, "no 'none' in"),
+        ({0: "test_day24_networks:number"}, "got int"),
+        ({0: "test_day24_networks:broken"}, "failed: KeyError: 'no such"),
+        ({2: "/no/such/folder"}, "no folder"),
+        ({4: "/no/such/folder/report.html"}, "folder that exists"),
+        ({6: "0"}, "size"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(folder, tmp_path, capsys, change, words):
+    arguments = command("small", folder, tmp_path / "report.html")
+    for index, value in change.items():
+        arguments[index] = value
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert re.search(words, said.splitlines()[-1])
+    assert "Traceback" not in said
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_labels_come_from_a_file(folder, tmp_path, capsys):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("ant\nbee\ncat\n<dog>\n\n")
+    assert main([*command("small", folder, tmp_path / "r.html"), "--labels", str(labels)]) == 0
+    assert re.search("ant|bee|cat|&lt;dog&gt;", (tmp_path / "r.html").read_text())
+    labels.write_text("ant\nbee\n")
+    assert main([*command("small", folder, tmp_path / "r.html"), "--labels", str(labels)]) == 2
+    assert "expected 4 labels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["examine", "_cams", "_grown"])
+def test_an_interrupted_run_leaves_what_was_there(folder, tmp_path, monkeypatch, capsys, where):
+    output = tmp_path / "report.html"
+    output.write_text("the last report")
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(x, where, interrupted)
+    assert main(command("small", folder, output)) == 130
+    assert output.read_text() == "the last report"
+    assert [path.name for path in tmp_path.iterdir() if "report" in path.name] == ["report.html"]
+    assert "nothing was written" in capsys.readouterr().err
+
+
+def test_the_stop_button_is_not_swallowed_while_pictures_grow(folder, monkeypatch):
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(looks.Ascent, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        xray(small(), folder, size=SIZE, progress=False)
