@@ -174,9 +174,8 @@ class _Kind(NamedTuple):
 
 
 def _how_exploded(layer: Layer, fact: Facts, channels: np.ndarray) -> str:
-    lengths = detectors.filter_lengths(layer.weights.filters)
-    median = np.median(lengths[(lengths > 0) & np.isfinite(lengths)])
-    times = f"up to {np.max(lengths[channels]) / median:.3g} times as long as the layer's median filter"
+    lengths = detectors.relative_lengths(layer.weights.filters)
+    times = f"up to {np.max(lengths[channels]):.3g} times as long as the layer's median filter"
     return f"filter {listed(channels)}, {times}"
 
 
