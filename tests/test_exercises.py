@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import math
 import re
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -72,7 +74,10 @@ def test_hints_come_one_by_one(task, monkeypatch):
 def test_solution_shows_code_that_runs(task):
     source = task.solution().text
     assert source.startswith("def ")
-    namespace = {"np": np, "math": __import__("math")}
+    module = importlib.import_module(task.solve.__module__)
+    # What the notebook imports, too: modules and constants, and nothing private.
+    namespace = {name: one for name, one in vars(module).items() if isinstance(one, ModuleType) or name.isupper()}
+    namespace |= {"np": np, "math": math}
     exec(source, namespace)
     assert task.check(namespace[task.solve.__name__]).status == CORRECT
 

@@ -1,0 +1,386 @@
+"""The examination of a patient, the grade of a diagnosis, the operation, and what else is told from the inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from days.day18.code.training import Weights
+from days.day22.code.scoring import share_inside
+from days.day23.code import detectors, network, patients
+from days.day23.code.detectors import FEW
+from days.day23.code.network import HABITS, LAYERS, Habits
+from days.day23.code.patients import KINDS, Key, Patient
+
+DRIFTED = 1e-2
+EXPLAINED = 1e-3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    layer : "" for the whole network. channels : (kept, its copy) if redundant, else one, or none for the whole network.
+    kind : of `patients.KINDS`, or "drift of unknown cause". evidence : the number that it rests on. sure : "theorem",
+    "weights" (told from the weights alone) or "data" (said of the images that were shown). words : a plain sentence.
+    scale : the copy is about this many times the one kept; 0 for other kinds.
+    """
+
+    layer: str
+    channels: tuple[int, ...]
+    kind: str
+    evidence: float
+    sure: str
+    words: str
+    scale: float = 0.0
+
+
+# ---------------------------------------------------------------- examine
+
+
+def examine(patient: Patient, images: np.ndarray, *, run: Callable = network.run) -> list[Finding]:
+    """What is wrong with a patient, the network as a whole first, then layer by layer.
+
+    How it is run is judged first, since wrong pixels make any filter look ill; then the weights alone; then, run
+    rightly and with exploded filters brought back to size, what filters answer to the images.
+
+    Parameters
+    ----------
+    images : (N, H, W, 3) from 0 to 1, at least 20: `network.ward_images().images` are the patients' training images.
+    run : `network.run`, or the `run` of one of this day's backends.
+    """
+    images = network.check_images(images)
+    if len(images) < FEW:
+        raise ValueError(f"expected at least {FEW} images, got {len(images)}: of few, nothing is rare")
+    found = examine_run(patient, run=run)
+    treated = patient.weights
+    for layer in LAYERS:
+        exploded = examine_explosions(layer, *patient.weights[layer])
+        treated = deflated(treated, layer, [one.channels[0] for one in exploded])
+        found += exploded
+    activations, bounds = run(treated, images).activations, detectors.bounds(treated)
+    for layer in LAYERS:
+        found += examine_layer(layer, *treated[layer], activations[layer], bounds[layer][1])
+    return found
+
+
+def examine_layer(
+    layer: str, filters: np.ndarray, biases: np.ndarray, activations: np.ndarray, largest: np.ndarray
+) -> list[Finding]:
+    """What is wrong with a layer's filters: dead, tuned to one image, redundant, noise; one kind for each channel.
+
+    filters : (out, in, kh, kw). biases : (out,). activations : (N, out, h, w) after the ReLU; of fewer than 20 images
+    none is called one that a filter is tuned to. largest : (out,) the most each channel can answer, from
+    `detectors.bounds`.
+    """
+    found, seen = _dead(layer, filters, activations, largest), set()
+    seen |= {one.channels[0] for one in found}
+    shares = detectors.peak_shares(activations)
+    for channel, image in detectors.tuned_to_one_image(activations).items() if len(activations) >= FEW else ():
+        share = float(shares[channel])
+        words = f"{layer} {channel}: {share:.0%} of all it answers goes to image {image}"
+        found.append(Finding(layer, (channel,), "tuned to one image", share, "data", words))
+        seen.add(channel)
+    for first, second, cosine, scale in detectors.redundant_pairs(filters, biases):
+        if not {first, second} & seen:
+            words = f"{layer} {second}: {scale:.2f} times filter {first}, cosine {cosine:.3f}"
+            found.append(Finding(layer, (first, second), "redundant", cosine, "weights", words, scale))
+    for channel in (int(one) for one in detectors.noise_filters(filters) if one not in seen):
+        kin = float(detectors.kinship(filters)[channel])
+        words = f"{layer} {channel}: unlike the rest of its layer (kinship {kin:.2f}), and no smoother than chance"
+        found.append(Finding(layer, (channel,), "noise", kin, "weights", words))
+    return found
+
+
+def _dead(layer: str, filters: np.ndarray, activations: np.ndarray, largest: np.ndarray) -> list[Finding]:
+    dead = detectors.dead_channels(activations, largest=largest)
+    found = []
+    for channel in sorted({*dead.on_data.tolist(), *dead.everywhere.tolist()}):
+        proven, zero = channel in dead.everywhere, not filters[channel].any()
+        why = "its weights are all zero" if zero else f"its answer stays below {largest[channel]:.2g} for any input"
+        words = why if proven else f"silent on all {len(activations)} images, but not for any input"
+        sure = "theorem" if proven else "data"
+        found.append(Finding(layer, (channel,), "dead", float(largest[channel]), sure, f"{layer} {channel}: {words}"))
+    return found
+
+
+def examine_explosions(layer: str, filters: np.ndarray, biases: np.ndarray) -> list[Finding]:
+    """Filters (out, in, kh, kw) far too long for their layer, or not finite: what lies behind hears nothing else."""
+    lengths, found = detectors.relative_lengths(filters), []
+    for channel in map(int, detectors.exploded_filters(filters, biases)):
+        times = float(lengths[channel])
+        words = f"{layer} {channel}: {times:.2g} times as long as the layer's median filter"
+        if not (np.isfinite(times) and np.isfinite(biases[channel])):
+            words = f"{layer} {channel}: it holds numbers that are not finite"
+        found.append(Finding(layer, (channel,), "exploded", times, "weights", words))
+    return found
+
+
+def deflated(weights: Weights, layer: str, channels: Sequence[int]) -> Weights:
+    """The weights with these filters of a layer, biases too, brought to the length of the layer's median filter.
+
+    Filters that are not finite become zero. No channels: the very same weights.
+    """
+    if not len(channels):
+        return weights
+    values, bias = (part.astype(np.float64) for part in weights[layer])
+    lengths = detectors.relative_lengths(values)
+    for channel in channels:
+        whole = np.isfinite(lengths[channel]) and np.isfinite(bias[channel])
+        values[channel], bias[channel] = (
+            (values[channel] / lengths[channel], bias[channel] / lengths[channel])
+            if whole and lengths[channel]
+            else (0, 0)
+        )
+    return {**weights, layer: (values.astype(np.float32), bias.astype(np.float32))}
+
+
+# ---------------------------------------------------------------- how it is run
+
+
+def examine_run(patient: Patient, *, run: Callable = network.run) -> list[Finding]:
+    """Whether a patient is run as when its record was written, and if not, what is done wrongly.
+
+    It is shown the chart images as it is run now. If the answers differ from the record, each known wrong way is tried
+    on its weights: the one that gives the very same answers is what is done. None does: the drift stays unexplained.
+    """
+    observed = observe(patient, run=run)
+    size = detectors.paired_drift(patient.record, observed)
+    if size <= DRIFTED:
+        return []
+    explained, remains = explain(patient, observed, run=run)
+    if remains > EXPLAINED or explained == HABITS[0]:
+        words = f"answers to the chart have moved by {size:.2g} of their spread, and no known cause does that"
+        return [Finding("", (), "drift of unknown cause", size, "data", words)]
+    found, words = [], f"the chart's drift of {size:.2g} comes back to {remains:.1g}"
+    if explained.batch_norm_training:
+        said = f"batch norm uses the batch's own statistics: run so, {words}"
+        found.append(Finding("", (), patients.RUN_KINDS[0], size, "data", said))
+    if explained.preprocessing != HABITS[0].preprocessing:
+        said = f"preprocessing is wrong ({explained.preprocessing}): run so, {words}"
+        found.append(Finding("", (), patients.RUN_KINDS[1], size, "data", said))
+    return found
+
+
+def observe(patient: Patient, *, run: Callable = network.run) -> np.ndarray:
+    """What a patient says of the chart as it is run now, in the form of its record: (2, 8, C)."""
+    return _chart(patient, patients.habits(patient), run)
+
+
+def explain(patient: Patient, observed: np.ndarray, *, run: Callable = network.run) -> tuple[Habits, float]:
+    """The known way of running that comes nearest to what was observed, and how much of a drift remains beside it."""
+    remains = explanations(patient, observed, run=run)
+    best = min(remains, key=remains.get)
+    return best, remains[best]
+
+
+def explanations(patient: Patient, observed: np.ndarray, *, run: Callable = network.run) -> dict[Habits, float]:
+    """For every known way of running a patient, how far its answers to the chart lie from those observed."""
+    return {habits: detectors.paired_drift(observed, _chart(patient, habits, run)) for habits in HABITS}
+
+
+def company(patient: Patient, images: np.ndarray, *, run: Callable = network.run) -> float:
+    """How much the first image's maps depend on the rest of its batch: 0, unless batch norm is in training mode.
+
+    The largest difference between the first convolution's answers alone and in company, over their standard deviation.
+    """
+    how = {"statistics": patient.statistics, "habits": patients.habits(patient)}
+    alone, together = (run(patient.weights, part, **how).before[LAYERS[0]][0] for part in (images[:1], images))
+    with np.errstate(all="ignore"):
+        moved = np.abs(alone - together).max(axis=(1, 2)) / np.maximum(together.std(axis=(1, 2)), 1e-12)
+    return float(np.median(moved[np.isfinite(moved)])) if np.isfinite(moved).any() else np.inf
+
+
+def _chart(patient: Patient, habits: Habits, run: Callable) -> np.ndarray:
+    return patients.record_of(patient.weights, run=run, statistics=patient.statistics, habits=habits)
+
+
+# ---------------------------------------------------------------- grade
+
+
+class Grade(NamedTuple):
+    """A diagnosis held against the key: how many findings are right, what was missed and what is no fault, in words."""
+
+    right: int
+    missed: tuple[str, ...] = ()
+    false_alarms: tuple[str, ...] = ()
+
+    @property
+    def precision(self) -> float:
+        """Share of the findings that are right, 1.0 where there are none."""
+        return self.right / (self.right + len(self.false_alarms)) if self.right or self.false_alarms else 1.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the faults that were found, 1.0 where there are none."""
+        return self.right / (self.right + len(self.missed)) if self.right or self.missed else 1.0
+
+
+def grade(findings: Sequence[Finding], key: Key) -> dict[str, Grade]:
+    """How good a diagnosis is, for each kind that was found or planted: {kind: Grade}; {} for both empty.
+
+    A finding is right if a fault has its kind, its layer and its channels, in any order.
+    """
+    grades = {}
+    for kind in (*KINDS, *sorted({one.kind for one in findings} - set(KINDS))):
+        said = {_place(one): one.words for one in findings if one.kind == kind}
+        true = {_place(one): _words(one) for one in key.faults if one.kind == kind}
+        if said or true:
+            missed = tuple(words for place, words in true.items() if place not in said)
+            alarms = tuple(words for place, words in said.items() if place not in true)
+            grades[kind] = Grade(len(said.keys() & true), missed, alarms)
+    return grades
+
+
+def tally(pairs: Iterable[tuple[Sequence[Finding], Key]]) -> dict[str, Grade]:
+    """The grades of many patients, (findings, key) each, added up: {kind: Grade}, and "all" for all kinds together."""
+    total = {}
+    for findings, key in pairs:
+        for kind, one in grade(findings, key).items():
+            for name in (kind, "all"):
+                total[name] = Grade(*(a + b for a, b in zip(total.get(name, Grade(0)), one, strict=True)))
+    return total
+
+
+def new_findings(findings: Sequence[Finding], before: Sequence[Finding]) -> list[Finding]:
+    """What was not found before, by kind, layer and channels: for a network that is not spotless when it is well."""
+    known = {(one.kind, _place(one)) for one in before}
+    return [one for one in findings if (one.kind, _place(one)) not in known]
+
+
+def _place(one) -> tuple:
+    return one.layer, tuple(sorted(one.channels))
+
+
+def _words(fault: patients.Fault) -> str:
+    where = f"{fault.layer} {' and '.join(map(str, fault.channels))}: " if fault.layer else ""
+    return f"{where}{fault.kind} ({fault.cause})"
+
+
+# ---------------------------------------------------------------- operate
+
+
+class Operation(NamedTuple):
+    """The weights after an operation, and what was done and left undone, in plain words."""
+
+    weights: Weights
+    done: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def ablate(weights: Weights, findings: Sequence[Finding], kinds: Sequence[str] = ("dead", "redundant")) -> Operation:
+    """Cut out of the small network what was found dead or redundant; for other `kinds`, ask for them.
+
+    A copy's outgoing weights are folded into its twin's, times the copy's scale: relu(s x) = s relu(x) for s > 0. A
+    twin of the other sign stays: from relu(x) nobody can tell relu(-x), as where one answers the other is silent.
+    """
+    if not set(kinds) <= set(patients.FILTER_KINDS):
+        raise ValueError(f"expected kinds out of {', '.join(patients.FILTER_KINDS)}, got {kinds!r}")
+    gone: dict[str, set[int]] = {layer: set() for layer in LAYERS}
+    weights, done, left = dict(weights), [], []
+    for one in sorted(findings, key=lambda one: one.kind == "redundant"):
+        if one.kind not in kinds or one.layer not in gone or set(one.channels) & gone[one.layer]:
+            continue
+        if one.kind == "redundant" and one.scale <= 0:
+            left.append(f"{one.words}: of the other sign, so it cannot be folded in")
+            continue
+        if one.kind == "redundant":
+            weights = _folded(weights, one)
+        gone[one.layer].add(one.channels[-1])
+        done.append(f"{one.layer} {one.channels[-1]}: cut out ({one.kind})")
+    keep = {name: [c for c in range(len(weights[name][1])) if c not in gone[name]] for name in LAYERS}
+    return Operation(network.with_channels(weights, keep), tuple(done), tuple(left))
+
+
+def _folded(weights: Weights, pair: Finding) -> Weights:
+    later = [*LAYERS[1:], "scores"][LAYERS.index(pair.layer)]
+    values, bias = weights[later][0].copy(), weights[later][1]
+    values[:, pair.channels[0]] += pair.scale * values[:, pair.channels[1]]
+    return {**weights, later: (values, bias)}
+
+
+def predictions_changed(before: np.ndarray, after: np.ndarray) -> tuple[int, float]:
+    """How many predictions two sets of scores (N, K) differ in, and the largest change of a score over their spread."""
+    before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    if before.shape != after.shape or before.ndim != 2:
+        raise ValueError(f"expected scores (N, K) of the same images, got {before.shape} and {after.shape}")
+    if not (np.isfinite(before).all() and np.isfinite(after).all()):
+        raise ValueError("expected finite scores, got infinity or NaN: deflated(...) brings exploded filters to size")
+    changed = int((before.argmax(axis=1) != after.argmax(axis=1)).sum())
+    return changed, float(np.abs(after - before).max() / max(before.std(), 1e-12))
+
+
+# ---------------------------------------------------------------- wrong predictions, overfitting
+
+
+class WrongOnes(NamedTuple):
+    """Indices of wrong predictions, sorted by where the maps say that the network looked."""
+
+    background: np.ndarray
+    wrong_part: np.ndarray
+    right_place: np.ndarray
+
+
+def wrong_predictions(
+    scores: np.ndarray, labels: np.ndarray, maps: np.ndarray, masks: np.ndarray, *, part: float = 0.3
+) -> WrongOnes:
+    """Sort the images that are named wrongly by their relevance maps.
+
+    "background": no more of the relevance lies on the object than would by chance, which is the object's share of the
+    image. "wrong part": it lies on the object, but is spread over less than `part` of it. "right place": the rest,
+    where the fault is not in where it looked. The area that relevance r is spread over is (sum r)**2 / sum r**2, the
+    number of pixels if all have the same. Sort right predictions, too, before you blame a place.
+
+    Parameters
+    ----------
+    scores : (N, K). labels : (N,). maps : (N, H, W) relevance, from Day 22; what is negative counts as 0.
+    masks : (N, H, W) bool, True on the object.
+    """
+    scores, labels, maps, masks = (np.asarray(one) for one in (scores, labels, maps, masks))
+    if not len(scores) == len(labels) == len(maps) == len(masks):
+        raise ValueError(
+            f"expected as many labels, maps and masks as scores, {len(scores)}, got "
+            f"{len(labels)}, {len(maps)} and {len(masks)}"
+        )
+    inside = np.maximum(maps, 0).astype(np.float64) * masks
+    spread = inside.sum(axis=(1, 2)) ** 2 / np.maximum((inside**2).sum(axis=(1, 2)), 1e-300)
+    away = share_inside(maps, masks) <= masks.mean(axis=(1, 2))
+    narrow = ~away & (spread < part * masks.sum(axis=(1, 2)))
+    wrong = scores.argmax(axis=1) != labels
+    return WrongOnes(*(np.flatnonzero(wrong & group) for group in (away, narrow, ~away & ~narrow)))
+
+
+def activation_gap(
+    training: np.ndarray, held_out: np.ndarray, training_labels: np.ndarray, held_out_labels: np.ndarray
+) -> np.ndarray:
+    """How much better each filter tells its favorite category on training images than on held-out ones: (C,).
+
+        selectivity = mean answer to the favorite category - mean answer to the others, over the standard deviation
+        gap         = selectivity on training images - selectivity on held-out images
+
+    The favorite is chosen on the training images, which alone makes a small gap of a filter that knows nothing: hold a
+    gap against that of a network that did not overfit, on as many images.
+
+    Parameters
+    ----------
+    training, held_out : (N, C, h, w) after the ReLU, N may differ; labels : (N,), of the same two or more categories.
+    """
+    names = np.unique(training_labels)
+    if len(names) < 2 or not np.array_equal(names, np.unique(held_out_labels)):
+        raise ValueError(f"expected the same two or more categories, got {names} and {np.unique(held_out_labels)}")
+    seen, new = _selectivity(training, training_labels, names), _selectivity(held_out, held_out_labels, names)
+    if seen.shape != new.shape:
+        raise ValueError(f"expected one layer's maps, got {seen.shape[1]} and {new.shape[1]} channels")
+    favorite = seen.argmax(axis=0), np.arange(seen.shape[1])
+    return seen[favorite] - new[favorite]
+
+
+def _selectivity(activations: np.ndarray, labels: np.ndarray, names: np.ndarray) -> np.ndarray:
+    means, labels = detectors.check_maps(activations).mean(axis=(2, 3), dtype=np.float64), np.asarray(labels)
+    if labels.shape != means.shape[:1]:
+        raise ValueError(f"expected a label for each of {len(means)} images, got {labels.shape}")
+    differences = [means[labels == one].mean(axis=0) - means[labels != one].mean(axis=0) for one in names]
+    return np.stack(differences) / np.maximum(means.std(axis=0), 1e-12)

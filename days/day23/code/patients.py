@@ -1,0 +1,393 @@
+"""Patients of the filter clinic: healthy networks, disguised, with faults planted by a seed; the key is kept apart.
+
+    patient, key = admit(7)                     # a mixture of faults
+    patient, key = admit(7, kind="noise")       # faults of one kind
+    patient, key = admit(7, kind="healthy")     # none
+
+`python -m days.day23.code.patients` writes six patients, and their keys into another folder; both into a folder that is
+named behind it, if one is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from days.common.datasets import Shapes
+from days.common.paths import REPO_ROOT, write_bytes
+from days.day18.code.training import Weights, normalize
+from days.day23.code import network
+from days.day23.code.detectors import bounds
+from days.day23.code.network import HABITS, LAYERS, Habits, Statistics
+
+FILTER_KINDS = ("dead", "redundant", "noise", "tuned to one image", "exploded")
+RUN_KINDS = ("batch norm in training mode", "wrong preprocessing")
+KINDS = FILTER_KINDS + RUN_KINDS
+CLINIC = REPO_ROOT / "days/day23"
+WARD = {"01": (40, None), "02": (24, None), "03": (9, None), "04": (4, None), "05": (59, None), "06": (6, "healthy")}
+"""The six patients that are stored: name -> (seed, kind)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Patient:
+    """A network as it comes to the clinic. Nothing in it says what is wrong.
+
+    weights : {layer: (weights, bias)}. statistics : what its batch norms have stored.
+    record : (2, 8, C) mean and deviation, over all places, of the first convolution's answers to the eight images of
+        `network.chart_images()`, written down when these weights were last run rightly.
+    sealed_habits : how it is run now, as a digest that nobody can read; `network.run` needs `habits(patient)`.
+    """
+
+    name: str
+    weights: Weights
+    statistics: Statistics
+    record: np.ndarray
+    sealed_habits: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One planted fault.
+
+    kind : of `KINDS`. layer : "" for the whole network. channels : (original, copy) if redundant. cause : how it was
+    made. number : what it was made with, such as a copy's scale or an image's number; 0 where there is none.
+    """
+
+    kind: str
+    layer: str
+    channels: tuple[int, ...]
+    cause: str
+    number: float = 0.0
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is planted in which patient; [] in a healthy one."""
+
+    name: str
+    faults: tuple[Fault, ...]
+
+
+def admit(seed: int, kind: str | None = None, *, name: str | None = None) -> tuple[Patient, Key]:
+    """Make a patient and its key from a seed.
+
+    A healthy network is disguised: its channels are shuffled and scaled, which no prediction notices, and its weights
+    are jittered by a hundredth. Then faults are planted, no two of them on one channel.
+
+    kind : one of `KINDS`, or "healthy"; without it every kind is drawn, with a chance of 1/2 for each that sits in
+    filters and of 1/4 for each that sits in how the network is run. name : the patient's; its seed, unless given.
+    """
+    if kind is not None and kind not in (*KINDS, "healthy"):
+        raise ValueError(f"expected a kind out of {', '.join(KINDS)} or 'healthy', got {kind!r}")
+    generator = np.random.default_rng([23, seed])
+    networks = network.healthy_networks()
+    weights = disguised(networks[generator.integers(len(networks))], generator)
+    draws = generator.random(len(KINDS)) < np.where([one in RUN_KINDS for one in KINDS], 0.25, 0.5)
+    drawn = [one for one, chosen in zip(KINDS, draws, strict=True) if chosen]
+    kinds = drawn if kind is None else [one for one in KINDS if one == kind]
+    weights, faults = plant(weights, kinds, generator)
+    habits, run_faults = _draw_habits(kinds, generator)
+    patient = patient_of(weights, habits, name=f"{seed:03d}" if name is None else name)
+    return patient, Key(patient.name, (*faults, *run_faults))
+
+
+def patient_of(weights: Weights, habits: Habits = HABITS[0], *, name: str = "unnamed") -> Patient:
+    """A patient from weights of the small network, with statistics and record taken while it is run rightly."""
+    before = network.run(weights, network.ward_images().images[:32]).before
+    statistics = {layer: _finite_statistics(maps) for layer, maps in before.items()}
+    return Patient(name, weights, statistics, record_of(weights), _seal(habits, name))
+
+
+def record_of(weights: Weights, *, run: Callable = network.run, **how) -> np.ndarray:
+    """Mean and deviation over all places of the first convolution's answers to the chart images: (2, 8, C).
+
+    run : `network.run` or a backend's. how : `statistics` and `habits`, as `network.run` takes them.
+    """
+    with np.errstate(all="ignore"):
+        answers = run(weights, network.chart_images().images, **how).before[LAYERS[0]].astype(np.float64)
+        return np.stack([answers.mean(axis=(2, 3)), answers.std(axis=(2, 3))])
+
+
+def scores(patient: Patient, images: np.ndarray) -> np.ndarray:
+    """What a patient says of images (N, H, W, 3) as it is run now, rightly or wrongly: (N, 6)."""
+    how = {"statistics": patient.statistics, "habits": habits(patient)}
+    return network.run(patient.weights, images, **how).scores
+
+
+def habits(patient: Patient) -> Habits:
+    """How a patient is run. For `run`, not for a diagnosis: it breaks the seal, and is as good as a look at the key.
+
+    Raises ValueError if the seal is none of this patient's.
+    """
+    for one in HABITS:
+        if _seal(one, patient.name) == patient.sealed_habits:
+            return one
+    raise ValueError(f"patient {patient.name!r} has a seal that is not its own: was it renamed? admit(...) makes one")
+
+
+def _seal(habits: Habits, name: str) -> str:
+    return hashlib.sha256(f"{name} {habits}".encode()).hexdigest()
+
+
+def _finite_statistics(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    with np.errstate(all="ignore"):
+        mean, variance = maps.mean(axis=(0, 2, 3)), maps.var(axis=(0, 2, 3))
+    finite = np.isfinite(mean) & np.isfinite(variance)
+    return np.where(finite, mean, 0).astype(np.float32), np.where(finite, variance, 1).astype(np.float32)
+
+
+def _draw_habits(kinds: Sequence[str], generator) -> tuple[Habits, list[Fault]]:
+    training, name, faults = RUN_KINDS[0] in kinds, HABITS[0].preprocessing, []
+    if training:
+        faults.append(Fault(RUN_KINDS[0], "", (), "the batch's own statistics in place of the stored ones"))
+    if RUN_KINDS[1] in kinds:
+        name = str(generator.choice([one for one in network.PREPROCESSINGS if one != name]))
+        faults.append(Fault(RUN_KINDS[1], "", (), name))
+    return Habits(training, name), faults
+
+
+# ---------------------------------------------------------------- a disguise that changes nothing
+
+
+def disguised(weights: Weights, generator: np.random.Generator, *, jitter: float = 0.01) -> Weights:
+    """The same network to look at anew: channels shuffled, each scaled by 1/2 to 2, each weight jittered.
+
+    A ReLU lets a positive factor through, so the next layer can divide by it: relu(s x) = s relu(x). Without jitter,
+    scores differ by rounding alone.
+
+    jitter : standard deviation of the noise, as a share of the layer's weights' own.
+    """
+    order = {name: generator.permutation(len(weights[name][1])) for name in LAYERS}
+    weights = network.with_channels(weights, order)
+    for name, later in zip(LAYERS, [*LAYERS[1:], "scores"], strict=True):
+        scale = (2 ** generator.uniform(-1, 1, len(order[name]))).astype(np.float32)
+        (values, bias), (next_values, next_bias) = weights[name], weights[later]
+        noise = jitter * values.std() * generator.standard_normal(values.shape)
+        weights[name] = (((values + noise) * scale[:, None, None, None]).astype(np.float32), bias * scale)
+        weights[later] = (next_values / scale.reshape((1, -1) + (1,) * (next_values.ndim - 2)), next_bias)
+    return weights
+
+
+# ---------------------------------------------------------------- faults
+
+
+def plant(
+    weights: Weights,
+    kinds: Sequence[str],
+    generator: np.random.Generator,
+    *,
+    channels: dict[str, np.ndarray] | None = None,
+    limits: Limits | None = None,
+) -> tuple[Weights, list[Fault]]:
+    """Plant faults of these kinds (those that sit in filters) into copies of the weights, the first layer first.
+
+    An exploded filter spoils whatever lies behind it, so none lies before a filter that is tuned to one image.
+
+    channels, limits : for another network than the small one, the channels that a fault may be planted in, {layer:
+    indices} in forward order, and its `Limits`.
+    """
+    channels = {name: np.arange(len(weights[name][1])) for name in LAYERS} if channels is None else channels
+    weights = {name: (values.copy(), bias.copy()) for name, (values, bias) in weights.items()}
+    layers = list(channels)
+    places = {kind: int(generator.integers(len(layers))) for kind in FILTER_KINDS}
+    if "tuned to one image" in kinds:
+        places["exploded"] = max(places["exploded"], places["tuned to one image"])
+    chosen = [kind for kind in FILTER_KINDS if kind in kinds]
+    free = {name: list(generator.permutation(those)) for name, those in channels.items()}
+    planters = {**_PLANTERS, "dead": partial(_plant_dead, limits=limits or _limits)}
+    faults = []
+    for kind in sorted(chosen, key=lambda kind: (places[kind], FILTER_KINDS.index(kind))):
+        layer = layers[places[kind]]
+        faults += planters[kind](weights, layer, free[layer], generator)
+    return weights, faults
+
+
+Limits = Callable[[Weights, str], tuple[np.ndarray, np.ndarray]]
+"""(weights, layer) -> the most that each of its channels can answer to anything, and did answer to the images: (C,)."""
+
+
+def _limits(weights: Weights, layer: str) -> tuple[np.ndarray, np.ndarray]:
+    seen = network.run(weights, network.ward_images().images).before[layer].max(axis=(0, 2, 3))
+    return bounds(weights)[layer][1], seen
+
+
+def _plant_dead(weights: Weights, layer: str, free: list, generator, *, limits: Limits) -> list[Fault]:
+    """One to three filters: a bias below anything the filter can answer, or did answer; or weights of zero."""
+    faults = []
+    values, bias = weights[layer]
+    most = dict(zip(_BELOW, limits(weights, layer), strict=True))
+    for cause in generator.permutation([*_BELOW, "zero weights"])[: generator.integers(1, 4)]:
+        channel = int(free.pop())
+        if cause == "zero weights":
+            values[channel], bias[channel] = 0, min(bias[channel], 0)
+        else:
+            bias[channel] = -generator.uniform(1.2, 3) * max(most[cause][channel] - bias[channel], 1e-3)
+        faults.append(Fault("dead", layer, (channel,), str(cause), float(bias[channel])))
+    return faults
+
+
+_BELOW = ("bias below anything possible", "bias below anything seen")
+
+
+def _plant_redundant(weights: Weights, layer: str, free: list, generator) -> list[Fault]:
+    """One or two copies of other filters, biases included: exact, nearly, scaled, or with the sign turned."""
+    faults = []
+    values, bias = weights[layer]
+    for cause in generator.permutation(["exact copy", "near copy", "scaled copy", "sign turned"])[
+        : generator.integers(1, 3)
+    ]:
+        original, copy = int(free.pop()), int(free.pop())
+        scale = {"scaled copy": 10 ** generator.uniform(-0.5, 0.5), "sign turned": -1.0}.get(cause, 1.0)
+        values[copy], bias[copy] = scale * values[original], scale * bias[original]
+        if cause == "near copy":
+            noise = generator.standard_normal(values[copy].shape)
+            noise *= generator.uniform(0.02, 0.2) * np.linalg.norm(values[copy]) / np.linalg.norm(noise)
+            values[copy] += noise
+        faults.append(Fault("redundant", layer, (original, copy), str(cause), float(scale)))
+    return faults
+
+
+def _plant_noise(weights: Weights, layer: str, free: list, generator) -> list[Fault]:
+    """One or two filters of random numbers, normally distributed, as long as the filter that was there."""
+    faults = []
+    values, _ = weights[layer]
+    for _ in range(generator.integers(1, 3)):
+        channel = int(free.pop())
+        noise = generator.standard_normal(values[channel].shape)
+        values[channel] = noise * np.linalg.norm(values[channel]) / np.linalg.norm(noise)
+        faults.append(Fault("noise", layer, (channel,), "random numbers of the same length"))
+    return faults
+
+
+def _plant_tuned(weights: Weights, layer: str, free: list, generator) -> list[Fault]:
+    """A filter that is a piece of one training image, as this layer is shown it, and silent for nearly anything less.
+
+    Of 40 pieces that one is taken which answers itself most clearly better than any other image answers it. The bias
+    lets through that image and up to two more, faintly.
+    """
+    channel = int(free.pop())
+    values, bias = weights[layer]
+    maps = _inputs_of(weights, layer, network.ward_images())
+    size = values.shape[-1]
+    mean = maps.mean(axis=(0, 2, 3)).reshape(-1, 1, 1)
+    places = [
+        [int(generator.integers(top)) for top in (len(maps), *(n - size + 1 for n in maps.shape[2:]))]
+        for _ in range(40)
+    ]
+    pieces = np.stack([maps[n, :, y : y + size, x : x + size] - mean for n, y, x in places])
+    pieces *= np.linalg.norm(values[channel]) / np.linalg.norm(pieces.reshape(40, -1), axis=1).reshape(-1, 1, 1, 1)
+    strongest = network.convolve(maps, pieces, np.zeros(40, maps.dtype)).max(axis=(2, 3))
+    order = np.sort(strongest, axis=0)
+    best = int(np.argmin(np.where(order[-1] > 0, order[-2] / np.maximum(order[-1], 1e-6), np.inf)))
+    passed = order[-generator.integers(2, 5), best]
+    values[channel], bias[channel] = pieces[best], -(0.2 * order[-1, best] + 0.8 * passed)
+    image = int(strongest[:, best].argmax())
+    return [Fault("tuned to one image", layer, (channel,), "a piece of one training image", float(image))]
+
+
+def _inputs_of(weights: Weights, layer: str, images: Shapes) -> np.ndarray:
+    """What a layer is shown of the images: pixels, or the pooled maps of the layer before."""
+    place = LAYERS.index(layer)
+    if place == 0:
+        return normalize(images.images).transpose(0, 3, 1, 2)
+    return network.pool(network.run(weights, images.images).activations[LAYERS[place - 1]])
+
+
+def _plant_exploded(weights: Weights, layer: str, free: list, generator) -> list[Fault]:
+    """One filter, bias included, a thousand to 10**37 times as large: what lies behind it hears nothing else."""
+    channel, factor = int(free.pop()), np.float32(10 ** generator.uniform(3, 37))
+    for part in weights[layer]:
+        part[channel] *= factor
+    return [Fault("exploded", layer, (channel,), "weights multiplied", float(factor))]
+
+
+_PLANTERS = {
+    "redundant": _plant_redundant,
+    "noise": _plant_noise,
+    "tuned to one image": _plant_tuned,
+    "exploded": _plant_exploded,
+}
+
+
+# ---------------------------------------------------------------- files
+
+
+def save_patient(patient: Patient, path: Path | str) -> Path:
+    """Store a patient as safetensors, without any key, and return the path."""
+    from safetensors.numpy import save
+
+    tensors = {"record": patient.record}
+    for name, pair in patient.weights.items():
+        tensors |= {f"{name}.{part}": one for part, one in zip(("weight", "bias"), pair, strict=True)}
+    for name, pair in patient.statistics.items():
+        tensors |= {f"{name}.{part}": one for part, one in zip(("mean", "variance"), pair, strict=True)}
+    # One entry only: safetensors writes several in any order, and the same patient would give other bytes.
+    metadata = {"patient": f"{patient.sealed_habits} {patient.name}"}
+    return write_bytes(path, save({name: np.ascontiguousarray(one) for name, one in tensors.items()}, metadata))
+
+
+def load_patient(name: str | Path) -> Patient:
+    """A stored patient, "01" to "06", or one in a file of its own.
+
+    Raises FileNotFoundError or ValueError, with the way out, where the file is missing or holds no patient.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = CLINIC / f"patients/{name}.safetensors" if str(name) in WARD else Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(f"no patient {str(name)!r}; there are {', '.join(WARD)}: {_WAY_OUT}")
+    try:
+        with safe_open(path, "numpy") as file:
+            tensors, metadata = {one: file.get_tensor(one) for one in file.keys()}, file.metadata()  # noqa: SIM118
+        weights = {layer: (tensors[f"{layer}.weight"], tensors[f"{layer}.bias"]) for layer in (*LAYERS, "scores")}
+        statistics = {layer: (tensors[f"{layer}.mean"], tensors[f"{layer}.variance"]) for layer in LAYERS}
+        sealed, name = metadata["patient"].split(" ", 1)
+        return Patient(name, weights, statistics, tensors["record"], sealed)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path.name} holds no patient ({error}): {_WAY_OUT}") from error
+
+
+_WAY_OUT = "python -m days.day23.code.patients makes them anew"
+
+
+def save_key(key: Key, path: Path | str) -> Path:
+    """Store a key as JSON and return the path."""
+    return write_bytes(path, (json.dumps(asdict(key), indent=1) + "\n").encode())
+
+
+def load_key(name: str | Path) -> Key:
+    """The key of a stored patient, "01" to "06", or one in a file of its own."""
+    path = CLINIC / f"keys/{name}.json" if str(name) in WARD else Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(f"no key {str(name)!r}; there are {', '.join(WARD)}: {_WAY_OUT}")
+    try:
+        stored = json.loads(path.read_text())
+        faults = tuple(Fault(**{**one, "channels": tuple(one["channels"])}) for one in stored["faults"])
+        return Key(stored["name"], faults)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path.name} holds no key ({error}): {_WAY_OUT}") from error
+
+
+def main(folder: Path = CLINIC) -> list[Path]:
+    """Write the stored patients and, into another folder, their keys, with a progress bar; returns the paths."""
+    from tqdm.auto import tqdm
+
+    written = []
+    for part in ("patients", "keys"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    for name, (seed, kind) in tqdm(WARD.items(), desc="Day 23 patients", unit="patient"):
+        patient, key = admit(seed, kind, name=name)
+        written.append(save_patient(patient, folder / f"patients/{name}.safetensors"))
+        written.append(save_key(key, folder / f"keys/{name}.json"))
+    return written
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:2]))
