@@ -1001,3 +1001,67 @@ def test_the_widget_takes_a_number_where_two_categories_have_one_name(squeezenet
     assert "chelsea, 264, fire9: Grad-CAM" in caption.value
     category.value = "1000"
     assert "from 0 to 999, or its name, got 1000" in caption.value
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_the_widget_follows_its_controls(framework, request):
+    from days.day22.code.explorer import attribution_explorer
+
+    model = request.getfixturevalue("squeezenet" if framework == "torch" else "keras_squeezenet")
+    backend = torch_backend if framework == "torch" else request.getfixturevalue("keras_backend")
+    row, picture, caption = attribution_explorer(model, backend).children
+    controls = {one.description: one for one in row.children}
+    assert set(controls) == {"photo", "category", "method", "layer", "strength", "own photo"}
+    for name, value, said in (
+        ("photo", "coffee", "coffee, Egyptian cat, fire9: Grad-CAM"),
+        ("category", "espresso", "coffee, espresso, fire9"),
+        ("layer", "fire5", "coffee, espresso, fire5"),
+        ("method", "saliency", "coffee, espresso: saliency"),
+        ("strength", 0.2, "coffee, espresso: saliency"),
+    ):
+        before, controls[name].value = picture.value, value
+        assert said in caption.value
+        assert picture.value != before
+
+
+def test_a_part_is_wiped_with_the_colors_at_its_sides_and_nothing_else_changes(cat):
+    from days.day22.code.rocket import PARTS, wiped
+
+    image, box = cat.copy(), (slice(60, 212), slice(100, 126))
+    found = wiped(image, PARTS["rocket"])
+    np.testing.assert_array_equal(image, cat)
+    outside = np.ones(cat.shape, bool)
+    outside[box] = False
+    np.testing.assert_array_equal(found[outside], cat[outside])
+    np.testing.assert_allclose(found[60:212, 100], cat[60:212, 97:100].mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(found[60:212, 125], cat[60:212, 126:129].mean(axis=1), atol=1e-6)
+    bends = np.diff(found[box], n=2, axis=1)
+    np.testing.assert_allclose(bends, 0, atol=1e-6)  # straight from one side to the other
+    np.testing.assert_array_equal(wiped(image, PARTS["nothing"]), cat)
+    at_the_border = wiped(image, [(0, 10, 0, 20)])
+    np.testing.assert_allclose(at_the_border[:10, 0], cat[:10, 20:23].mean(axis=1), atol=1e-6)
+
+
+def test_two_shapes_stand_side_by_side_and_never_the_same():
+    data = make_shapes(60, seed=5)
+    images, labels = scoring.side_by_side(data)
+    differ = np.flatnonzero(data.labels[:30] != data.labels[30:])
+    assert 0 < len(differ) < 30
+    assert images.shape == (len(differ), 32, 64, 3)
+    np.testing.assert_array_equal(images[0, :, :32], data.images[differ[0]])
+    np.testing.assert_array_equal(images[-1, :, 32:], data.images[30 + differ[-1]])
+    np.testing.assert_array_equal(labels, np.stack([data.labels[differ], data.labels[30 + differ]], axis=1))
+
+
+def test_the_half_that_was_asked_for_wins_or_does_not():
+    left, right = np.array([[3.0, 0, 0, 1]]), np.array([[0.0, 1, 2, 2]])
+    maps = [np.stack(one) for one in ((left, right, left, right), (right, left, left, right))]
+    np.testing.assert_array_equal(scoring.asked_half_wins(*maps), [1, 0, 0.5, 0.5])
+
+
+def test_the_cascades_mean_is_taken_stage_by_stage():
+    from days.day22.code.visualizations import mean_similarities
+
+    first = [randomization.Similarity(1, 1), randomization.Similarity(0.2, 0.4)]
+    second = [randomization.Similarity(1, 1), randomization.Similarity(0.4, 0.0)]
+    assert mean_similarities([first, second]) == [(1, 1), pytest.approx((0.3, 0.2))]
