@@ -218,12 +218,21 @@ def _figure_mending(lesson: Lesson) -> Figure:
     return draw_mending({name: lesson.scores(weights) for name, weights in networks.items()})
 
 
+def _figure_explorer(lesson: Lesson) -> Figure:
+    from days.day24.code.explorer import draw_suspect
+
+    data = lesson.three["swapped"]
+    fooled = np.flatnonzero(lesson.named(lesson.suspects[lesson.worst], "swapped") == data.backgrounds)[4]
+    return draw_suspect(BACKENDS, lesson.suspects, lesson.worst, data[fooled : fooled + 1], "integrated gradients")
+
+
 FIGURES: dict[str, Callable[[Lesson], Figure]] = {
     "00_suspects.png": _figure_suspects,
     "01_swap.png": _figure_swap,
     "02_dials.png": lambda lesson: draw_dials(bias_lab.by_dial(lesson.table, lesson.key)),
     "03_mended_maps.png": _figure_mended,
     "04_mending.png": _figure_mending,
+    "05_explorer.png": _figure_explorer,
 }
 
 

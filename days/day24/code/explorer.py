@@ -1,0 +1,51 @@
+"""The widget of Day 24: a suspect, an image, a background, a method; what it says, and what spoke for that."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import ipywidgets
+import numpy as np
+from matplotlib.figure import Figure
+
+from days.common.datasets import BACKGROUND_NAMES, SHAPE_NAMES, Shapes
+from days.common.widgets import explorer
+from days.day18.code.training import Weights
+from days.day22.code.maps import smoothed
+from days.day22.code.scoring import share_inside
+from days.day22.code.visualizations import draw_explanation
+from days.day24.code import bias_lab
+
+IMAGES = 60
+
+
+def suspect_explorer(backends, suspects: dict[str, Weights]) -> ipywidgets.VBox:
+    """Choose, and see the image, the map on it for the true shape, and the map alone.
+
+    backends : Day 18's and Day 22's of one framework. suspects : weights by name.
+    """
+    three = bias_lab.on_three_backgrounds(IMAGES, seed=bias_lab.HELD_OUT_SEED)
+    controls = {
+        "suspect": ipywidgets.Dropdown(options=list(suspects), description="suspect"),
+        "background": ipywidgets.Dropdown(options=list(three), description="background"),
+        "image": ipywidgets.IntSlider(0, 0, IMAGES - 1, description="image", continuous_update=False),
+        "method": ipywidgets.Dropdown(options=bias_lab.METHODS, description="method"),
+    }
+
+    @lru_cache(maxsize=64)
+    def draw(suspect, background, image, method) -> Figure:
+        return draw_suspect(backends, suspects, suspect, three[background][image : image + 1], method)
+
+    return explorer(controls, draw)
+
+
+def draw_suspect(backends, suspects: dict[str, Weights], name: str, one: Shapes, method: str) -> Figure:
+    """What a suspect calls one image, (1, H, W, 3), and the map of what spoke for the true shape."""
+    training, weights = backends[0], suspects[name]
+    said = training.scores(training.small_cnn(weights), one.images).argmax(axis=1)[0]
+    found = bias_lab.relevance(backends, weights, one, [method])[method]
+    where = f"{SHAPE_NAMES[one.labels[0]]} on {BACKGROUND_NAMES[one.backgrounds[0]]}"
+    title = f"{name} calls the {where} '{SHAPE_NAMES[said]}'; {share_inside(found, one.masks)[0]:.0%} of the map inside"
+    return draw_explanation(
+        one.images[0], smoothed(np.maximum(found[0], 0), 0.5), title, f"{method}, what is above 0", 0.85
+    )
