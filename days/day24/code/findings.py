@@ -230,7 +230,7 @@ _KINDS = {
         "{count} filter{s} repeating another one",
         "Weights and biases point the same way, so the maps differ by a factor only: the same work is done twice.",
         "certain: told from the weights alone",
-        "Cut the copy and add its outgoing weights, times the factor, to the other's: then nothing changes.",
+        "Cut the copy and add its outgoing weights, times the factor, to the other's: that changes nothing, or hardly.",
         _how_alike,
     ),
     "noise": _Kind(
@@ -292,13 +292,13 @@ def entropy(shares: np.ndarray) -> np.ndarray:
 def about_feeding(trials: Sequence[Trial], truth: np.ndarray | None) -> list[Finding]:
     """Whether another preprocessing than the first of `trials` fits the network clearly better; at most one finding.
 
-    Three witnesses, the strongest first: accuracy, where the truth is known; what the first batch norm has stored; and
+    Three witnesses, the most exact first: what the first batch norm has stored; accuracy, where the truth is known; and
     how much the answers tell of which image was shown.
     """
     given, others = trials[0], trials[1:]
     if not others:
         return []
-    for witness in (_by_accuracy, _by_norm, _by_information):
+    for witness in (_by_norm, _by_accuracy, _by_information):
         said = witness(given, others, truth)
         if said:
             best, words, sure, evidence = said
@@ -345,7 +345,8 @@ def _by_norm(given: Trial, others: Sequence[Trial], truth) -> tuple | None:
     if given.norm is None or given.norm.fresh or not given.norm.distance > NORM_APART:
         return None
     best = min(others, key=lambda one: one.norm.distance)
-    if not best.norm.distance < 0.5 * given.norm.distance:
+    spoken_against = truth is not None and best.right(truth).sum() < given.right(truth).sum()
+    if spoken_against or not best.norm.distance < 0.5 * given.norm.distance:
         return None
     evidence = (
         f"the first batch norm sees values {given.norm.distance:.2g} from those it has stored (0 is none; shift in "
