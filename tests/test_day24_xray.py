@@ -361,6 +361,13 @@ def test_keras_sees_what_torch_sees(keras):
             np.testing.assert_allclose(got, wanted, atol=1e-4)
 
 
+def test_a_batch_norm_that_was_never_trained_is_told(folder):
+    network = Functional().eval()
+    assert [one.kind for one in xray(network, folder, size=SIZE, progress=False).findings] == ["untrained"]
+    network.inner["norm"].running_mean += 1e-3
+    assert xray(network, folder, size=SIZE, progress=False).findings == []
+
+
 class TwoInputs(nn.Module):
     def __init__(self):
         super().__init__()

@@ -154,7 +154,7 @@ def _input_maker(preprocess: Callable, kind: torch.Tensor) -> Callable[[torch.Te
 
     kind : one of the network's weights, whose device and type the batch gets.
     """
-    matrix, offset = pixel_map(preprocess, lambda batch: batch.cpu().numpy())
+    matrix, offset = pixel_map(preprocess, to_numpy)
     weight, bias = torch.from_numpy(matrix)[:, :, None, None].to(kind), torch.from_numpy(offset).to(kind)
     return lambda pictures: functional.conv2d(pictures.to(kind), weight, bias).contiguous(
         memory_format=torch.channels_last

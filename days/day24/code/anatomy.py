@@ -68,6 +68,11 @@ class NormStatistics(NamedTuple):
     variance: np.ndarray
 
     @property
+    def fresh(self) -> bool:
+        """Whether it still holds what it was created with, so that it was never trained: means of 0, variances of 1."""
+        return not self.stored_mean.any() and bool((self.stored_variance == 1).all())
+
+    @property
     def distance(self) -> float:
         """How far what it sees lies from what it has stored: the median over channels of sqrt(shift^2 + log(spread)^2).
 

@@ -21,7 +21,7 @@ from days.day24.code.anatomy import Layer, NormStatistics
 
 SERIOUS, WORTH_A_LOOK, NOTE = 3, 2, 1
 FAR_FROM_WAKING = 1.0
-FEW_WEIGHTS = 18
+TOO_FEW_WEIGHTS, FEW_WEIGHTS = 9, 18
 ALIKE, EXACT = 0.99, 0.999
 NOISY = 1.7
 WIDEST = 64
@@ -69,7 +69,8 @@ def facts_of(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> Facts:
     finite = np.isfinite(values).all(axis=(1, 2, 3))
     silent, far = _silent(layer)
     dead = _proven_dead(layer, reach)
-    pairs = [] if layer.place.grouped else _pairs(values, bias)
+    comparable = not layer.place.grouped and values[0].size >= TOO_FEW_WEIGHTS
+    pairs = _pairs(values, bias) if comparable else []
     return Facts(
         dead=dead,
         silent=np.union1d(silent, dead),
@@ -225,15 +226,15 @@ _KINDS = {
     ),
     "redundant": _Kind(
         NOTE,
-        "{count} filter{s} that repeat another one",
+        "{count} filter{s} repeating another one",
         "Weights and biases point the same way, so the maps differ by a factor only: the same work is done twice.",
         "certain: told from the weights alone",
-        "Cut the copy and add its outgoing weights, times the factor, to the other's: then nothing changes.",
+        "Cut the copy and add its outgoing weights, times the factor, to the other's: that changes nothing, or hardly.",
         _how_alike,
     ),
     "noise": _Kind(
         NOTE,
-        "{count} filter{s} that look like random numbers",
+        "{count} filter{s} looking like random numbers",
         "They are unlike the rest of their layer, and no smoother than chance.",
         "possible: two statistical tests agree, and a learned filter may be odd",
         "Cut them out one at a time and see whether accuracy falls. If it does not, they never learned.",
@@ -290,13 +291,13 @@ def entropy(shares: np.ndarray) -> np.ndarray:
 def about_feeding(trials: Sequence[Trial], truth: np.ndarray | None) -> list[Finding]:
     """Whether another preprocessing than the first of `trials` fits the network clearly better; at most one finding.
 
-    Three witnesses, the strongest first: accuracy, where the truth is known; what the first batch norm has stored; and
+    Three witnesses, the most exact first: what the first batch norm has stored; accuracy, where the truth is known; and
     how much the answers tell of which image was shown.
     """
     given, others = trials[0], trials[1:]
     if not others:
         return []
-    for witness in (_by_accuracy, _by_norm, _by_information):
+    for witness in (_by_norm, _by_accuracy, _by_information):
         said = witness(given, others, truth)
         if said:
             best, words, sure, evidence = said
@@ -340,10 +341,11 @@ def sign_test(gained: int, lost: int) -> float:
 
 
 def _by_norm(given: Trial, others: Sequence[Trial], truth) -> tuple | None:
-    if given.norm is None or not given.norm.distance > NORM_APART:
+    if given.norm is None or given.norm.fresh or not given.norm.distance > NORM_APART:
         return None
     best = min(others, key=lambda one: one.norm.distance)
-    if not best.norm.distance < 0.5 * given.norm.distance:
+    spoken_against = truth is not None and best.right(truth).sum() < given.right(truth).sum()
+    if spoken_against or not best.norm.distance < 0.5 * given.norm.distance:
         return None
     evidence = (
         f"the first batch norm sees values {given.norm.distance:.2g} from those it has stored (0 is none; shift in "
@@ -370,6 +372,8 @@ def _by_information(given: Trial, others: Sequence[Trial], truth) -> tuple | Non
 def about_answers(given: Trial, truth: np.ndarray | None, training_layers: int) -> list[Finding]:
     """Findings about the network as a whole: its mode, answers that do not hang on the image, mere guessing."""
     found = [_training_mode(training_layers)] if training_layers else []
+    if given.norm is not None and given.norm.fresh:
+        found.append(_FRESH)
     count, categories = given.scores.shape
     if not np.isfinite(given.scores).all():
         return found
@@ -381,6 +385,17 @@ def about_answers(given: Trial, truth: np.ndarray | None, training_layers: int) 
         if right <= count / categories + 2 * np.sqrt(count * (categories - 1)) / categories:
             found.append(_guessing(right, count, categories))
     return found
+
+
+_FRESH = Finding(
+    SERIOUS,
+    "Untrained batch norm: were the weights loaded?",
+    "The first batch norm holds the statistics that it was created with, so nothing was ever trained with it.",
+    "likely: training moves these numbers",
+    ("all its stored means are 0, and all its stored variances 1",),
+    "Load the weights before the X-ray, or name their file with --weights.",
+    "untrained",
+)
 
 
 def _training_mode(layers: int) -> Finding:

@@ -199,12 +199,16 @@ def _layer_row(layer: Layer, fact: Facts) -> list[str]:
     strongest = np.argsort(-np.nan_to_num(layer.summary.mean.mean(axis=0)), kind="stable")[:3]
     return [
         layer.name,
-        f"{count} of {inputs} x {height} x {width}",
-        "{} x {}".format(*layer.summary.size),
+        _unbroken(f"{count} of {inputs} x {height} x {width}"),
+        _unbroken("{} x {}".format(*layer.summary.size)),
         f"{np.mean(layer.summary.active):.0%}",
         *(str(len(one)) for one in (fact.silent, fact.dead, fact.copies, fact.opposites, fact.noise)),
-        listed(strongest),
+        _unbroken(listed(strongest)),
     ]
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\u00a0")
 
 
 def _pictures(found) -> str:
@@ -281,5 +285,7 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> s
 
 def _looks(rows: Sequence[Sequence[str]]) -> Callable[[int], str]:
     """Columns of numbers stand at the right."""
-    columns = [all(cell[:1].isdigit() and " " not in cell for cell in column) for column in zip(*rows, strict=True)]
+    columns = [
+        all(cell[:1].isdigit() and len(cell.split()) == 1 for cell in column) for column in zip(*rows, strict=True)
+    ]
     return lambda index: ' class="number"' if columns[index] else ""
