@@ -372,3 +372,68 @@ def _defended(scores, channels, *, unchanged):
 def defended(scores, channels):
     """The channels, said to be dead, without which no score changes by 1e-5 or more: they may be called idle."""
     return [channel for channel in channels if np.abs(scores(channel) - scores()).max() < 1e-5]
+
+
+# ---------------------------------------------------------------- 9.7 your own model
+
+TAKEN = "a network that the X-ray takes"
+
+
+def _at_the_xray(network) -> str:
+    """What the X-ray says of a network: that it takes it, or why not."""
+    from days.common.images import load_image
+    from days.day24.code.xray import xray
+
+    try:
+        xray(network, [load_image(name, size=64) for name in ("chelsea", "coffee")], size=64, progress=False)
+    except (ValueError, RuntimeError) as error:
+        return f"something that the X-ray cannot take: {error}"
+    return TAKEN
+
+
+def _small(torch, *, convolution: bool = True, classes: int = 5):
+    nn = torch.nn
+    front = [nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1)] if convolution else [nn.AdaptiveAvgPool2d(1)]
+    return nn.Sequential(*front, nn.Flatten(), nn.Linear(8 if convolution else 3, classes))
+
+
+def _without_convolution():
+    import torch
+
+    return _small(torch, convolution=False)
+
+
+def _weights_only():
+    import torch
+
+    return _small(torch).state_dict()
+
+
+def _class_itself():
+    import torch
+
+    return type(_small(torch))
+
+
+@exercise(
+    "9.7",
+    cases=lambda generator: [()],
+    truth=lambda: TAKEN,
+    look=_at_the_xray,
+    mistakes=[
+        Mistake("There is no convolution in it, so there are no filters and no maps to look at.", _without_convolution),
+        Mistake("Those are the weights. Return the network, with the weights loaded into it.", _weights_only),
+        Mistake("That is the class. Call it: the X-ray wants a network, not a plan of one.", _class_itself),
+    ],
+    hints=[
+        "torch.nn.Sequential(...) of a Conv2d, a ReLU, an AdaptiveAvgPool2d(1), a Flatten and a Linear is enough.",
+        "Import what you need inside the function.",
+        "Scores for categories: the last layer has as many outputs as there are categories.",
+    ],
+)
+def my_network():
+    """A network with at least one convolution, one input of color images, and scores for categories."""
+    from torch import nn
+
+    maps = [nn.Conv2d(3, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3), nn.ReLU()]
+    return nn.Sequential(*maps, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)).eval()
