@@ -245,7 +245,8 @@ _KINDS = {
         WORTH_A_LOOK,
         "{count} channel{s} silent on all {images} images",
         "Some silence is usual where channels wait for something rare. This is more than the layer's other "
-        "channels, of which few wake on only one or two images, lead to expect; named are those that stay farthest below 0.",
+        "channels, of which few wake on only one or two images, lead to expect; named are those that stay farthest "
+        "below 0.",
         "likely for most of them, and said of these {images} images: others may wake some",
         "Show the network more and other images. What stays silent can be cut out, or trained anew.",
         _how_silent,
