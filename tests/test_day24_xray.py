@@ -139,6 +139,7 @@ def test_efficientnets_dead_channels_stay_dead_on_other_images():
     _, seen, _ = looks.look(
         subject.network, [one.place for one in layers.values()], None, subject.batch(noise_images(8, 224))
     )
+    assert sum(len(one.far) for one in found.facts) < 0.7 * sum(len(one.silent) for one in found.facts)
     dead = next(one for one in found.findings if one.kind == "dead").where
     assert sum(map(len, dead.values())) >= 4
     for name, channels in dead.items():
@@ -182,6 +183,14 @@ def test_dead_is_proven_only_where_it_follows_from_the_weights():
     kinds = {one.kind: one.where for one in found.findings}
     assert kinds["dead"] == {"0": (1, 2)}
     assert kinds["silent"] == {"2": (3,)}
+
+
+def test_silence_that_rarity_explains_is_no_finding(squeezenet):
+    """On one photo many channels are silent, and all others wake on this one alone: so nothing can be said."""
+    photos = loading.read_photos(["chelsea"], 224, 60)
+    found = examine(prepare(squeezenet), photos, Silent())
+    assert sum(len(fact.silent) for fact in found.facts) > 50
+    assert sum(len(fact.far) for fact in found.facts) == 0
 
 
 def test_filters_that_are_not_finite_are_told_first(folder):

@@ -21,6 +21,7 @@ from days.day24.code.anatomy import Layer, NormStatistics
 
 SERIOUS, WORTH_A_LOOK, NOTE = 3, 2, 1
 FAR_FROM_WAKING = 1.0
+UNSEEN = 3
 TOO_FEW_WEIGHTS, FEW_WEIGHTS = 9, 18
 ALIKE, EXACT = 0.99, 0.999
 NOISY = 1.7
@@ -50,7 +51,8 @@ class Facts(NamedTuple):
     """What was seen of a layer, usual or not: channel indices, and pairs of filters of one direction.
 
     dead : silent for any input, which is proven. silent : silent on all images, the dead ones too. far : those of the
-    silent that no image brings near to waking. copies, opposites : `detectors.Pair`s with a positive or negative scale.
+    silent that are neither near to waking nor explained by channels that wake rarely. copies, opposites :
+    `detectors.Pair`s with a positive or a negative scale.
     """
 
     dead: np.ndarray
@@ -84,14 +86,36 @@ def facts_of(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> Facts:
 
 
 def _silent(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
-    """Channels that are silent on all images, and those of them that no image brings near to waking."""
+    """Channels that are silent on all images, and those of them that are more than rarity explains, the farthest."""
     top = layer.summary.top.max(axis=0)
     if not layer.place.rectified:
         # Without a ReLU behind it a channel is silent only if it never changes.
         constant = np.flatnonzero(top == layer.summary.low.min(axis=0))
         return constant, constant
-    below = -top / np.maximum(layer.summary.spread, 1e-12)
-    return np.flatnonzero(top <= 0), np.flatnonzero((top <= 0) & (below > FAR_FROM_WAKING))
+    silent, below = np.flatnonzero(top <= 0), below_waking(layer)
+    too_many = max(0, len(silent) - int(np.ceil(UNSEEN * rarely_seen((layer.summary.top > 0).sum(axis=0)))))
+    farthest = silent[np.argsort(-below[silent], kind="stable")][:too_many]
+    return silent, np.sort(farthest[below[farthest] > FAR_FROM_WAKING])
+
+
+def below_waking(layer: Layer) -> np.ndarray:
+    """By how many of its own deviations each channel (C,) stays below 0 at its best; negative where it wakes."""
+    return -layer.summary.top.max(axis=0) / np.maximum(layer.summary.spread, 1e-12)
+
+
+def rarely_seen(images_awake: np.ndarray) -> float:
+    """How many channels are to be expected silent that wake on other images, from on how many images each one woke.
+
+    once * (once - 1) / (2 * (twice + 1)), with the numbers of channels that woke on exactly one image and on two: it is
+    a lower bound on how many were not met.
+
+    Source: Chao, "Nonparametric estimation of the number of classes in a population", 1984.
+
+    >>> rarely_seen(np.array([1, 1, 1, 2, 5, 0]))
+    1.5
+    """
+    once, twice = (int((images_awake == count).sum()) for count in (1, 2))
+    return once * (once - 1) / (2 * (twice + 1))
 
 
 def _proven_dead(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -181,7 +205,7 @@ def _how_exploded(layer: Layer, fact: Facts, channels: np.ndarray) -> str:
 
 
 def _how_silent(layer: Layer, fact: Facts, channels: np.ndarray) -> str:
-    below = np.min(-layer.summary.top.max(axis=0)[channels] / np.maximum(layer.summary.spread[channels], 1e-12))
+    below = np.min(below_waking(layer)[channels])
     how_far = f"at best {below:.1f}" if below < 1000 else "over 1,000"
     return f"channel {listed(channels)}, {how_far} of their own deviations below 0"
 
@@ -218,9 +242,11 @@ _KINDS = {
     ),
     "silent": _Kind(
         WORTH_A_LOOK,
-        "{count} channel{s} silent on all {images} images, and far from waking",
-        "Channels that wait for something rare come near to answering now and then; these do not.",
-        "likely, and said of these {images} images: others may wake them",
+        "{count} channel{s} silent on all {images} images",
+        "Some silence is usual where channels wait for something rare. This is more than the layer's other "
+        "channels, of which few wake on only one or two images, lead to expect; named are those that stay farthest "
+        "below 0.",
+        "likely for most of them, and said of these {images} images: others may wake some",
         "Show the network more and other images. What stays silent can be cut out, or trained anew.",
         _how_silent,
     ),

@@ -189,7 +189,7 @@ def _layers(found) -> str:
     words = (
         "Silent: channels that answer on none of the photos. Dead: for no input whatever. Copies and opposites: pairs "
         "of filters of the same or the opposite direction. Noise: filters that look random. Some silent channels and "
-        "opposite pairs are usual in healthy networks; what is not stands among the findings."
+        "opposite pairs are usual in healthy networks; what is not usual stands among the findings."
     )
     return f"<h2>Layers</h2><p>{words}</p>{table}"
 
