@@ -18,8 +18,8 @@ lab: .venv/installed  ## open the course in JupyterLab (installs everything firs
 test: .venv/installed-test  ## run all tests: code, exercises, notebooks, figures, browser
 	$(BIN)/python -m pytest $(ARGS)
 
-figures: .venv/installed  ## rebuild the pictures in days/*/outputs/ (DAY=17 for one day)
-	@for day in $(DAYS); do $(BIN)/python -m days.$$day.code.visualizations || exit 1; done
+figures: .venv/installed  ## rebuild the pictures in days/*/outputs/ and say what changed (DAY=17 for one day)
+	@$(BIN)/python -m days.figures $(DAY)
 
 notebooks: .venv/installed  ## run the notebooks and store their outputs (DAY=17 for one day)
 	@for day in $(DAYS); do $(BIN)/jupyter nbconvert --to notebook --execute --inplace \

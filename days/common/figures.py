@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -210,6 +210,13 @@ def save_gif(figures: Iterable[Figure], path: Path | str, alt: str, *, milliseco
         buffer, "GIF", save_all=True, append_images=frames[1:], duration=milliseconds, loop=0, comment=alt.encode()
     )
     return write_bytes(path, buffer.getvalue())
+
+
+def rebuild(jobs: dict[str, Callable[[], Path]], title: str) -> list[Path]:
+    """Do each job, which draws and stores the picture of that name, in the order of names, with a progress bar."""
+    from tqdm.auto import tqdm
+
+    return [jobs[name]() for name in tqdm(sorted(jobs), desc=title, unit="figure")]
 
 
 def _render(figure: Figure) -> Image.Image:

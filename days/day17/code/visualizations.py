@@ -6,9 +6,9 @@ plot_* and anim_* store one and return its path.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from days.common.figures import (
     draw_panels,
     new_figure,
     plain,
+    rebuild,
     save_figure,
     save_gif,
     show_map,
@@ -493,13 +494,17 @@ def anim_sliding_photo(lesson: Lesson | None = None) -> Path:
     return save_gif(frames, outputs_dir(17) / SLIDING_GIF, alt)
 
 
+def jobs() -> dict[str, Callable[[], Path]]:
+    """What rebuilds each picture of the day, by the name of its file."""
+    lesson = Lesson()
+    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {
+        SLIDING_GIF: partial(anim_sliding_photo, lesson)
+    }
+
+
 def main() -> list[Path]:
     """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    from tqdm.auto import tqdm
-
-    lesson = Lesson()
-    jobs: Iterator[str] = tqdm(sorted([*FIGURES, SLIDING_GIF]), desc="Day 17 figures", unit="figure")
-    return [anim_sliding_photo(lesson) if name == SLIDING_GIF else plot_figure(name, lesson) for name in jobs]
+    return rebuild(jobs(), "Day 17 figures")
 
 
 if __name__ == "__main__":

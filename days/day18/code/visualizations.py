@@ -7,9 +7,9 @@ draw_* turn arrays and snapshots into a described Figure. They show stored runs,
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from days.common.figures import (
     describe,
     new_figure,
     plain,
+    rebuild,
     save_figure,
     save_gif,
     show_map,
@@ -490,13 +491,17 @@ def anim_filters_learning(lesson: Lesson | None = None) -> Path:
     return save_gif(frames, outputs_dir(18) / LEARNING_GIF, alt)
 
 
+def jobs() -> dict[str, Callable[[], Path]]:
+    """What rebuilds each picture of the day, by the name of its file."""
+    lesson = Lesson()
+    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {
+        LEARNING_GIF: partial(anim_filters_learning, lesson)
+    }
+
+
 def main() -> list[Path]:
     """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    from tqdm.auto import tqdm
-
-    lesson = Lesson()
-    jobs: Iterator[str] = tqdm(sorted([*FIGURES, LEARNING_GIF]), desc="Day 18 figures", unit="figure")
-    return [anim_filters_learning(lesson) if name == LEARNING_GIF else plot_figure(name, lesson) for name in jobs]
+    return rebuild(jobs(), "Day 18 figures")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ draw_* turn arrays into a described Figure. plot_* and anim_* store one and retu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from days.common.figures import (
     draw_panels,
     new_figure,
     plain,
+    rebuild,
     save_figure,
     save_gif,
     show_map,
@@ -361,15 +362,23 @@ FIGURES: dict[str, Callable[[Lesson], Figure]] = {
 }
 
 
+def _store(name: str, lesson: Lesson) -> Path:
+    return save_figure(FIGURES[name](lesson), outputs_dir(19) / name)
+
+
+def jobs() -> dict[str, Callable[[], Path]]:
+    """What rebuilds each picture of the day, by the name of its file."""
+    lesson = Lesson()
+    first = {
+        "00_feature_maps.png": partial(plot_feature_maps, lesson.gray_cat, KERNELS),
+        "01_filter_dreaming.gif": anim_filter_dreaming,
+    }
+    return first | {name: partial(_store, name, lesson) for name in FIGURES}
+
+
 def main() -> list[Path]:
     """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    from tqdm.auto import tqdm
-
-    lesson = Lesson()
-    jobs: list[Callable[[], Path]] = [lambda: plot_feature_maps(lesson.gray_cat, KERNELS), anim_filter_dreaming]
-    jobs += [lambda name=name: save_figure(FIGURES[name](lesson), outputs_dir(19) / name) for name in FIGURES]
-    bar: Iterator[Callable[[], Path]] = tqdm(jobs, desc="Day 19 figures", unit="figure")
-    return [job() for job in bar]
+    return rebuild(jobs(), "Day 19 figures")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ draw_* turn arrays into a described Figure; `Lesson` grows the pictures that the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from days.common.figures import (
     draw_panels,
     new_figure,
     plain,
+    rebuild,
     save_figure,
     save_gif,
     tile,
@@ -429,13 +430,15 @@ def anim_growing(lesson: Lesson | None = None) -> Path:
     return save_gif([frames[-1], *frames, *frames[-1:] * 8], outputs_dir(20) / GROWING_GIF, alt)
 
 
+def jobs() -> dict[str, Callable[[], Path]]:
+    """What rebuilds each picture of the day, by the name of its file."""
+    lesson = Lesson()
+    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {GROWING_GIF: partial(anim_growing, lesson)}
+
+
 def main() -> list[Path]:
     """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    from tqdm.auto import tqdm
-
-    lesson = Lesson()
-    jobs: Iterator[str] = tqdm(sorted([*FIGURES, GROWING_GIF]), desc="Day 20 figures", unit="figure")
-    return [anim_growing(lesson) if name == GROWING_GIF else plot_figure(name, lesson) for name in jobs]
+    return rebuild(jobs(), "Day 20 figures")
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from days.common.figures import BLUE, ORANGE, describe, new_figure, plain, save_figure, save_gif
+from days.common.figures import BLUE, ORANGE, describe, new_figure, plain, rebuild, save_figure, save_gif
 from days.common.images import load_image
 from days.common.models import Model, load_model, softmax
 from days.common.paths import outputs_dir
@@ -394,15 +394,15 @@ def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
     return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(21) / name)
 
 
+def jobs() -> dict[str, Callable[[], Path]]:
+    """What rebuilds each picture of the day, by the name of its file."""
+    lesson = Lesson()
+    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {ZOOM_GIF: partial(anim_zoom, lesson)}
+
+
 def main() -> list[Path]:
     """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    from tqdm.auto import tqdm
-
-    lesson = Lesson()
-    jobs: list[Callable[[], Path]] = [lambda name=name: plot_figure(name, lesson) for name in FIGURES]
-    jobs.append(lambda: anim_zoom(lesson))
-    bar: Iterator[Callable[[], Path]] = tqdm(jobs, desc="Day 21 figures", unit="figure")
-    return sorted(job() for job in bar)
+    return rebuild(jobs(), "Day 21 figures")
 
 
 if __name__ == "__main__":

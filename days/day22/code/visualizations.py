@@ -6,8 +6,8 @@ draw_* turn arrays into a described Figure; `Lesson` computes what they show.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from days.common.figures import (
     draw_panels,
     new_figure,
     plain,
+    rebuild,
     save_figure,
     save_gif,
 )
@@ -437,13 +438,17 @@ def anim_occlusion(lesson: Lesson | None = None) -> Path:
     return save_gif([frames[-1], *frames, *frames[-1:] * 6], outputs_dir(22) / OCCLUSION_GIF, alt)
 
 
+def jobs() -> dict[str, Callable[[], Path]]:
+    """What rebuilds each picture of the day, by the name of its file."""
+    lesson = Lesson()
+    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {
+        OCCLUSION_GIF: partial(anim_occlusion, lesson)
+    }
+
+
 def main() -> list[Path]:
     """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    from tqdm.auto import tqdm
-
-    lesson = Lesson()
-    jobs: Iterator[str] = tqdm(sorted([*FIGURES, OCCLUSION_GIF]), desc="Day 22 figures", unit="figure")
-    return [anim_occlusion(lesson) if name == OCCLUSION_GIF else plot_figure(name, lesson) for name in jobs]
+    return rebuild(jobs(), "Day 22 figures")
 
 
 if __name__ == "__main__":

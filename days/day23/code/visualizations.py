@@ -5,9 +5,9 @@ draw_* turn arrays and findings into a described Figure; what they show is compu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from days.common.figures import (
     draw_panels,
     new_figure,
     plain,
+    rebuild,
     save_figure,
     show_map,
 )
@@ -388,13 +389,15 @@ def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
     return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(23) / name)
 
 
+def jobs() -> dict[str, Callable[[], Path]]:
+    """What rebuilds each picture of the day, by the name of its file."""
+    lesson = Lesson()
+    return {name: partial(plot_figure, name, lesson) for name in FIGURES}
+
+
 def main() -> list[Path]:
     """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    from tqdm.auto import tqdm
-
-    lesson = Lesson()
-    jobs: Iterator[str] = tqdm(sorted(FIGURES), desc="Day 23 figures", unit="figure")
-    return [plot_figure(name, lesson) for name in jobs]
+    return rebuild(jobs(), "Day 23 figures")
 
 
 if __name__ == "__main__":

@@ -5,16 +5,16 @@ draw_* turn arrays and scores into a described Figure; what they show is compute
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from days.common.datasets import BACKGROUND_NAMES, SHAPE_NAMES, Shapes, make_shapes
-from days.common.figures import BLUE, INK, ORANGE, describe, draw_panels, new_figure, save_figure
+from days.common.figures import BLUE, INK, ORANGE, describe, draw_panels, new_figure, rebuild, save_figure
 from days.common.paths import outputs_dir
 from days.day18.code import runs
 from days.day18.code import torch_backend as training
@@ -241,13 +241,15 @@ def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
     return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(24) / name)
 
 
+def jobs() -> dict[str, Callable[[], Path]]:
+    """What rebuilds each picture of the day, by the name of its file."""
+    lesson = Lesson()
+    return {name: partial(plot_figure, name, lesson) for name in FIGURES}
+
+
 def main() -> list[Path]:
     """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    from tqdm.auto import tqdm
-
-    lesson = Lesson()
-    jobs: Iterator[str] = tqdm(sorted(FIGURES), desc="Day 24 figures", unit="figure")
-    return [plot_figure(name, lesson) for name in jobs]
+    return rebuild(jobs(), "Day 24 figures")
 
 
 if __name__ == "__main__":
