@@ -6,14 +6,14 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 DAYS := $(if $(DAY),day$(DAY),$(sort $(notdir $(patsubst %/code/visualizations.py,%,$(wildcard days/day*/code/visualizations.py)))))
-NOTEBOOKS := $(wildcard days/day*/*.ipynb)
+NOTEBOOKS := $(wildcard days/*.ipynb days/day*/*.ipynb)
 export PYTHONPATH := $(CURDIR)
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 lab: .venv/installed  ## open the course in JupyterLab (installs everything first)
-	$(BIN)/jupyter lab $(ARGS) $(firstword $(NOTEBOOKS))
+	$(BIN)/jupyter lab $(ARGS) days/start_here.ipynb
 
 test: .venv/installed-test  ## run all tests: code, exercises, notebooks, figures, browser
 	$(BIN)/python -m pytest $(ARGS)

@@ -18,10 +18,11 @@ collect_ignore_glob = [] if keras_is_installed() else ["days/*/code/keras_backen
 
 @pytest.fixture(autouse=True)
 def _seeds_and_outputs(tmp_path, monkeypatch):
-    """Global random states are seeded, and whatever a test draws lands in its own folder."""
+    """Global random states are seeded, and whatever a test draws or notes lands in its own folder."""
     random.seed(0)
     np.random.seed(0)
     monkeypatch.setenv("SEEING_CNNS_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setenv("SEEING_CNNS_PROGRESS", str(tmp_path / "progress.json"))
 
 
 @pytest.fixture(scope="session")
