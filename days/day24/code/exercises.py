@@ -170,6 +170,18 @@ def _by_loops(maps, masks):
             ),
         ),
         Mistake(
+            "What is below 0 was counted as if it spoke for the shape: cut it off, do not take its absolute value.",
+            lambda maps, masks: _by_suspicion(
+                maps,
+                masks,
+                share=lambda one: (np.abs(one * masks).sum(axis=(1, 2)) / np.abs(one).sum(axis=(1, 2))).mean(),
+            ),
+        ),
+        Mistake(
+            "That is how much lies on the objects, not which share: divide by each map's own sum.",
+            lambda maps, masks: _by_suspicion(maps, masks, share=lambda one: np.maximum(one, 0)[masks].sum()),
+        ),
+        Mistake(
             "What is below 0 took part: evidence against a shape is not to be set off against evidence for it. Cut it "
             "off with np.maximum(maps, 0).",
             lambda maps, masks: _by_suspicion(
@@ -292,6 +304,20 @@ def _balance_by_counting(labels, backgrounds):
             lambda labels, backgrounds: _first_of_each(backgrounds),
         ),
         Mistake(
+            "These are True and False for all images; wanted are the places of those to keep, as numbers.",
+            lambda labels, backgrounds: np.isin(np.arange(len(labels)), _balance_by_counting(labels, backgrounds)),
+        ),
+        Mistake(
+            "The right images in another order: sort the indices.",
+            lambda labels, backgrounds: _balance_by_counting(labels, backgrounds)[::-1],
+        ),
+        Mistake(
+            "As many of each pair as wanted, but the last ones; keep the first.",
+            lambda labels, backgrounds: np.sort(
+                len(labels) - 1 - _balance_by_counting(labels[::-1], backgrounds[::-1])
+            ),
+        ),
+        Mistake(
             "Only images whose background is another shape's: then the background still tells something, namely what "
             "the shape is not.",
             lambda labels, backgrounds: np.flatnonzero(labels != backgrounds),
@@ -384,17 +410,27 @@ def _at_the_xray(network) -> str:
     from days.common.images import load_image
     from days.day24.code.xray import xray
 
-    try:
-        xray(network, [load_image(name, size=64) for name in ("chelsea", "coffee")], size=64, progress=False)
-    except (ValueError, RuntimeError) as error:
-        return f"something that the X-ray cannot take: {error}"
-    return TAKEN
+    photos, said = [load_image(name, size=64) for name in ("chelsea", "coffee")], []
+    # None is the size that a network is bound to; PyTorch's do not say theirs.
+    for size in (None, 64, 32, 28):
+        try:
+            xray(network, photos, size=size, progress=False)
+            return TAKEN
+        except (ValueError, RuntimeError) as error:
+            said.append(str(error))
+    return f"something that the X-ray cannot take: {said[0]}"
 
 
 def _small(torch, *, convolution: bool = True, classes: int = 5):
     nn = torch.nn
     front = [nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1)] if convolution else [nn.AdaptiveAvgPool2d(1)]
     return nn.Sequential(*front, nn.Flatten(), nn.Linear(8 if convolution else 3, classes))
+
+
+def _bound_to_a_size():
+    from torch import nn
+
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 38 * 38, 5))
 
 
 def _without_convolution():
@@ -421,6 +457,11 @@ def _class_itself():
     truth=lambda: TAKEN,
     look=_at_the_xray,
     mistakes=[
+        Mistake(
+            "It is bound to a size that the check does not try (28, 32, 64 and 224 pixels): end with a mean over all "
+            "places, AdaptiveAvgPool2d(1), before the linear layer.",
+            _bound_to_a_size,
+        ),
         Mistake("There is no convolution in it, so there are no filters and no maps to look at.", _without_convolution),
         Mistake("Those are the weights. Return the network, with the weights loaded into it.", _weights_only),
         Mistake("That is the class. Call it: the X-ray wants a network, not a plan of one.", _class_itself),

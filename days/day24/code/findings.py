@@ -22,6 +22,7 @@ from days.day24.code.anatomy import Layer, NormStatistics
 SERIOUS, WORTH_A_LOOK, NOTE = 3, 2, 1
 FAR_FROM_WAKING = 1.0
 UNSEEN = 3
+ENOUGH_IMAGES = 20
 TOO_FEW_WEIGHTS, FEW_WEIGHTS = 9, 18
 ALIKE, EXACT = 0.99, 0.999
 NOISY = 3.0
@@ -152,7 +153,7 @@ def _noise(layer: Layer) -> np.ndarray:
 def about_filters(layers: Sequence[Layer], facts: Sequence[Facts], images: int) -> list[Finding]:
     """Findings about filters, one of each kind with its layers as evidence, worst first.
 
-    Behind a broken or exploded layer silence says nothing of filters, and is not judged.
+    Behind a broken or exploded layer, and on few images, silence says nothing of filters, and is not judged.
     """
     found, trusted = {kind: [] for kind in _KINDS}, True
     for layer, fact in zip(layers, facts, strict=True):
@@ -162,7 +163,7 @@ def about_filters(layers: Sequence[Layer], facts: Sequence[Facts], images: int) 
         channels = {
             "exploded": fact.exploded,
             "dead": fact.dead,
-            "silent": np.setdiff1d(fact.far, fact.dead) if trusted else np.arange(0),
+            "silent": np.setdiff1d(fact.far, fact.dead) if trusted and images >= ENOUGH_IMAGES else np.arange(0),
             "redundant": np.unique([pair.second for pair in fact.copies]),
             "noise": fact.noise,
         }

@@ -58,7 +58,7 @@ def maps_picture(maps: np.ndarray, channels: Sequence[int], layer: str, photo: s
     alt = (
         f"{len(maps)} maps of {layer} on one scale, channels {', '.join(map(str, channels))}; {len(dark)} are uniform."
     )
-    return Picture(_uri(picture_bytes(figure), "png"), alt, f"What they answer to {photo}.")
+    return Picture(_uri(picture_bytes(figure), "png"), alt, f"What these channels answer to {photo}.")
 
 
 def cam_picture(photo: np.ndarray, one: np.ndarray, name: str, caption: str) -> Picture:

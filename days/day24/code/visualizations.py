@@ -19,6 +19,7 @@ from days.common.paths import outputs_dir
 from days.day18.code import runs
 from days.day18.code import torch_backend as training
 from days.day18.code.training import Weights
+from days.day20.code.visualizations import draw_rows
 from days.day22.code import torch_backend as attribution
 from days.day22.code.maps import overlay
 from days.day22.code.scoring import Interval, mean_and_interval
@@ -40,12 +41,12 @@ def on_image(image: np.ndarray, one: np.ndarray) -> np.ndarray:
 
 def draw_maps(images: np.ndarray, rows: dict[str, np.ndarray], heads: Sequence[str], title: str) -> Figure:
     """Images (n, H, W, 3) on top, and below a row of maps for each network: {name: (n, H, W)}."""
-    panels, labels = [*images], list(heads)
-    for name, maps in rows.items():
-        panels += [on_image(image, one) for image, one in zip(images, maps, strict=True)]
-        labels += [name] + [""] * (len(images) - 1)
+    shown = {"": images} | {
+        name: np.stack([on_image(image, one) for image, one in zip(images, maps, strict=True)])
+        for name, maps in rows.items()
+    }
     alt = f"{len(images)} small images of shapes on textures, and a row of maps on them for each of {', '.join(rows)}."
-    return draw_panels(np.stack(panels), title=title, labels=labels, columns=len(images), alt=alt)
+    return draw_rows(shown, title, heads=heads, alt=alt)
 
 
 def draw_dials(rows: dict[float, dict]) -> Figure:
@@ -56,14 +57,15 @@ def draw_dials(rows: dict[float, dict]) -> Figure:
     for name, color, style, mark in zip(rows[dials[0]]["inside"], COLORS, STYLES, MARKS, strict=False):
         means, low, high = np.transpose([rows[dial]["inside"][name] for dial in dials])
         left.errorbar(dials, means, [means - low, high - means], color=color, ls=style, marker=mark, ms=4, label=name)
-    left.set_title("relevance inside the mask (mean, 95 % interval)", fontsize=9)
+    left.axhline(0.13, color=INK, linestyle=":", linewidth=1)
+    left.set_title("share inside, 200 tied images (mean, 95 % interval; dotted: chance)", fontsize=8)
     for (kind, said), color, style, mark in zip(_KINDS.items(), COLORS, STYLES, MARKS, strict=True):
         values = [rows[dial][kind] for dial in dials]
         right.plot(dials, values, color=color, linestyle=style, marker=mark, markersize=4, label=said)
-    right.set_title("share of 2,000 held-out images", fontsize=9)
+    right.set_title("share of 2,000 new images", fontsize=8)
     for axes in (left, right):
         axes.set_xticks(dials, [f"{dial:g}" for dial in dials])
-        axes.set_xlabel("dial: share of training images whose background goes with the class", fontsize=8)
+        axes.set_xlabel("dial", fontsize=8)
         axes.set_ylim(0, None)
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
@@ -77,10 +79,10 @@ def draw_dials(rows: dict[float, dict]) -> Figure:
 
 
 _KINDS = {
-    "tied": "right, backgrounds as trained at 1.0",
-    "blind": "right, any background",
-    "swapped": "right, background of another class",
-    "follows": "named after the swapped background",
+    "tied": "right, tied",
+    "blind": "right, blind",
+    "swapped": "right, swapped",
+    "follows": "follows: swapped, named after the background",
 }
 
 
@@ -96,7 +98,7 @@ def draw_swap(three: dict[str, Shapes], named: dict[str, dict[str, np.ndarray]],
     alt = (
         f"{len(chosen)} shapes, each on three textures, a row for each: {', '.join(three)}; above, what is said of it."
     )
-    title = "one object, three backgrounds; which is named what by whom"
+    title = "what two networks call one object on three backgrounds: six images that fool one of them"
     return draw_panels(np.stack(panels), title=title, labels=labels, columns=len(chosen), alt=alt)
 
 
@@ -108,10 +110,10 @@ def draw_mending(rows: dict[str, tuple[float, Interval]]) -> Figure:
         rows.items(), (*COLORS, INK), (*MARKS, "*"), strict=False
     ):
         axes.errorbar(right, mean, [[mean - low], [high - mean]], color=color, marker=mark, linestyle="none", capsize=2)
-        axes.annotate(name, (right, mean), (7, 5), textcoords="offset points", fontsize=8, color=color)
+        axes.annotate(name, (right, mean), (9, -3), textcoords="offset points", fontsize=8, color=color)
     axes.set_xlabel("share right after the swap", fontsize=8)
-    axes.set_ylabel("integrated gradients inside the mask", fontsize=8)
-    axes.margins(0.3, 0.18)
+    axes.set_ylabel("share inside", fontsize=8)
+    axes.margins(0.4, 0.18)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     said = "; ".join(f"{name}: {right:.2f} right, {mean:.2f} inside" for name, (right, (mean, *_)) in rows.items())
@@ -205,7 +207,7 @@ def _figure_swap(lesson: Lesson) -> Figure:
 def _figure_mended(lesson: Lesson) -> Figure:
     data = lesson.three["swapped"]
     data = data[np.flatnonzero(lesson.named(lesson.suspects[lesson.worst], "swapped") == data.backgrounds)[:SHOWN]]
-    networks = {f"{lesson.worst}, as it came": lesson.suspects[lesson.worst], **lesson.mended}
+    networks = {f"{lesson.worst},\nas it came": lesson.suspects[lesson.worst], **lesson.mended}
     rows = {name: lesson.maps(weights, data) for name, weights in networks.items()}
     heads = [f"{SHAPE_NAMES[a]} on {BACKGROUND_NAMES[b]}" for a, b in zip(data.labels, data.backgrounds, strict=True)]
     return draw_maps(data.images, rows, heads, f"{lesson.worst} before and after mending, integrated gradients")
@@ -213,8 +215,8 @@ def _figure_mended(lesson: Lesson) -> Figure:
 
 def _figure_mending(lesson: Lesson) -> Figure:
     honest = min(lesson.key, key=lesson.key.get)
-    networks = {f"{lesson.worst}, as it came": lesson.suspects[lesson.worst], **lesson.mended}
-    networks[f"{honest}, honest from the start"] = lesson.suspects[honest]
+    networks = {f"{lesson.worst},\nas it came": lesson.suspects[lesson.worst], **lesson.mended}
+    networks[f"{honest}, honest\nfrom the start"] = lesson.suspects[honest]
     return draw_mending({name: lesson.scores(weights) for name, weights in networks.items()})
 
 

@@ -175,7 +175,10 @@ def examine(subject: Subject, photos: Photos, bar) -> Examination:
     """Run the network over the photos, as it is fed and as it might be, and judge what is seen."""
     network, backend = subject.network, subject.backend
     modes = backend.training_layers(network)
-    places, norm = backend.places(network, subject.batch(photos.images[:1]))
+    try:
+        places, norm = backend.places(network, subject.batch(photos.images[:1]))
+    except ValueError as error:
+        raise ValueError(f"{error}; for the X-ray, size (--size) says how large, now {subject.size}") from error
     if not places:
         raise ValueError("no 2-d convolution of the network ran on the first photo: there are no maps to look at")
     others = alternatives(subject.pixels) if len(photos.names) > 2 else []
@@ -271,7 +274,7 @@ def _cams(found: Examination) -> list[Picture]:
         return []
     place, said, sure = deep[-1].place, scores.argmax(axis=1), softmax(scores).max(axis=1)
     order = np.argsort(-sure, kind="stable")
-    wrong = order[len(order) // 2 :][::-1] if truth is None else order[(said != truth)[order]]
+    wrong = order[(len(order) + 1) // 2 :][::-1] if truth is None else order[(said != truth)[order]]
     right = order[: (len(order) + 1) // 2] if truth is None else order[(said == truth)[order]]
     cams = []
     for index in (*wrong[:CAMS_OF_A_KIND], *right[:CAMS_OF_A_KIND]):
