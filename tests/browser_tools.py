@@ -40,7 +40,7 @@ def jupyter_server(folder: Path, settings: Path):
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
     environment = {**os.environ, **{name: str(settings / name.lower()) for name in names}}
     environment |= {"JUPYTERLAB_SETTINGS_DIR": str(settings / "user"), "PYTHONPATH": str(REPO_ROOT)}
-    environment["SEEING_CNNS_OUTPUTS"] = ""
+    environment |= {"SEEING_CNNS_OUTPUTS": "", "SEEING_CNNS_PROGRESS": str(settings / "progress.json")}
     news = settings / "user/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
     news.parent.mkdir(parents=True)
     news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
@@ -74,17 +74,32 @@ def _wait_until_it_answers(address: str, server: subprocess.Popen, log: Path, se
     raise RuntimeError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
 
 
+def shut_down_kernels(address: str) -> None:
+    """End all kernels: each holds two frameworks in memory."""
+    with urllib.request.urlopen(f"{address}/api/kernels?token={TOKEN}", timeout=20) as answer:
+        running = json.load(answer)
+    for one in running:
+        request = urllib.request.Request(f"{address}/api/kernels/{one['id']}?token={TOKEN}", method="DELETE")
+        urllib.request.urlopen(request, timeout=20)
+
+
 def open_notebook(page, address: str, path: str) -> None:
     """Open a notebook and wait until its kernel is there."""
     page.goto(f"{address}/lab/tree/{path}?reset&token={TOKEN}")
     page.locator("#jp-main-statusbar").get_by_text(IDLE).wait_for(timeout=90_000)
 
 
-def run_all_cells(page, seconds: int = 240) -> None:
-    """Run > Run All Cells, and wait until no cell waits for the kernel; between two cells it says Idle already."""
+def run_all_cells(page, seconds: int = 240, *, quick: bool = False) -> None:
+    """Run > Run All Cells, and wait until no cell waits for the kernel; between two cells it says Idle already.
+
+    quick : the cells may be done before anybody sees that the kernel is busy.
+    """
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.locator("#jp-main-statusbar").get_by_text("Busy").wait_for(timeout=30_000)
+    if quick:
+        page.wait_for_timeout(2_000)
+    else:
+        page.locator("#jp-main-statusbar").get_by_text("Busy").wait_for(timeout=30_000)
     page.wait_for_function(
         "() => ![...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some(p => p.textContent.includes('*'))",
         timeout=seconds * 1000,

@@ -7,7 +7,15 @@ import re
 import shutil
 
 import pytest
-from browser_tools import CHROMIUM_FLAGS, TOKEN, find_chromium, jupyter_server, open_notebook, run_all_cells
+from browser_tools import (
+    CHROMIUM_FLAGS,
+    TOKEN,
+    find_chromium,
+    jupyter_server,
+    open_notebook,
+    run_all_cells,
+    shut_down_kernels,
+)
 
 from days.common.paths import REPO_ROOT
 
@@ -32,12 +40,13 @@ def lab(tmp_path_factory):
         browser.close()
 
 
-def run_lesson(lab, path: str):
-    """A page on which a whole lesson has just been run."""
+def run_lesson(lab, path: str, *, quick: bool = False):
+    """A page on which a whole notebook has just been run."""
     browser, address = lab
+    shut_down_kernels(address)
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     open_notebook(page, address, path)
-    run_all_cells(page)
+    run_all_cells(page, quick=quick)
     return page
 
 
@@ -75,6 +84,24 @@ def page21(lab):
 def page22(lab):
     """Day 22, all cells run."""
     return run_lesson(lab, "days/day22/day22_where_did_it_look.ipynb")
+
+
+@pytest.fixture(scope="module")
+def page23(lab):
+    """Day 23, all cells run."""
+    return run_lesson(lab, "days/day23/day23_filter_clinic.ipynb")
+
+
+@pytest.fixture(scope="module")
+def page24(lab):
+    """Day 24, all cells run."""
+    return run_lesson(lab, "days/day24/day24_model_xray.ipynb")
+
+
+@pytest.fixture(scope="module")
+def start_page(lab):
+    """The start page, all cells run."""
+    return run_lesson(lab, "days/start_here.ipynb", quick=True)
 
 
 def scroll_to(page, locator, on_the_way=lambda: None):
@@ -149,6 +176,17 @@ def test_a_wrong_and_a_right_answer_get_their_verdicts(page):
     assert "correct" in right
 
 
+def test_the_start_page_shows_the_days_and_what_was_just_solved(start_page):
+    scroll_to(start_page, start_page.get_by_role("row").filter(has_text="✓ 9.6"))
+    assert start_page.locator(".jp-mod-error, [data-mime-type$=error]").count() == 0
+    scroll_to(start_page, start_page.get_by_role("heading", name="Seeing CNNs: start here"))
+    pictures = start_page.locator(".jp-MarkdownOutput img")
+    assert pictures.count() == 8
+    start_page.wait_for_function(
+        "() => [...document.querySelectorAll('.jp-MarkdownOutput img')].every(i => i.naturalWidth > 100 && i.alt)"
+    )
+
+
 def test_day_18_runs_and_its_dashboard_follows_the_training(page18):
     assert_no_error_and_no_warning(page18)
     picture = page18.locator("img.dashboard-picture")
@@ -211,6 +249,27 @@ def test_day_22_runs_and_its_map_follows_the_method(page22):
     page22.locator(".widget-text").filter(has_text="category").locator("input").fill("tubby")
     page22.keyboard.press("Enter")
     caption.filter(has_text="near it: tabby").first.wait_for(timeout=15_000)
+
+
+def test_day_23_runs(page23):
+    assert_no_error_and_no_warning(page23)
+    scroll_to(page23, page23.get_by_text("false findings in 20 healthy: 0"))
+
+
+def test_day_24_runs_and_its_map_follows_the_suspect(page24):
+    assert_no_error_and_no_warning(page24)
+    picture = page24.locator("img.explorer-picture")
+    scroll_to(page24, picture)
+    caption = page24.locator(".widget-html")
+    caption.filter(has_text="A calls the").first.wait_for(timeout=15_000)
+    before = picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
+    page24.locator(".widget-dropdown").filter(has_text="suspect").locator("select").select_option("C")
+    caption.filter(has_text="C calls the").first.wait_for(timeout=15_000)
+    assert before != picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
+    scroll_to(page24, page24.locator("iframe[title='X-ray report']"))
+    page24.frame_locator("iframe[title='X-ray report']").get_by_text("filter far too large").first.wait_for(
+        timeout=15_000
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
