@@ -22,7 +22,9 @@ HERE = Path(__file__).parent
 PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_NOTE = '<p class="note">Here the notebook has a widget: run it in JupyterLab.</p>'
-BOOK_NOTE = "*This is the reading edition. It shows what the notebooks hold; `make lab` opens them, and there all of it runs.*"
+BOOK_NOTE = (
+    "*This is the reading edition: it shows what the notebooks hold. `make lab` opens them, and there all of it runs.*"
+)
 
 
 def readme_section(readme: str, title: str) -> str:
@@ -48,7 +50,7 @@ def course_map(readme: str) -> tuple[dict[str, str], str]:
     return titles, "\n\n".join([*parts, readme_section(readme, "Networks and photos")])
 
 
-def without_outputs(path: Path, notebook: nbformat.NotebookNode) -> dict[str, bytes]:
+def take_out_pictures(path: Path, notebook: nbformat.NotebookNode) -> dict[str, bytes]:
     """Turn a notebook's pictures into files beside the page, and its widgets into a sentence; returns the files.
 
     Raises ValueError for a picture without a description, and for an error or a warning among the outputs.
@@ -58,7 +60,7 @@ def without_outputs(path: Path, notebook: nbformat.NotebookNode) -> dict[str, by
         for output in cell.get("outputs", []):
             where = f"{path.name}, cell {cell.execution_count}"
             if output.output_type == "error" or output.get("name") == "stderr":
-                raise ValueError(f"{where}: expected no error and no warning, got one; mend it and run `make notebooks`")
+                raise ValueError(f"{where}: expected neither error nor warning, got one; mend it, run `make notebooks`")
             data = output.get("data", {})
             if WIDGET in data:
                 output.data = {"text/html": WIDGET_NOTE}
@@ -68,7 +70,8 @@ def without_outputs(path: Path, notebook: nbformat.NotebookNode) -> dict[str, by
                     raise ValueError(f"{where}: expected a picture with a description, got none; draw it with `show`")
                 name = f"{path.parent.name}/{len(files) + 1:02d}.{PICTURES[kind]}"
                 files[name] = base64.b64decode(data[kind])
-                output.data = {"text/html": f'<figure><img src="{name}" alt="{escape(alt)}"></figure>'}
+                image = f'<img src="{name}" alt="{escape(alt)}">'
+                output.data = {"text/html": f'<figure><a href="{name}">{image}</a></figure>'}
     return files
 
 
@@ -97,13 +100,14 @@ def book() -> dict[str, bytes]:
     """All files of the book by name. Raises ValueError for a day that the README does not name, or as above."""
     titles, first = course_map((REPO_ROOT / "README.md").read_text(encoding="utf-8"))
     outputs = re.compile(r"\(days/(day\d+)/outputs/(\S+?)\)")
-    files = {f"{day}/{name}": (REPO_ROOT / f"days/{day}/outputs/{name}").read_bytes() for day, name in outputs.findall(first)}
+    files = {"style.css": style()}
+    for day, name in outputs.findall(first):
+        files[f"{day}/{name}"] = (REPO_ROOT / "days" / day / "outputs" / name).read_bytes()
     cell = nbformat.v4.new_markdown_cell(outputs.sub(r"(\1/\2)", first))
     files["index.html"] = page(nbformat.v4.new_notebook(cells=[cell]), "index.html", titles)
-    files["style.css"] = style()
     for path in sorted((REPO_ROOT / "days").glob("day*/*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        files |= without_outputs(path, notebook)
+        files |= take_out_pictures(path, notebook)
         name = f"{path.parent.name}.html"
         if name not in titles:
             raise ValueError(f"expected {path.parent.name} in the README's table of days, got {', '.join(titles)}")

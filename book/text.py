@@ -14,12 +14,15 @@ NOTEBOOK_LINK = re.compile(r"(?:.*/)?(day\d+)/[^/]+\.ipynb$")
 def mathml(latex: str, display: str = "inline") -> str:
     """A formula as MathML with its LaTeX as `alttext`.
 
-    display : "inline" or "block". Raises ValueError for LaTeX of which a command would be left over in the page.
+    display : "inline" or "block". Raises ValueError for LaTeX that is broken, or has a command that is not known.
     """
     latex = latex.strip()
-    formula = convert(latex, display=display)
+    try:
+        formula = convert(latex, display=display)
+    except Exception as error:  # latex2mathml's errors have no class in common
+        raise ValueError(f"expected whole LaTeX, got {latex!r} ({type(error).__name__})") from error
     if "\\" in formula:
-        raise ValueError(f"expected LaTeX that latex2mathml knows, got {latex!r}: write the formula another way")
+        raise ValueError(f"expected commands that latex2mathml knows, got {latex!r}: write the formula another way")
     return formula.replace("<math ", f'<math alttext="{escape(latex)}" ', 1)
 
 
@@ -30,7 +33,7 @@ def page_of(link: str) -> str:
 
 
 class Text(IPythonRenderer):
-    """nbconvert's renderer for one page; afterwards `contents` has the anchor and title of each second-level heading."""
+    """nbconvert's renderer for one page; `contents` collects anchor and title of each second-level heading."""
 
     def __init__(self) -> None:
         super().__init__(escape=False)
@@ -62,4 +65,7 @@ class Text(IPythonRenderer):
         return f'<div class="table" tabindex="0"><table>{text}</table></div>\n'
 
     def table_cell(self, text: str, align: str | None = None, head: bool = False) -> str:
-        return f'<th scope="col">{text}</th>' if head else f"<td>{text}</td>"
+        return f'<th scope="col">{text}</th>' if head and text else f"<td>{text}</td>"
+
+    def block_code(self, code: str, info: str | None = None) -> str:
+        return super().block_code(code, info).replace("<pre>", '<pre tabindex="0">')
