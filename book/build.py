@@ -5,6 +5,7 @@ python -m book.build [FOLDER]     writes FOLDER/index.html and all that it needs
 
 from __future__ import annotations
 
+import argparse
 import base64
 import re
 import sys
@@ -43,9 +44,9 @@ def course_map(readme: str) -> tuple[dict[str, str], str]:
     titles, parts = {}, [readme.split("\n## ")[0], BOOK_NOTE]
     for linked, plain, title, question, time in rows:
         number = linked or plain
-        page, taste = f"day{number}.html", tastes.get(number, "")
-        titles[page] = f"{number} {title}"
-        parts += [f'## <a href="{page}">Day {number}: {title}</a>', f"**{question}** {time}"]
+        name, taste = f"day{number}.html", tastes.get(number, "")
+        titles[name] = f"{number} {title}"
+        parts += [f'## <a href="{name}">Day {number}: {title}</a>', f"**{question}** {time}"]
         parts += [taste[:1].upper() + taste[1:]]
     return titles, "\n\n".join([*parts, readme_section(readme, "Networks and photos")])
 
@@ -83,8 +84,8 @@ def page(notebook: nbformat.NotebookNode, name: str, titles: dict[str, str]) -> 
             cell.source = text.render(cell.source)
     days = [("index.html", "The course"), *titles.items()]
     place = [day for day, _ in days].index(name)
-    around = {"previous": days[place - 1] if place else None, "next": days[place + 1] if days[place + 1 :] else None}
-    about = {"name": name, "title": days[place][1], "days": days, "contents": text.contents if place else [], **around}
+    about = {"name": name, "title": days[place][1], "days": days, "contents": text.contents if place else []}
+    about |= {"previous": days[:place][-1:], "next": days[place + 1 :][:1]}
     exporter = HTMLExporter(template_name="template", extra_template_basedirs=[str(HERE)])
     return exporter.from_notebook_node(notebook, resources={"page": about})[0].encode()
 
@@ -97,7 +98,10 @@ def style() -> bytes:
 
 
 def book() -> dict[str, bytes]:
-    """All files of the book by name. Raises ValueError for a day that the README does not name, or as above."""
+    """All files of the book by name.
+
+    Raises ValueError for a notebook that the README does not name, that is not ready, or has a formula that is broken.
+    """
     titles, first = course_map((REPO_ROOT / "README.md").read_text(encoding="utf-8"))
     outputs = re.compile(r"\(days/(day\d+)/outputs/(\S+?)\)")
     files = {"style.css": style()}
@@ -125,7 +129,9 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Write the reading edition of all days.")
+    parser.add_argument("folder", nargs="?", type=Path, default="_book")
     try:
-        main(Path(sys.argv[1] if sys.argv[1:] else "_book"))
+        main(parser.parse_args().folder)
     except (OSError, ValueError) as error:
         sys.exit(f"no book: {error}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import re
+import subprocess
+import sys
 from urllib.parse import unquote, urldefrag
 
 import nbformat
@@ -129,7 +131,7 @@ def test_animations_move(book):
     assert all(animation.n_frames > 5 and animation.info["loop"] == 0 for animation in animations)
 
 
-def test_the_first_page_has_every_day_of_the_readme(pages):
+def test_the_first_page_has_every_day_and_every_picture_of_the_readme(pages):
     readme = (build.REPO_ROOT / "README.md").read_text(encoding="utf-8")
     assert len(pages["index.html"].select('h2 a[href^="day"]')) == len(NOTEBOOKS)
     assert len(pages["index.html"].select("img")) == readme.count("](days/day") - readme.count(".ipynb)")
@@ -185,3 +187,11 @@ def test_links_to_notebooks_become_links_to_pages(link, page):
 def test_the_name_of_a_file_that_the_book_lacks_is_text():
     assert Text().render("see [the code](../common/figures.py)") == "<p>see the code</p>\n"
     assert 'href="https://example.org"' in Text().render("see [there](https://example.org)")
+
+
+def test_is_a_command_that_says_in_a_line_what_went_wrong(tmp_path):
+    (tmp_path / "file").touch()
+    command = [sys.executable, "-m", "book.build", str(tmp_path / "file")]
+    run = subprocess.run(command, cwd=build.REPO_ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert re.fullmatch(r"no book: .*file.*\n", run.stderr)

@@ -257,11 +257,9 @@ def test_the_reading_edition_is_whole_accessible_and_fits_a_phone(lab, tmp_path,
             assert frame.evaluate("document.images.length") > 2, path.name
             assert frame.evaluate("[...document.images].every(image => image.naturalWidth > 20)"), path.name
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
-        assert page.get_by_role("link", name="Activation maximization").first.is_visible() == (width > 1000)
+        assert page.locator("nav details a").first.is_visible() == (width > 1000)
         # Without `preload` axe fetches the style sheet once more, which a browser refuses for files.
-        found = Axe().run(page, options={"preload": False})
-        assert not [rule for rule in found.response["violations"] if rule["impact"] in ("serious", "critical")], (
-            path.name
-        )
+        rules = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]}).response["violations"]
+        assert not {rule["id"] for rule in rules if rule["impact"] in ("serious", "critical")}, path.name
     assert not messages
     assert not [address for address in requests if not address.startswith((tmp_path.as_uri(), "data:"))]
