@@ -1,7 +1,7 @@
 # Seeing CNNs. `make help` lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help lab test figures notebooks weights lint bench clean
+.PHONY: help lab test book figures notebooks weights lint bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -17,6 +17,9 @@ lab: .venv/installed  ## open the course in JupyterLab (installs everything firs
 
 test: .venv/installed-test  ## run all tests: code, exercises, notebooks, figures, browser
 	$(BIN)/python -m pytest $(ARGS)
+
+book: .venv/installed  ## write the reading edition, all days as web pages, to _book/index.html
+	$(BIN)/python -m book.build $(ARGS)
 
 figures: .venv/installed  ## rebuild the pictures in days/*/outputs/ and say what changed (DAY=17 for one day)
 	@$(BIN)/python -m days.figures $(DAY)

@@ -12,7 +12,7 @@ import pytest
 
 from days.common.paths import REPO_ROOT
 
-MODULES = sorted(path.relative_to(REPO_ROOT) for path in (REPO_ROOT / "days").rglob("*.py"))
+MODULES = sorted(path.relative_to(REPO_ROOT) for top in ("book", "days") for path in (REPO_ROOT / top).rglob("*.py"))
 HEAVY = {"torch", "torchvision", "timm", "tensorflow", "keras"}
 MAY_IMPORT_HEAVY = ("_backend.py", "_models.py")
 
@@ -40,8 +40,8 @@ def days_in(names: set[str]) -> set[int]:
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_imports_run_one_way(path):
     used = days_in(imports(path))
-    if path.parts[1] == "common":
-        assert not used, f"{path} is common and imports a day"
+    if path.parts[0] == "book" or path.parts[1] == "common":
+        assert not used, f"{path} belongs to no day and imports one"
     else:
         own = days_in({path.parts[1]})
         assert all(day <= max(own, default=99) for day in used), f"{path} imports a later day"

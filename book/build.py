@@ -1,0 +1,137 @@
+"""The reading edition: static HTML of all days from the stored notebooks; nothing is run, no network is asked.
+
+python -m book.build [FOLDER]     writes FOLDER/index.html and all that it needs; FOLDER is _book without one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import re
+import sys
+from html import escape
+from pathlib import Path
+
+import nbformat
+from nbconvert import HTMLExporter
+from pygments.formatters import HtmlFormatter
+
+from book.text import Text
+from days.common.paths import REPO_ROOT
+
+HERE = Path(__file__).parent
+PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif"}
+WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDGET_NOTE = '<p class="note">Here the notebook has a widget: run it in JupyterLab.</p>'
+BOOK_NOTE = (
+    "*This is the reading edition: it shows what the notebooks hold. `make lab` opens them, and there all of it runs.*"
+)
+
+
+def readme_section(readme: str, title: str) -> str:
+    """A section of the README with its heading, up to the next heading of the same level."""
+    return re.search(rf"^## {title}\n.*?(?=^## |\Z)", readme, re.MULTILINE | re.DOTALL)[0]
+
+
+def course_map(readme: str) -> tuple[dict[str, str], str]:
+    """The days' titles by page, and the first page's Markdown, both from the README.
+
+    The Markdown has the README's opening, each day with its question, its time and its picture, and the credits.
+    """
+    section = readme_section(readme, "The days")
+    rows = re.findall(r"^\| (?:\[(\d+)\]\(\S+\)|(\d+)) (.+?) \| (.+?) \| (.+?) \|$", section, re.MULTILINE)
+    tastes = dict(re.findall(r"^A taste of Day (\d+): (.+?\n\n!\[.+?\]\(\S+\))$", section, re.MULTILINE | re.DOTALL))
+    titles, parts = {}, [readme.split("\n## ")[0], BOOK_NOTE]
+    for linked, plain, title, question, time in rows:
+        number = linked or plain
+        name, taste = f"day{number}.html", tastes.get(number, "")
+        titles[name] = f"{number} {title}"
+        parts += [f'## <a href="{name}">Day {number}: {title}</a>', f"**{question}** {time}"]
+        parts += [taste[:1].upper() + taste[1:]]
+    return titles, "\n\n".join([*parts, readme_section(readme, "Networks and photos")])
+
+
+def take_out_pictures(path: Path, notebook: nbformat.NotebookNode) -> dict[str, bytes]:
+    """Turn a notebook's pictures into files beside the page, and its widgets into a sentence; returns the files.
+
+    Raises ValueError for a picture without a description, and for an error or a warning among the outputs.
+    """
+    files = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            where = f"{path.name}, cell {cell.execution_count}"
+            if output.output_type == "error" or output.get("name") == "stderr":
+                raise ValueError(f"{where}: expected neither error nor warning, got one; mend it, run `make notebooks`")
+            data = output.get("data", {})
+            if WIDGET in data:
+                output.data = {"text/html": WIDGET_NOTE}
+            for kind in PICTURES.keys() & data.keys():
+                alt = output.metadata.get(kind, {}).get("alt", "")
+                if not alt:
+                    raise ValueError(f"{where}: expected a picture with a description, got none; draw it with `show`")
+                name = f"{path.parent.name}/{len(files) + 1:02d}.{PICTURES[kind]}"
+                files[name] = base64.b64decode(data[kind])
+                image = f'<img src="{name}" alt="{escape(alt)}">'
+                output.data = {"text/html": f'<figure><a href="{name}">{image}</a></figure>'}
+    return files
+
+
+def page(notebook: nbformat.NotebookNode, name: str, titles: dict[str, str]) -> bytes:
+    """A notebook as an HTML page with the course's navigation; `titles` has the days' titles by page, in order."""
+    text = Text()
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = text.render(cell.source)
+    days = [("index.html", "The course"), *titles.items()]
+    place = [day for day, _ in days].index(name)
+    about = {"name": name, "title": days[place][1], "days": days, "contents": text.contents if place else []}
+    about |= {"previous": days[:place][-1:], "next": days[place + 1 :][:1]}
+    exporter = HTMLExporter(template_name="template", extra_template_basedirs=[str(HERE)])
+    return exporter.from_notebook_node(notebook, resources={"page": about})[0].encode()
+
+
+def style() -> bytes:
+    """The style sheet, with colors of code that have enough contrast on light and on dark."""
+    light, dark = (HtmlFormatter(style=name).get_style_defs(".highlight") for name in ("xcode", "github-dark"))
+    sheet = (HERE / "style.css").read_text(encoding="utf-8")
+    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n{sheet}".encode()
+
+
+def book() -> dict[str, bytes]:
+    """All files of the book by name.
+
+    Raises ValueError for a notebook that the README does not name, that is not ready, or has a formula that is broken.
+    """
+    titles, first = course_map((REPO_ROOT / "README.md").read_text(encoding="utf-8"))
+    outputs = re.compile(r"\(days/(day\d+)/outputs/(\S+?)\)")
+    files = {"style.css": style()}
+    for day, name in outputs.findall(first):
+        files[f"{day}/{name}"] = (REPO_ROOT / "days" / day / "outputs" / name).read_bytes()
+    cell = nbformat.v4.new_markdown_cell(outputs.sub(r"(\1/\2)", first))
+    files["index.html"] = page(nbformat.v4.new_notebook(cells=[cell]), "index.html", titles)
+    for path in sorted((REPO_ROOT / "days").glob("day*/*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        files |= take_out_pictures(path, notebook)
+        name = f"{path.parent.name}.html"
+        if name not in titles:
+            raise ValueError(f"expected {path.parent.name} in the README's table of days, got {', '.join(titles)}")
+        files[name] = page(notebook, name, titles)
+    return files
+
+
+def main(folder: Path) -> None:
+    """Build the whole book first, then write it to `folder`: a notebook that is refused leaves the old book alone."""
+    for name, data in book().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    print(folder / "index.html")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Write the reading edition of all days.")
+    parser.add_argument("folder", nargs="?", type=Path, default="_book")
+    try:
+        main(parser.parse_args().folder)
+    except (OSError, ValueError) as error:
+        sys.exit(f"no book: {error}")
