@@ -29,8 +29,11 @@ notebooks: .venv/installed  ## run the notebooks and store their outputs (DAY=17
 	  --ExecutePreprocessor.timeout=180 --ExecutePreprocessor.record_timing=False \
 	  --ExecutePreprocessor.store_widget_state=False days/$$day/*.ipynb || exit 1; done
 
-weights: .venv/installed  ## train Day 18's networks anew and store weights and snapshots (two minutes)
+weights: .venv/installed  ## train the networks of Days 18, 23 and 24 anew and store them (six minutes)
 	$(BIN)/python -m days.day18.code.runs
+	$(BIN)/python -m days.day23.code.network
+	$(BIN)/python -m days.day23.code.patients
+	$(BIN)/python -m days.day24.code.bias_lab
 
 lint: .venv/installed-test  ## check style and format of code and notebooks
 	$(BIN)/ruff check .

@@ -40,7 +40,8 @@ def course_map(readme: str) -> tuple[dict[str, str], str]:
     """
     section = readme_section(readme, "The days")
     rows = re.findall(r"^\| (?:\[(\d+)\]\(\S+\)|(\d+)) (.+?) \| (.+?) \| (.+?) \|$", section, re.MULTILINE)
-    tastes = dict(re.findall(r"^A taste of Day (\d+): (.+?\n\n!\[.+?\]\(\S+\))$", section, re.MULTILINE | re.DOTALL))
+    every = readme_section(readme, "A taste of each day")
+    tastes = dict(re.findall(r"^A taste of Day (\d+): (.+?\n\n!\[.+?\]\(\S+\))$", every, re.MULTILINE | re.DOTALL))
     titles, parts = {}, [readme.split("\n## ")[0], BOOK_NOTE]
     for linked, plain, title, question, time in rows:
         number = linked or plain

@@ -50,58 +50,25 @@ def run_lesson(lab, path: str, *, quick: bool = False):
     return page
 
 
-@pytest.fixture(scope="module")
-def page(lab):
-    """Day 17, all cells run."""
-    return run_lesson(lab, "days/day17/day17_feature_maps_and_filters.ipynb")
+def page_of(path: str, **how):
+    """A fixture: the page on which a notebook has been run, once for all tests."""
+
+    @pytest.fixture(scope="module")
+    def run(lab):
+        return run_lesson(lab, path, **how)
+
+    return run
 
 
-@pytest.fixture(scope="module")
-def page18(lab):
-    """Day 18, all cells run."""
-    return run_lesson(lab, "days/day18/day18_watching_a_cnn_learn.ipynb")
-
-
-@pytest.fixture(scope="module")
-def page19(lab):
-    """Day 19, all cells run."""
-    return run_lesson(lab, "days/day19/day19_feature_visualization.ipynb")
-
-
-@pytest.fixture(scope="module")
-def page20(lab):
-    """Day 20, all cells run."""
-    return run_lesson(lab, "days/day20/day20_activation_maximization.ipynb")
-
-
-@pytest.fixture(scope="module")
-def page21(lab):
-    """Day 21, all cells run."""
-    return run_lesson(lab, "days/day21/day21_deepdream.ipynb")
-
-
-@pytest.fixture(scope="module")
-def page22(lab):
-    """Day 22, all cells run."""
-    return run_lesson(lab, "days/day22/day22_where_did_it_look.ipynb")
-
-
-@pytest.fixture(scope="module")
-def page23(lab):
-    """Day 23, all cells run."""
-    return run_lesson(lab, "days/day23/day23_filter_clinic.ipynb")
-
-
-@pytest.fixture(scope="module")
-def page24(lab):
-    """Day 24, all cells run."""
-    return run_lesson(lab, "days/day24/day24_model_xray.ipynb")
-
-
-@pytest.fixture(scope="module")
-def start_page(lab):
-    """The start page, all cells run."""
-    return run_lesson(lab, "days/start_here.ipynb", quick=True)
+page = page_of("days/day17/day17_feature_maps_and_filters.ipynb")
+start_page = page_of("days/start_here.ipynb", quick=True)
+page18 = page_of("days/day18/day18_watching_a_cnn_learn.ipynb")
+page19 = page_of("days/day19/day19_feature_visualization.ipynb")
+page20 = page_of("days/day20/day20_activation_maximization.ipynb")
+page21 = page_of("days/day21/day21_deepdream.ipynb")
+page22 = page_of("days/day22/day22_where_did_it_look.ipynb")
+page23 = page_of("days/day23/day23_filter_clinic.ipynb")
+page24 = page_of("days/day24/day24_model_xray.ipynb")
 
 
 def scroll_to(page, locator, on_the_way=lambda: None):
