@@ -193,7 +193,7 @@ def test_the_table_of_changes_names_what_has_changed(tmp_path, monkeypatch, caps
         said.append(capsys.readouterr().out)
     assert re.search(r"day19/square.png +new\n0 of 1", said[0])
     assert said[1] == "1 of 1 pictures are the same.\n"
-    assert re.search(r"day19/square.png +mean difference \d+\.\d+ of 255, largest 255|mean difference", said[2])
+    assert re.search(r"day19/square.png +mean difference \d", said[2])
     with pytest.raises(SystemExit):
         rebuilt.main(["16"])
     assert "no pictures of day 16; there are 17, 18" in capsys.readouterr().err
