@@ -73,7 +73,7 @@ def keep_filters(loop, every):
 
 
 def _layers(generator):
-    """1x1 filters, their biases, and what they answer to inputs from 0 to 1: two dead for sure, two nearly."""
+    """1x1 filters, their biases, and what they answer to inputs from 0 to 1: two dead for any input, two nearly."""
 
     def case(count, channels, images):
         weights = generator.normal(0, 1, (count, channels))
@@ -144,7 +144,7 @@ def _counted(activations):
     ],
 )
 def predict_and_count_dead(weights, biases, activations):
-    """1x1 filters (out, in), biases (out,), inputs in [0, 1], answers (N, out, h, w) -> (dead for sure, dead here)."""
+    """1x1 filters (out, in), biases (out,), inputs in [0, 1], answers (N, out, h, w) -> (dead for any input, here)."""
     most = np.maximum(weights, 0).sum(axis=1) + biases
     return int((most <= 0).sum()), int((activations.max(axis=(0, 2, 3)) <= 0).sum())
 
