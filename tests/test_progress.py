@@ -38,7 +38,8 @@ def test_the_table_knows_every_exercise_of_every_day(file):
     assert found.days["day23"][0] == ["9.2"]
     assert "23  ○✓○○○○○○" in repr(found)
     assert f"all 1 of {sum(len(every) for _, every in found.days.values())}" in repr(found)
-    assert '<th scope="row">23</th><td>1 of 8</td><td style="text-align:left">○&nbsp;9.1 ✓&nbsp;9.2' in found._repr_html_()
+    assert '<th scope="row">23</th><td>1 of 8</td>' in found._repr_html_()
+    assert "○&nbsp;9.1 ✓&nbsp;9.2" in found._repr_html_()
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"day17": 3}'])

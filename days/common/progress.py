@@ -72,7 +72,8 @@ class Progress:
         rows = []
         for day, (done, every) in self.days.items():
             marks = " ".join(f"{'✓' if number in done else '○'}&nbsp;{html.escape(number)}" for number in every)
-            rows.append(f'<tr><th scope="row">{day[3:]}</th><td>{len(done)} of {len(every)}</td><td style="text-align:left">{marks}</td></tr>')
+            cells = f'<td>{len(done)} of {len(every)}</td><td style="text-align:left">{marks}</td>'
+            rows.append(f'<tr><th scope="row">{day[3:]}</th>{cells}</tr>')
         head = '<tr><th scope="col">day</th><th scope="col">solved</th><th scope="col">exercises</th></tr>'
         return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
