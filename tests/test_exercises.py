@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import re
 from types import ModuleType
 
@@ -77,7 +76,7 @@ def test_solution_shows_code_that_runs(task):
     module = importlib.import_module(task.solve.__module__)
     # What the notebook imports, too: modules and constants, and nothing private.
     namespace = {name: one for name, one in vars(module).items() if isinstance(one, ModuleType) or name.isupper()}
-    namespace |= {"np": np, "math": math}
+    namespace |= {"np": np}
     exec(source, namespace)
     assert task.check(namespace[task.solve.__name__]).status == CORRECT
 

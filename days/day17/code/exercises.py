@@ -148,7 +148,7 @@ def _mosaic_without_swap(maps, columns):
     truth=_padded_mosaic,
     mistakes=[
         Mistake(
-            "The maps behind the last full row are lost: round the number of rows up, math.ceil(count / columns).",
+            "The maps behind the last full row are lost: round the number of rows up, -(-count // columns).",
             lambda maps, columns: _padded_mosaic(maps[: len(maps) // columns * columns], columns),
         ),
         Mistake(
@@ -161,7 +161,7 @@ def _mosaic_without_swap(maps, columns):
         ),
     ],
     hints=[
-        "Start from zeros of shape (rows * H, columns * W), with rows = math.ceil(len(maps) / columns).",
+        "Start from zeros of shape (rows * H, columns * W), with rows = -(-len(maps) // columns), which rounds up.",
         "Map i stands in row i // columns and column i % columns; divmod(i, columns) gives both.",
         "sheet[row * H : (row + 1) * H, column * W : (column + 1) * W] = maps[i]",
     ],
@@ -169,7 +169,8 @@ def _mosaic_without_swap(maps, columns):
 def mosaic(maps, columns):
     """Maps (C, H, W) in reading order, `columns` to a row: (rows * H, columns * W), rest 0."""
     count, height, width = maps.shape
-    sheet = np.zeros((math.ceil(count / columns) * height, columns * width))
+    rows = -(-count // columns)  # rounded up
+    sheet = np.zeros((rows * height, columns * width))
     for i, one in enumerate(maps):
         row, column = divmod(i, columns)
         sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = one
