@@ -276,9 +276,15 @@ def test_a_training_that_breaks_off_says_so():
 
 def test_the_command_writes_the_same_files_again(tmp_path):
     first, again = (bias_lab.main(tmp_path / name, steps=2, images=64, progress=False) for name in ("one", "other"))
-    assert [path.name for path in first] == [bias_lab.SUSPECTS_FILE.name, bias_lab.KEY_FILE.name]
+    files = (bias_lab.SUSPECTS_FILE, bias_lab.MENDED_FILE, bias_lab.KEY_FILE)
+    assert [path.name for path in first] == [path.name for path in files]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
-    suspects, key = bias_lab.load_suspects(first[0]), bias_lab.load_key(first[1])
+    suspects, mended, key = (
+        bias_lab.load_suspects(first[0]),
+        bias_lab.load_mended(first[1]),
+        bias_lab.load_key(first[2]),
+    )
+    assert list(mended) == ["balanced", "masked"]
     assert key == bias_lab.load_key()
     by_name = {name: weights["conv1"][0].tobytes() for name, weights in suspects.items()}
     trained = bias_lab.train_suspects(training, steps=2, images=64, progress=False)
@@ -355,3 +361,18 @@ def test_keys_of_another_content_are_refused(tmp_path, content):
     (tmp_path / "key").write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"bias_lab makes it anew"):
         bias_lab.load_key(tmp_path / "key")
+
+
+def test_the_stored_mended_networks_stand_the_swap_and_their_maps_have_moved(backends):
+    three = bias_lab.on_three_backgrounds(400, seed=3)
+    worst = max(bias_lab.load_key().items(), key=lambda pair: pair[1])[0]
+    networks = {"before": bias_lab.load_suspects()[worst], **bias_lab.load_mended()}
+    right = {name: bias_lab.background_scores(backends[0], one, three)["swapped"] for name, one in networks.items()}
+    few = three["tied"][:60]
+    inside = {
+        name: bias_lab.shares_inside(backends, one, few, ["integrated gradients"])["integrated gradients"].mean()
+        for name, one in networks.items()
+    }
+    for name in ("balanced", "masked"):
+        assert right[name] > 0.93 > right["before"] + 0.15
+        assert inside[name] > inside["before"] + 0.04

@@ -24,10 +24,12 @@ from days.day22.code.scoring import Interval, mean_and_interval, shape_maps, sha
 DIALS = (0.0, 0.5, 0.9, 1.0)
 """Shares of the training images whose background goes with the class; the other backgrounds are drawn blindly."""
 NAMES = ("A", "B", "C", "D")
+MENDED_NAMES = ("balanced", "masked")
 METHODS = ("integrated gradients", "saliency", "occlusion", "Grad-CAM")
 LAYER = "conv3_activation"
 SEED, STEPS, MENDING_STEPS = 24, 1500, 400
 SUSPECTS_FILE = REPO_ROOT / "days/day24/weights/suspects.safetensors"
+MENDED_FILE = REPO_ROOT / "days/day24/weights/mended.safetensors"
 KEY_FILE = REPO_ROOT / "days/day24/weights/suspects_key.json"
 _PARTS = "weight", "bias"
 _WAY_OUT = "python -m days.day24.code.bias_lab makes it anew"
@@ -116,6 +118,17 @@ def train_suspects(
         data = make_shapes(images, seed=TRAINING_SEED, background_correlation=dial)
         found[dial] = trained_on(backend, initial_weights(SEED), data, steps=steps, progress=progress)
     return found
+
+
+def mend(backend, weights: Weights, *, images: int = TRAINING_COUNT, steps: int = MENDING_STEPS) -> dict[str, Weights]:
+    """A network that was trained at dial 1, mended in two ways: {"balanced": weights, "masked": weights}.
+
+    "balanced" is trained on with images whose backgrounds say nothing, "masked" with the very images that it was
+    trained on, see `on_others_backgrounds`.
+    """
+    fresh, tied = (make_shapes(images, seed=TRAINING_SEED, background_correlation=dial) for dial in (0.0, 1.0))
+    data = dict(zip(MENDED_NAMES, (fresh, on_others_backgrounds(tied)), strict=True))
+    return {name: trained_on(backend, weights, one, steps=steps) for name, one in data.items()}
 
 
 # ---------------------------------------------------------------- scores
@@ -234,22 +247,31 @@ def load_suspects(path: Path | str = SUSPECTS_FILE) -> dict[str, Weights]:
 
     Raises FileNotFoundError or ValueError, with the command that makes the file, where it is missing or damaged.
     """
+    return _networks(path, NAMES)
+
+
+def load_mended(path: Path | str = MENDED_FILE) -> dict[str, Weights]:
+    """The suspect of dial 1 as `mend` has mended it: {"balanced": weights, "masked": weights}; as `load_suspects`."""
+    return _networks(path, MENDED_NAMES)
+
+
+def _networks(path: Path | str, names: Sequence[str]) -> dict[str, Weights]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    data, suspects = _stored(path), {}
+    data, networks = _stored(path), {}
     try:
         tensors = load(data)
-        for name in NAMES:
+        for name in names:
             pairs = {layer: [tensors[f"{name}.{layer}.{part}"] for part in _PARTS] for layer in weight_shapes()}
-            suspects[name] = {layer: tuple(pair) for layer, pair in pairs.items()}
+            networks[name] = {layer: tuple(pair) for layer, pair in pairs.items()}
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"{Path(path).name} holds no suspects ({error}): {_WAY_OUT}") from error
-    for name, weights in suspects.items():
+    for name, weights in networks.items():
         for layer, shape in weight_shapes().items():
             if (found := tuple(one.shape for one in weights[layer])) != (shape, shape[:1]):
                 raise ValueError(f"expected {layer} of {name} as {shape}, {shape[:1]}, got {found}: {_WAY_OUT}")
-    return suspects
+    return networks
 
 
 def load_key(path: Path | str = KEY_FILE) -> dict[str, float]:
@@ -270,19 +292,23 @@ def _stored(path: Path | str) -> bytes:
     return Path(path).read_bytes()
 
 
-def main(folder: Path = SUSPECTS_FILE.parent, **how) -> list[Path]:
-    """Train the suspects with PyTorch, store them under names drawn by seed, and their key in a file of its own.
+def main(
+    folder: Path = SUSPECTS_FILE.parent, *, steps: int = STEPS, images: int = TRAINING_COUNT, progress: bool = True
+) -> list[Path]:
+    """Train the suspects with PyTorch and mend the worst; store them, under names drawn by seed, and the key apart.
 
-    how : `steps` and `images` of `train_suspects`.
+    steps, images : of each training; mending takes as many images, and `MENDING_STEPS` at most.
     """
     from days.day18.code import torch_backend as backend
 
     folder.mkdir(parents=True, exist_ok=True)
-    trained = train_suspects(backend, **how)
+    trained = train_suspects(backend, steps=steps, images=images, progress=progress)
+    mended = mend(backend, trained[max(DIALS)], images=images, steps=min(steps, MENDING_STEPS))
     dials = np.random.default_rng(SEED).permutation(DIALS)
     key = dict(zip(NAMES, dials.tolist(), strict=True))
     return [
         save_suspects({name: trained[dial] for name, dial in key.items()}, folder / SUSPECTS_FILE.name),
+        save_suspects(mended, folder / MENDED_FILE.name),
         write_bytes(folder / KEY_FILE.name, (json.dumps(key, indent=1) + "\n").encode()),
     ]
 
