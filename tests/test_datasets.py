@@ -137,11 +137,11 @@ def test_some_of_the_images_keep_their_truth(many):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"count": 0}, "count of at least 1, got 0"),
-        ({"count": 2.5}, "count as a whole number, got 2.5"),
-        ({"seed": -1}, "seed of at least 0, got -1"),
-        ({"seed": None}, "seed as a whole number, got None"),
-        ({"size": 8}, "size of at least 16, got 8"),
+        ({"count": 0}, "count as a whole number of at least 1, got 0"),
+        ({"count": 2.5}, "count as a whole number of at least 1, got 2.5"),
+        ({"seed": -1}, "seed as a whole number of at least 0, got -1"),
+        ({"seed": None}, "seed as a whole number of at least 0, got None"),
+        ({"size": 8}, "size as a whole number of at least 16, got 8"),
         ({"background_correlation": 1.2}, "from 0 to 1, got 1.2"),
         ({"background_correlation": float("nan")}, "from 0 to 1, got nan"),
     ],

@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from days.common import squeezenet, torch_models
+from days.common.errors import OfflineError
 from days.common.images import IMAGE_NAMES, load_image
-from days.common.models import OfflineError, load_model
+from days.common.models import load_model
 
 
 def test_predictions_of_the_offline_networks(squeezenet, cat):

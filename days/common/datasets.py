@@ -20,11 +20,12 @@ it was, bit for bit; the pixels on the outline itself are part object, part back
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from days.common.checks import check_integer
 
 SHAPE_NAMES = ("disc", "ring", "square", "triangle", "cross", "star")
 BACKGROUND_NAMES = ("shading", "stripes", "checks", "rings", "dots", "waves")
@@ -78,7 +79,11 @@ def make_shapes(
     >>> data.images.shape, [SHAPE_NAMES[label] for label in data.labels[:3]]
     ((12, 32, 32, 3), ['triangle', 'square', 'ring'])
     """
-    count, seed, size = _whole(count, 1, "count"), _whole(seed, 0, "seed"), _whole(size, 16, "size")
+    count, seed, size = (
+        check_integer(count, 1, "count"),
+        check_integer(seed, 0, "seed"),
+        check_integer(size, 16, "size"),
+    )
     if not 0 <= background_correlation <= 1:
         raise ValueError(f"expected background_correlation from 0 to 1, got {background_correlation}")
     generator = np.random.default_rng(seed)
@@ -104,16 +109,6 @@ def _named(backgrounds, count: int, dial: float) -> np.ndarray:
     if backgrounds.min() < 0 or backgrounds.max() >= kinds:
         raise ValueError(f"expected backgrounds from 0 to {kinds - 1}, got {backgrounds.min()} to {backgrounds.max()}")
     return backgrounds.astype(np.int64)
-
-
-def _whole(value, lowest: int, name: str) -> int:
-    try:
-        value = operator.index(value)
-    except TypeError:
-        raise ValueError(f"expected {name} as a whole number, got {value!r}") from None
-    if value < lowest:
-        raise ValueError(f"expected {name} of at least {lowest}, got {value}")
-    return value
 
 
 def _draw(labels: np.ndarray, backgrounds: np.ndarray, size: int, generator) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,17 @@ def keras_is_installed() -> bool:
     return all(importlib.util.find_spec(package) for package in ("tensorflow", "keras"))
 
 
+def framework_of(network) -> str:
+    """ "torch" or "keras", told by the network's type; imports neither. Raises ValueError for anything else."""
+    packages = {base.__module__.split(".")[0] for base in type(network).__mro__}
+    for framework in ("torch", "keras"):
+        if framework in packages:
+            return framework
+    raise ValueError(
+        f"expected a torch or Keras network, got {type(network).__name__}: load_model(...).network is a network"
+    )
+
+
 def import_keras():
     """The `keras` module on TensorFlow. Raises ImportError with the way out when one of the two is missing."""
     if "keras" not in sys.modules:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from days.common import squeezenet
+from days.common.categories import imagenet_categories
+from days.common.errors import cannot_run, download_failed, network_timeout, unknown_name
 from days.common.frameworks import import_keras
 from days.common.images import check_image
-from days.common.models import cannot_run, download_failed, imagenet_categories, network_timeout, unknown_name
 
 keras = import_keras()
 

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from days.common import squeezenet
+from days.common.categories import imagenet_categories
+from days.common.errors import cannot_run, download_failed, network_timeout, unknown_name
 from days.common.frameworks import import_torchvision
 from days.common.images import check_image
-from days.common.models import cannot_run, download_failed, imagenet_categories, network_timeout, unknown_name
 
 torchvision = import_torchvision()
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from days.common.checks import check_layers, check_maps, check_values, unknown_layer
+from days.common.errors import cannot_run
 from days.common.frameworks import import_keras
-from days.common.models import cannot_run
-from days.day17.code.layers import check_layers, check_maps, check_values, unknown_layer
 
 keras = import_keras()
 

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import fx, nn
 
-from days.common.models import cannot_run
-from days.day17.code.layers import check_layers, check_maps, check_values, unknown_layer
+from days.common.checks import check_layers, check_maps, check_values, unknown_layer
+from days.common.errors import cannot_run
 
 
 def conv_layers(network: nn.Module) -> list[str]:

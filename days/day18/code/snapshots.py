@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from days.common.checks import unknown_layer
 from days.common.datasets import Shapes
 from days.day17.code.feature_maps import dead_channels
-from days.day17.code.layers import unknown_layer
 from days.day18.code.training import near_duplicates
 
 

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from days.common.checks import check_maps
 from days.common.datasets import SHAPE_NAMES, Shapes
 from days.common.models import Model
 from days.common.torch_models import batch_maker, logits_of
-from days.day17.code.layers import check_maps
 from days.day17.code.torch_backend import check_batch, conv_layers, evaluation_mode, hooks
 from days.day18.code import training
 from days.day18.code.snapshots import History, Measurement, Watch, check_labels, check_watched, train_steps

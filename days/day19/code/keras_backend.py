@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from days.common.checks import check_index
 from days.day17.code.keras_backend import check_batch, run_to
-from days.day17.code.layers import check_index
 
 # isort: split
 import tensorflow as tf  # after the line above, which imports it without its noise

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from days.day17.code.layers import check_index, check_maps
+from days.common.checks import check_index, check_maps
 from days.day17.code.torch_backend import check_batch, evaluation_mode, run_to
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from tqdm.auto import tqdm
 
-from days.day17.code.layers import whole
+from days.common.checks import check_integer
 
 
 class Ascent(Protocol):
@@ -27,7 +27,7 @@ def climb(ascent: Ascent, steps: int, *, progress: bool = True) -> tuple[np.ndar
     A step that is not finite ends it with a warning: fewer objectives then, and the last good pictures. So does the
     kernel's stop button, without a warning. Raises ValueError for a number of steps below 1.
     """
-    steps = whole(steps, 1, "steps")
+    steps = check_integer(steps, 1, "steps")
     history: list[np.ndarray] = []
     with tqdm(total=steps, desc="ascent", unit="step", disable=not progress) as bar:
         try:

@@ -16,7 +16,7 @@ from numbers import Real
 import numpy as np
 
 from days.common import squeezenet
-from days.day17.code.layers import check_index, whole
+from days.common.checks import check_index, check_integer
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,15 @@ class Objective:
 
 def channel(layer: str, index: int) -> Objective:
     """A channel's mean over all places."""
-    return Objective((Term(1.0, "channel", layer, channel=whole(index, 0, "a channel")),))
+    return Objective((Term(1.0, "channel", layer, channel=check_integer(index, 0, "a channel")),))
 
 
 def unit(layer: str, index: int, row: int | None = None, column: int | None = None) -> Objective:
     """A channel's answer at one place, the middle one unless told otherwise."""
     if (row is None) != (column is None):
         raise ValueError(f"expected a row and a column, or neither for the middle, got {row!r} and {column!r}")
-    place = None if row is None else (whole(row, 0, "a row"), whole(column, 0, "a column"))
-    return Objective((Term(1.0, "unit", layer, channel=whole(index, 0, "a channel"), place=place),))
+    place = None if row is None else (check_integer(row, 0, "a row"), check_integer(column, 0, "a column"))
+    return Objective((Term(1.0, "unit", layer, channel=check_integer(index, 0, "a channel"), place=place),))
 
 
 def layer(name: str) -> Objective:
@@ -93,7 +93,7 @@ def logit(category: int, layer: str = "logits") -> Objective:
     """A category's score before the softmax; `layer` is the one that answers (N, categories)."""
     if isinstance(category, str):
         raise ValueError(f"expected a category's number, got {category!r}: model.categories.index({category!r})")
-    return Objective((Term(1.0, "logit", layer, channel=whole(category, 0, "a category")),))
+    return Objective((Term(1.0, "logit", layer, channel=check_integer(category, 0, "a category")),))
 
 
 def requested(wanted, channels, before_relu: bool) -> list[Objective]:

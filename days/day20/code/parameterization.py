@@ -12,8 +12,8 @@ from functools import cache
 
 import numpy as np
 
+from days.common.checks import check_integer, is_number
 from days.common.images import IMAGE_NAMES, load_image
-from days.day17.code.layers import is_number, whole
 
 PARAMETERIZATIONS = ("fourier", "pixel", "sphere")
 
@@ -78,7 +78,7 @@ def check_knobs(size, seed, transforms, diversity, learning_rate) -> tuple[int, 
         raise ValueError(f"expected a learning_rate above 0, got {learning_rate!r}: 0.05 is usual")
     if not is_number(diversity) or diversity < 0:
         raise ValueError(f"expected a diversity of at least 0, got {diversity!r}: 0.1 is usual")
-    return whole(size, 2, "size"), whole(seed, 0, "seed"), tuple(transforms)
+    return check_integer(size, 2, "size"), check_integer(seed, 0, "seed"), tuple(transforms)
 
 
 # ---------------------------------------------------------------- transforms
@@ -96,7 +96,7 @@ class Pad:
     pixels: int = 8
 
     def __post_init__(self):
-        whole(self.pixels, 0, "Pad's pixels")
+        check_integer(self.pixels, 0, "Pad's pixels")
 
     def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
         """(3, 3), in coordinates from -1 to 1 over the picture: nothing moves, `padded` makes the room."""

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
+from days.common.checks import check_integer, is_number
 from days.common.images import check_image
-from days.day17.code.layers import is_number, whole
 from days.day20.code import objectives
 from days.day20.code.objectives import Objective
 
@@ -255,7 +255,7 @@ def zoom(
     Raises ValueError as `grow` does, with the first frame.
     """
     height, width = check_image(image).shape[:2]
-    frames, seed = whole(frames, 1, "frames"), whole(seed, 0, "seed")
+    frames, seed = check_integer(frames, 1, "frames"), check_integer(seed, 0, "seed")
     if not (is_number(closer) and 1 <= closer <= min(height, width)):
         raise ValueError(f"expected closer from 1, for not at all, to {min(height, width)}, got {closer!r}")
     inner = round(height / closer), round(width / closer)
@@ -366,8 +366,8 @@ def _checked(image, counts: dict, tile, octave_scale, step_size) -> np.ndarray:
             "load_image(..., size=224) makes a larger one"
         )
     for name, (value, least) in counts.items():
-        whole(value, least, name)
-    if whole(tile, ALIGNMENT, "tile") % ALIGNMENT:
+        check_integer(value, least, name)
+    if check_integer(tile, ALIGNMENT, "tile") % ALIGNMENT:
         raise ValueError(f"expected a tile of {ALIGNMENT} pixels or a multiple of it, got {tile!r}")
     if not (is_number(octave_scale) and octave_scale > 1):
         raise ValueError(f"expected an octave_scale above 1, got {octave_scale!r}: 1.4 is usual")

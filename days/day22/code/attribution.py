@@ -18,8 +18,8 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from days.common.models import imagenet_categories
-from days.day17.code.layers import is_number, whole
+from days.common.categories import imagenet_categories
+from days.common.checks import check_integer, is_number
 
 Gradient = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Scores = Callable[[np.ndarray], np.ndarray]
@@ -195,7 +195,7 @@ def smooth_grad(
     samples : how many copies, at least 1. spread : the noise's standard deviation, as a share of the image's range
     from its smallest to its largest value; at least 0. Source: Smilkov and others, "SmoothGrad", 2017.
     """
-    samples, seed = whole(samples, 1, "samples"), whole(seed, 0, "seed")
+    samples, seed = check_integer(samples, 1, "samples"), check_integer(seed, 0, "seed")
     if not is_number(spread) or spread < 0:
         raise ValueError(f"expected a spread of at least 0, as a share of the image's range, got {spread!r}")
     generator = np.random.default_rng(seed)
@@ -257,7 +257,7 @@ def legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
     >>> round(float((weights * places**5).sum()), 12) == round(1 / 6, 12)
     True
     """
-    places, weights = np.polynomial.legendre.leggauss(whole(steps, 1, "steps"))
+    places, weights = np.polynomial.legendre.leggauss(check_integer(steps, 1, "steps"))
     return (places + 1) / 2, weights / 2
 
 
@@ -285,7 +285,7 @@ def squares(height: int, width: int, size: int, stride: int) -> Iterator[tuple[s
     >>> [(rows.start, rows.stop) for rows, _ in squares(10, 4, 4, 3)]
     [(0, 4), (3, 7), (6, 10)]
     """
-    size, stride = whole(size, 1, "size"), whole(stride, 1, "stride")
+    size, stride = check_integer(size, 1, "size"), check_integer(stride, 1, "stride")
     if stride > size:
         raise ValueError(f"expected a stride of at most the size, {size}, got {stride}: pixels would stay uncovered")
 

@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from days.common.checks import check_layers, unknown_layer
+from days.common.errors import cannot_run
 from days.common.frameworks import import_keras
-from days.common.models import cannot_run
 from days.day17.code.keras_backend import channels_first, check_batch, check_network, named_layers
-from days.day17.code.layers import check_layers, unknown_layer
 from days.day22.code import attribution
 from days.day22.code.attribution import Wanted
 from days.day22.code.randomization import shuffled

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from days.day17.code.layers import check_layers, whole
+from days.common.checks import check_integer, check_layers
 from days.day22.code.maps import strength
 
 CASCADE = ("conv10", "fire9", "fire8", "fire7", "fire6", "fire5", "fire4", "fire3", "fire2", "conv1")
@@ -31,7 +31,7 @@ def shuffled(values: np.ndarray, seed: int, name: str) -> np.ndarray:
     Their mean and spread stay, so that the network does not fall silent. values : laid out as in PyTorch, filters
     (out, in, kh, kw) and matrices (out, in), so that both frameworks get the same.
     """
-    generator = np.random.default_rng([whole(seed, 0, "seed"), zlib.crc32(name.encode())])
+    generator = np.random.default_rng([check_integer(seed, 0, "seed"), zlib.crc32(name.encode())])
     return generator.permutation(values.ravel()).reshape(values.shape)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from days.common.checks import check_integer
 from days.common.images import check_image
-from days.day17.code.layers import whole
 
 Box = tuple[int, int, int, int]
 
@@ -33,7 +33,7 @@ def wiped(image: np.ndarray, boxes: list[Box], *, rim: int = 3) -> np.ndarray:
     >>> wiped(image, [(0, 1, 1, 3)], rim=1)[0, :, 0]
     array([0., 0., 1., 1.])
     """
-    found, rim = check_image(image).copy(), whole(rim, 1, "rim")
+    found, rim = check_image(image).copy(), check_integer(rim, 1, "rim")
     height, width = image.shape[:2]
     if not all(np.shape(box) == (4,) and np.asarray(box).dtype.kind in "iu" for box in boxes):
         raise ValueError(f"expected boxes, each (top, bottom, left, right) in whole pixels, got {boxes!r}")

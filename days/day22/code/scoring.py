@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from days.common.checks import check_integer
 from days.common.datasets import Shapes
-from days.day17.code.layers import whole
 from days.day22.code.maps import enlarge, strength
 
 MEASURES = ("pointing game", "share inside", "insertion", "deletion")
@@ -97,7 +97,7 @@ def insertion_deletion(
         )
     place = np.empty(one.size, int)
     place[np.argsort(-one, axis=None, kind="stable")] = np.arange(one.size)
-    counts = np.round(np.linspace(0, one.size, whole(steps, 1, "steps") + 1))
+    counts = np.round(np.linspace(0, one.size, check_integer(steps, 1, "steps") + 1))
     chosen = (place < counts[:, None]).reshape(-1, *one.shape, 1)
     blank = np.broadcast_to(np.asarray(fill, image.dtype), image.shape)
     values = score(np.concatenate([np.where(chosen, image, blank), np.where(chosen, blank, image)]))
@@ -139,7 +139,7 @@ def asked_half_wins(for_left: np.ndarray, for_right: np.ndarray) -> np.ndarray:
 
 def random_map(shape: tuple[int, ...], seed: int) -> np.ndarray:
     """Numbers from 0 to 1 that know nothing of any image, of any shape (..., H, W)."""
-    return np.random.default_rng(whole(seed, 0, "seed")).random(shape, np.float32)
+    return np.random.default_rng(check_integer(seed, 0, "seed")).random(shape, np.float32)
 
 
 def centered_blob(size: tuple[int, int], width: float = 0.25) -> np.ndarray:

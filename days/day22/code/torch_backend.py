@@ -22,8 +22,8 @@ from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from days.common.models import cannot_run
-from days.day17.code.layers import check_layers, check_maps
+from days.common.checks import check_layers, check_maps
+from days.common.errors import cannot_run
 from days.day17.code.torch_backend import check_batch, check_network, evaluation_mode, hooks, module_named, to_numpy
 from days.day22.code import attribution
 from days.day22.code.attribution import Wanted

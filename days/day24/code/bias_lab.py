@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from days.common.checks import check_integer
 from days.common.datasets import BACKGROUND_NAMES, Shapes, make_shapes
 from days.common.paths import REPO_ROOT, write_bytes
-from days.day17.code.layers import whole
 from days.day18.code.runs import HELD_OUT_SEED, LEARNING_RATE, TRAINING_COUNT, TRAINING_SEED
 from days.day18.code.training import Weights, initial_weights, weight_shapes
 from days.day22.code.scoring import Interval, mean_and_interval, shape_maps, share_inside, standard_methods
@@ -212,7 +212,7 @@ def score_suspects(
     that go with the class, since those are what the owner of a biased data set has: mean share inside the mask, with
     its 95 % interval. suspects : weights by any name. seed : of the images.
     """
-    three, mapped = on_three_backgrounds(count, seed=seed), whole(mapped, 1, "mapped")
+    three, mapped = on_three_backgrounds(count, seed=seed), check_integer(mapped, 1, "mapped")
     table = {}
     for name, weights in suspects.items():
         inside = shares_inside(backends, weights, three["tied"][:mapped], methods)

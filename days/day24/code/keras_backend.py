@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from days.common.errors import cannot_run
 from days.common.frameworks import import_keras
 from days.common.keras_models import load_weights_file
-from days.common.models import cannot_run
 from days.day17.code.keras_backend import capture, channels_first, check_network, conv_layers, filters, named_layers
 from days.day20.code.keras_backend import Ascent
 from days.day22.code.attribution import check_scores

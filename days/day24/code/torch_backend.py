@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from days.common.models import cannot_run
+from days.common.errors import cannot_run
 from days.common.torch_models import load_weights_file
 from days.day17.code.torch_backend import (
     capture,

@@ -20,9 +20,9 @@ from types import ModuleType
 import numpy as np
 from tqdm.auto import tqdm
 
+from days.common.checks import check_integer
 from days.common.models import Model, softmax
 from days.common.paths import write_bytes
-from days.day17.code.layers import whole
 from days.day20.code.objectives import channel
 from days.day20.code.parameterization import pixel_map
 from days.day24.code import loading, pictures, report
@@ -118,7 +118,7 @@ def xray(
     """
     output = _checked_output(output)
     subject = prepare(network, size=size, mean=mean, std=std, order=order, labels=labels)
-    photos = loading.read_photos(images, subject.size, whole(limit, 1, "limit"))
+    photos = loading.read_photos(images, subject.size, check_integer(limit, 1, "limit"))
     with tqdm(desc="X-ray", unit="step", disable=not progress) as bar, warnings.catch_warnings():
         # What is not finite or empty is a finding here, not a warning.
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -158,7 +158,7 @@ def prepare(network, *, size=None, mean=None, std=None, order=None, labels=None)
         pixels = pixels_of(channels, mean, std, order or "rgb")
     categories = list(labels) if labels is not None else (model.categories if model else None)
     name = model.name if model else type(network).__name__
-    size = whole((bound or 224) if size is None else size, 8, "size")
+    size = check_integer((bound or 224) if size is None else size, 8, "size")
     return Subject(network, backend, pixels, size, categories, name)
 
 

@@ -1,4 +1,4 @@
-"""The checks that both backends share, so that both say the same in the same words."""
+"""What arguments must be: each check gives the value back, or raises one ValueError that quotes wanted and got."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check_index(value, count: int, what: str) -> int:
     return index
 
 
-def whole(value, lowest: int, name: str) -> int:
+def check_integer(value, lowest: int, name: str) -> int:
     """`value` as a whole number of at least `lowest`, or ValueError that calls it `name`."""
     try:
         number = operator.index(value)

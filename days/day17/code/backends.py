@@ -1,0 +1,41 @@
+"""A network knows its framework: what the lessons call, whichever it is of.
+
+`torch_backend` and `keras_backend` answer the same questions by the same names, in the same layout: channels first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+
+import numpy as np
+
+from days.common.frameworks import framework_of
+
+
+def backend_of(network, day: int = 17) -> ModuleType:
+    """The module of a day's that speaks to this network: its `torch_backend` or its `keras_backend`.
+
+    The other framework is not imported. Raises ValueError for what is no network of either.
+    """
+    return import_module(f"days.day{day}.code.{framework_of(network)}_backend")
+
+
+def conv_layers(network) -> list[str]:
+    """Names of the convolutions in forward order, nested ones by their path."""
+    return backend_of(network).conv_layers(network)
+
+
+def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray]:
+    """The activations of `layers` for a batch: {layer: (N, C, H, W)}; the network comes back as it was.
+
+    batch : as `model.preprocess` makes it. Raises ValueError for an unknown layer (the nearest names are listed), a
+    layer without maps, and a batch that the network cannot take.
+    """
+    return backend_of(network).capture(network, layers, batch)
+
+
+def filters(network, layer: str) -> np.ndarray:
+    """A copy of a convolution's filters, (out, in, kh, kw). Raises ValueError for a name that is no convolution."""
+    return backend_of(network).filters(network, layer)
