@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +23,13 @@ from days.common.figures import (
     MUTED,
     ORANGE,
     ColorScale,
+    Figures,
     add_colorbar,
     color_scale,
     describe,
     draw_panels,
     new_figure,
     plain,
-    rebuild,
-    save_figure,
     save_gif,
     show_map,
     tile,
@@ -455,34 +454,11 @@ def _figure_evidence(lesson: Lesson) -> Figure:
     )
 
 
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "00_toy.png": _figure_toy,
-    "01_conv1_maps.png": _figure_maps("conv1_activation", "conv1 after its ReLU, all 64 channels"),
-    "02_conv1_filters.png": _figure_filters,
-    "03_strongest_channels.png": _figure_ranking,
-    "04_fire2_maps.png": _figure_maps("fire2", "fire2, all 128 channels"),
-    "05_fire3_maps.png": _figure_maps("fire3", "fire3, all 128 channels"),
-    "06_two_images.png": _figure_two_images,
-    "07_fire2_filters.png": _figure_slices,
-    "08_trained_and_untrained.png": _figure_beside,
-    "09_parts_of_a_cat.jpg": _figure_parts,
-    "10_one_channel.png": _figure_channel,
-    "12_preprocessing.png": _figure_preprocessing,
-    "13_dead_channels.png": _figure_dead,
-    "14_opposite_filters.png": _figure_pairs,
-    "15_rocket_evidence.png": _figure_evidence,
-}
 SLIDING_GIF = "11_sliding_photo.gif"
 
 
-def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
-    """Rebuild one still figure of `FIGURES` in the day's outputs folder and return its path."""
-    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(17) / name)
-
-
-def anim_sliding_photo(lesson: Lesson | None = None) -> Path:
+def anim_sliding_photo(lesson: Lesson) -> Path:
     """Rebuild the animation: the photo slides under the window, and the maps of fire2 slide along."""
-    lesson = lesson or Lesson()
     photo = load_image("chelsea")
     lefts = [*range(0, 217, 24), *range(192, 0, -24)]
     crops = [crop_at(photo, left) for left in lefts]
@@ -494,18 +470,28 @@ def anim_sliding_photo(lesson: Lesson | None = None) -> Path:
     return save_gif(frames, outputs_dir(17) / SLIDING_GIF, alt)
 
 
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {
-        SLIDING_GIF: partial(anim_sliding_photo, lesson)
-    }
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 17 figures")
-
+FIGURES = Figures(
+    17,
+    Lesson,
+    {
+        "00_toy.png": _figure_toy,
+        "01_conv1_maps.png": _figure_maps("conv1_activation", "conv1 after its ReLU, all 64 channels"),
+        "02_conv1_filters.png": _figure_filters,
+        "03_strongest_channels.png": _figure_ranking,
+        "04_fire2_maps.png": _figure_maps("fire2", "fire2, all 128 channels"),
+        "05_fire3_maps.png": _figure_maps("fire3", "fire3, all 128 channels"),
+        "06_two_images.png": _figure_two_images,
+        "07_fire2_filters.png": _figure_slices,
+        "08_trained_and_untrained.png": _figure_beside,
+        "09_parts_of_a_cat.jpg": _figure_parts,
+        "10_one_channel.png": _figure_channel,
+        "12_preprocessing.png": _figure_preprocessing,
+        "13_dead_channels.png": _figure_dead,
+        "14_opposite_filters.png": _figure_pairs,
+        "15_rocket_evidence.png": _figure_evidence,
+    },
+    {SLIDING_GIF: anim_sliding_photo},
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()

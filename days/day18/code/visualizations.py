@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +23,12 @@ from days.common.figures import (
     MUTED,
     ORANGE,
     ColorScale,
+    Figures,
     add_colorbar,
     color_scale,
     describe,
     new_figure,
     plain,
-    rebuild,
-    save_figure,
     save_gif,
     show_map,
     tile,
@@ -456,32 +455,12 @@ def _figure_beside(lesson: Lesson) -> Figure:
     return day17.draw_beside([("32 filters of conv1", *filters), ("32 maps of fire5", *maps)], ("trained", "random"))
 
 
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "00_shapes.png": _figure_shapes,
-    "01_one_filter_learns.png": _figure_learned,
-    "02_learning_rate_bound.png": _figure_divergence,
-    "04_filters_over_time.png": _figure_filters,
-    "05_maps_over_time.png": _figure_maps,
-    "06_curves.png": _figure_curves,
-    "07_six_trainings.png": _figure_runs,
-    "08_dashboard_too_fast.png": _figure_dashboard("too fast", 13),
-    "09_dashboard_faint.png": _figure_dashboard("faint start", 13),
-    "10_dashboard_healthy.png": _figure_dashboard("honest"),
-    "11_trained_or_random.png": _figure_trained,
-    "12_pretrained_and_random.png": _figure_beside,
-    "13_activations.png": lambda lesson: draw_activation_distributions(lesson.activation_values()),
-}
 LEARNING_GIF = "03_filters_learning.gif"
 
 
-def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
-    """Rebuild one still figure of `FIGURES` in the day's outputs folder and return its path."""
-    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(18) / name)
-
-
-def anim_filters_learning(lesson: Lesson | None = None) -> Path:
+def anim_filters_learning(lesson: Lesson) -> Path:
     """Rebuild the animation: the first filters of the honest training, from noise to detectors."""
-    snapshots = (lesson or Lesson()).runs["honest"]
+    snapshots = lesson.runs["honest"]
     shown = [*range(len(snapshots)), *[len(snapshots) - 1] * 8]
     frames = (draw_filter_frame(snapshots, at) for at in shown)
     alt = (
@@ -491,18 +470,26 @@ def anim_filters_learning(lesson: Lesson | None = None) -> Path:
     return save_gif(frames, outputs_dir(18) / LEARNING_GIF, alt)
 
 
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {
-        LEARNING_GIF: partial(anim_filters_learning, lesson)
-    }
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 18 figures")
-
+FIGURES = Figures(
+    18,
+    Lesson,
+    {
+        "00_shapes.png": _figure_shapes,
+        "01_one_filter_learns.png": _figure_learned,
+        "02_learning_rate_bound.png": _figure_divergence,
+        "04_filters_over_time.png": _figure_filters,
+        "05_maps_over_time.png": _figure_maps,
+        "06_curves.png": _figure_curves,
+        "07_six_trainings.png": _figure_runs,
+        "08_dashboard_too_fast.png": _figure_dashboard("too fast", 13),
+        "09_dashboard_faint.png": _figure_dashboard("faint start", 13),
+        "10_dashboard_healthy.png": _figure_dashboard("honest"),
+        "11_trained_or_random.png": _figure_trained,
+        "12_pretrained_and_random.png": _figure_beside,
+        "13_activations.png": lambda lesson: draw_activation_distributions(lesson.activation_values()),
+    },
+    {LEARNING_GIF: anim_filters_learning},
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()

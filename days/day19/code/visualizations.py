@@ -6,8 +6,8 @@ draw_* turn arrays into a described Figure. plot_* and anim_* store one and retu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,13 @@ from days.common.figures import (
     BLUE,
     ORANGE,
     ColorScale,
+    Figures,
     add_colorbar,
     color_scale,
     describe,
     draw_panels,
     new_figure,
     plain,
-    rebuild,
     save_figure,
     save_gif,
     show_map,
@@ -351,35 +351,23 @@ def _figure_growing(lesson: Lesson) -> Figure:
     return draw_growing(lesson.cat, lesson.maps("fire6")[341], lesson.ascent("fire6", 341), title)
 
 
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "02_growth.png": _figure_growth,
-    "03_gradient_by_hand.png": _figure_gradient,
-    "04_favorites.png": _figure_favorites,
-    "05_dreams.jpg": _figure_dreams,
-    "06_three_fates.png": _figure_three_fates,
-    "07_distributions.png": _figure_distributions,
-    "08_growing.jpg": _figure_growing,
-}
-
-
-def _store(name: str, lesson: Lesson) -> Path:
-    return save_figure(FIGURES[name](lesson), outputs_dir(19) / name)
-
-
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    first = {
-        "00_feature_maps.png": partial(plot_feature_maps, lesson.gray_cat, KERNELS),
-        "01_filter_dreaming.gif": anim_filter_dreaming,
-    }
-    return first | {name: partial(_store, name, lesson) for name in FIGURES}
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 19 figures")
-
+FIGURES = Figures(
+    19,
+    Lesson,
+    {
+        "02_growth.png": _figure_growth,
+        "03_gradient_by_hand.png": _figure_gradient,
+        "04_favorites.png": _figure_favorites,
+        "05_dreams.jpg": _figure_dreams,
+        "06_three_fates.png": _figure_three_fates,
+        "07_distributions.png": _figure_distributions,
+        "08_growing.jpg": _figure_growing,
+    },
+    {
+        "00_feature_maps.png": lambda lesson: plot_feature_maps(lesson.gray_cat, KERNELS),
+        "01_filter_dreaming.gif": lambda _: anim_filter_dreaming(),
+    },
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()

@@ -6,7 +6,7 @@ draw_* turn arrays into a described Figure; `Lesson` grows the pictures that the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,12 @@ from days.common.figures import (
     MUTED,
     ORANGE,
     ColorScale,
+    Figures,
     add_colorbar,
     describe,
     draw_panels,
     new_figure,
     plain,
-    rebuild,
-    save_figure,
     save_gif,
     tile,
 )
@@ -388,36 +387,11 @@ OBJECTIVES = {
     'layer("fire5")': layer("fire5"),
     'logit("Egyptian cat")': logit(285),
 }
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "00_first_filters.png": _figure_filters,
-    "01_ladder.jpg": _figure_ladder,
-    "02_spectrum.png": _figure_spectrum,
-    "03_against_photos.png": _figure_photos,
-    "04_patches.jpg": lambda lesson: draw_patches(lesson.patches()),
-    "05_never_moved.png": _figure_silent,
-    "06_objectives.jpg": lambda lesson: draw_objectives(lesson.grow(list(OBJECTIVES.values()), size=160)),
-    "07_diversity.jpg": _figure_diversity,
-    "09_gallery_squeezenet.jpg": _gallery(
-        SQUEEZENET_LAYERS, range(0, 64, 8), "SqueezeNet, eight channels a layer", lambda lesson: lesson.model
-    ),
-    "10_gallery_efficientnet.jpg": _gallery(
-        EFFICIENTNET_LAYERS,
-        range(8),
-        "EfficientNet-Lite0, eight channels a block",
-        lambda lesson: load_model("efficientnet_lite0"),
-    ),
-}
 GROWING_GIF = "08_growing.gif"
 
 
-def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
-    """Rebuild one still figure of `FIGURES` in the day's outputs folder and return its path."""
-    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(20) / name)
-
-
-def anim_growing(lesson: Lesson | None = None) -> Path:
+def anim_growing(lesson: Lesson) -> Path:
     """Rebuild the animation: four pictures from gray to what their channels love."""
-    lesson = lesson or Lesson()
     ascent = lesson.backends[1].Ascent(lesson.model.network, "fire7", CHANNELS, size=lesson.size)
     frames, history = [], []
     for step in range(97):
@@ -430,16 +404,30 @@ def anim_growing(lesson: Lesson | None = None) -> Path:
     return save_gif([frames[-1], *frames, *frames[-1:] * 8], outputs_dir(20) / GROWING_GIF, alt)
 
 
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {GROWING_GIF: partial(anim_growing, lesson)}
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 20 figures")
-
+FIGURES = Figures(
+    20,
+    Lesson,
+    {
+        "00_first_filters.png": _figure_filters,
+        "01_ladder.jpg": _figure_ladder,
+        "02_spectrum.png": _figure_spectrum,
+        "03_against_photos.png": _figure_photos,
+        "04_patches.jpg": lambda lesson: draw_patches(lesson.patches()),
+        "05_never_moved.png": _figure_silent,
+        "06_objectives.jpg": lambda lesson: draw_objectives(lesson.grow(list(OBJECTIVES.values()), size=160)),
+        "07_diversity.jpg": _figure_diversity,
+        "09_gallery_squeezenet.jpg": _gallery(
+            SQUEEZENET_LAYERS, range(0, 64, 8), "SqueezeNet, eight channels a layer", lambda lesson: lesson.model
+        ),
+        "10_gallery_efficientnet.jpg": _gallery(
+            EFFICIENTNET_LAYERS,
+            range(8),
+            "EfficientNet-Lite0, eight channels a block",
+            lambda lesson: load_model("efficientnet_lite0"),
+        ),
+    },
+    {GROWING_GIF: anim_growing},
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()

@@ -1,6 +1,6 @@
 """The figures of Day 21. `python -m days.day21.code.visualizations` rebuilds days/day21/outputs/.
 
-draw_* turn arrays into a described Figure. plot_figure and anim_zoom store one and return its path.
+draw_* turn arrays into a described Figure. anim_zoom stores one and returns its path.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from days.common.figures import BLUE, ORANGE, describe, new_figure, plain, rebuild, save_figure, save_gif
+from days.common.figures import BLUE, ORANGE, Figures, describe, new_figure, plain, save_gif
 from days.common.images import load_image
 from days.common.models import Model, load_model, softmax
 from days.common.paths import outputs_dir
@@ -374,36 +374,24 @@ def draw_frame(picture: np.ndarray) -> Figure:
     return describe(figure, "one picture of a flight into a dream")
 
 
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "00_dream.jpg": _figure_dream,
-    "01_layers.jpg": _figure_layers,
-    "02_octaves.jpg": _figure_pyramid,
-    "03_lost_detail.jpg": _figure_lost_detail,
-    "04_tricks.jpg": _figure_tricks,
-    "05_numbers.png": _figure_numbers,
-    "06_control.jpg": _figure_control,
-    "07_witness.png": _figure_witness,
-    "08_zoom_strip.jpg": _figure_strip,
-    "09_guided.jpg": _figure_guided,
-    "10_growing.jpg": _figure_growing,
-}
-
-
-def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
-    """Draw one of `FIGURES`, store it in days/day21/outputs/, and return its path."""
-    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(21) / name)
-
-
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {ZOOM_GIF: partial(anim_zoom, lesson)}
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 21 figures")
-
+FIGURES = Figures(
+    21,
+    Lesson,
+    {
+        "00_dream.jpg": _figure_dream,
+        "01_layers.jpg": _figure_layers,
+        "02_octaves.jpg": _figure_pyramid,
+        "03_lost_detail.jpg": _figure_lost_detail,
+        "04_tricks.jpg": _figure_tricks,
+        "05_numbers.png": _figure_numbers,
+        "06_control.jpg": _figure_control,
+        "07_witness.png": _figure_witness,
+        "08_zoom_strip.jpg": _figure_strip,
+        "09_guided.jpg": _figure_guided,
+        "10_growing.jpg": _figure_growing,
+    },
+    {ZOOM_GIF: anim_zoom},
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()

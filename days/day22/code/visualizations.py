@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +20,11 @@ from days.common.figures import (
     INK,
     MUTED,
     ORANGE,
+    Figures,
     describe,
     draw_panels,
     new_figure,
     plain,
-    rebuild,
-    save_figure,
     save_gif,
 )
 from days.common.images import IMAGE_NAMES, load_image
@@ -395,30 +394,11 @@ def _figure_explorer(lesson: Lesson) -> Figure:
     return draw_explanation(load_image("chelsea", size=SIZE), one, "chelsea, Egyptian cat, fire9", "Grad-CAM", 0.8)
 
 
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "00_six_methods.jpg": _figure_methods,
-    "01_layers.jpg": _figure_layers,
-    "02_categories.jpg": _figure_categories,
-    "03_shapes.png": _figure_shapes,
-    "04_scores.png": _figure_scores,
-    "05_cascade_maps.jpg": _figure_cascade_maps,
-    "06_cascade.png": lambda lesson: draw_cascade(lesson.cascade, randomization.CASCADE),
-    "07_scales.jpg": _figure_scales,
-    "08_guided.jpg": _figure_guided,
-    "09_rocket.jpg": _figure_rocket,
-    "11_explorer.jpg": _figure_explorer,
-}
 OCCLUSION_GIF = "10_occlusion.gif"
 
 
-def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
-    """Rebuild one still figure of `FIGURES` in the day's outputs folder and return its path."""
-    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(22) / name)
-
-
-def anim_occlusion(lesson: Lesson | None = None) -> Path:
+def anim_occlusion(lesson: Lesson) -> Path:
     """Rebuild the animation: a gray square walks over the cat, and the map fills where the score falls."""
-    lesson = lesson or Lesson()
     photo, size = load_image("chelsea", size=SIZE), 32
     places = list(attribution.squares(SIZE, SIZE, size, size // 2))
     number = lesson.model.categories.index("Egyptian cat")
@@ -438,18 +418,24 @@ def anim_occlusion(lesson: Lesson | None = None) -> Path:
     return save_gif([frames[-1], *frames, *frames[-1:] * 6], outputs_dir(22) / OCCLUSION_GIF, alt)
 
 
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {
-        OCCLUSION_GIF: partial(anim_occlusion, lesson)
-    }
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 22 figures")
-
+FIGURES = Figures(
+    22,
+    Lesson,
+    {
+        "00_six_methods.jpg": _figure_methods,
+        "01_layers.jpg": _figure_layers,
+        "02_categories.jpg": _figure_categories,
+        "03_shapes.png": _figure_shapes,
+        "04_scores.png": _figure_scores,
+        "05_cascade_maps.jpg": _figure_cascade_maps,
+        "06_cascade.png": lambda lesson: draw_cascade(lesson.cascade, randomization.CASCADE),
+        "07_scales.jpg": _figure_scales,
+        "08_guided.jpg": _figure_guided,
+        "09_rocket.jpg": _figure_rocket,
+        "11_explorer.jpg": _figure_explorer,
+    },
+    {OCCLUSION_GIF: anim_occlusion},
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()

@@ -5,10 +5,9 @@ draw_* turn arrays and findings into a described Figure; what they show is compu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,16 +20,14 @@ from days.common.figures import (
     MUTED,
     ORANGE,
     ColorScale,
+    Figures,
     add_colorbar,
     describe,
     draw_panels,
     new_figure,
     plain,
-    rebuild,
-    save_figure,
     show_map,
 )
-from days.common.paths import outputs_dir
 from days.day17.code.feature_maps import cosine_similarities
 from days.day18.code import runs, storage
 from days.day18.code.visualizations import visible_patches
@@ -371,34 +368,21 @@ def _figure_outliers(lesson: Lesson) -> Figure:
     return draw_outliers(panels)
 
 
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "00_filters.png": _figure_filters,
-    "01_three_deaths.png": _figure_ranges,
-    "02_cosines.png": _figure_cosines,
-    "03_noise.png": lambda lesson: draw_noise(lesson.admitted[0].weights["conv1"][0], "conv1"),
-    "04_limits.png": _figure_limits,
-    "05_explanations.png": _figure_explanations,
-    "06_outliers.png": _figure_outliers,
-    "07_gaps.png": lambda lesson: draw_gaps(lesson.gaps(), "conv3"),
-    "08_wrong.png": lambda lesson: draw_wrong(*lesson.wrong()),
-}
-
-
-def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
-    """Rebuild one still figure of `FIGURES` in the day's outputs folder and return its path."""
-    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(23) / name)
-
-
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    return {name: partial(plot_figure, name, lesson) for name in FIGURES}
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 23 figures")
-
+FIGURES = Figures(
+    23,
+    Lesson,
+    {
+        "00_filters.png": _figure_filters,
+        "01_three_deaths.png": _figure_ranges,
+        "02_cosines.png": _figure_cosines,
+        "03_noise.png": lambda lesson: draw_noise(lesson.admitted[0].weights["conv1"][0], "conv1"),
+        "04_limits.png": _figure_limits,
+        "05_explanations.png": _figure_explanations,
+        "06_outliers.png": _figure_outliers,
+        "07_gaps.png": lambda lesson: draw_gaps(lesson.gaps(), "conv3"),
+        "08_wrong.png": lambda lesson: draw_wrong(*lesson.wrong()),
+    },
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()

@@ -5,17 +5,15 @@ draw_* turn arrays and scores into a described Figure; what they show is compute
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from days.common.datasets import BACKGROUND_NAMES, SHAPE_NAMES, Shapes
-from days.common.figures import BLUE, INK, ORANGE, describe, draw_panels, new_figure, rebuild, save_figure
-from days.common.paths import outputs_dir
+from days.common.figures import BLUE, INK, ORANGE, Figures, describe, draw_panels, new_figure
 from days.day18.code import runs
 from days.day18.code import torch_backend as training
 from days.day18.code.training import Weights
@@ -227,31 +225,18 @@ def _figure_explorer(lesson: Lesson) -> Figure:
     return draw_suspect(BACKENDS, lesson.suspects, lesson.worst, data[fooled : fooled + 1], "integrated gradients")
 
 
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "00_suspects.png": _figure_suspects,
-    "01_swap.png": _figure_swap,
-    "02_dials.png": lambda lesson: draw_dials(bias_lab.by_dial(lesson.table, lesson.key)),
-    "03_mended_maps.png": _figure_mended,
-    "04_mending.png": _figure_mending,
-    "05_explorer.png": _figure_explorer,
-}
-
-
-def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
-    """Rebuild one still figure of `FIGURES` in the day's outputs folder and return its path."""
-    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(24) / name)
-
-
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    return {name: partial(plot_figure, name, lesson) for name in FIGURES}
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 24 figures")
-
+FIGURES = Figures(
+    24,
+    Lesson,
+    {
+        "00_suspects.png": _figure_suspects,
+        "01_swap.png": _figure_swap,
+        "02_dials.png": lambda lesson: draw_dials(bias_lab.by_dial(lesson.table, lesson.key)),
+        "03_mended_maps.png": _figure_mended,
+        "04_mending.png": _figure_mending,
+        "05_explorer.png": _figure_explorer,
+    },
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()
