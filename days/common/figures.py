@@ -21,15 +21,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from days.common.colors import ALARM, INK, MUTED
 from days.common.paths import outputs_dir, write_bytes
 
 DPI = 100
 PNG_BUDGET = 150 * 1024  # bytes; above it a stored picture gives up colors
-INK = "#222222"
-MUTED = "#6b6b6b"
-ALARM = "#b3261e"
-BLUE = "#2f6db5"
-ORANGE = "#d9822b"
 
 
 class ColorScale(NamedTuple):
@@ -62,6 +58,16 @@ def plain(axes, title: str = "", *, color: str = INK, size: float = 9):
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.set_title(title, fontsize=size, color=color)
+    return axes
+
+
+def chart(axes, title: str = "", x: str = "", y: str = "", *, title_size=9.0, size=8.0, ticks=8.0):
+    """Dress `axes` as a chart and return it: a title, names for x and y, small numbers, no frame above and right."""
+    axes.set_title(title, fontsize=title_size)
+    axes.set_xlabel(x, fontsize=size)
+    axes.set_ylabel(y, fontsize=size)
+    axes.tick_params(labelsize=ticks)
+    axes.spines[["top", "right"]].set_visible(False)
     return axes
 
 

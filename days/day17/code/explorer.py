@@ -10,7 +10,8 @@ from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import Model
 from days.common.squeezenet import convolution_behind
 from days.common.widgets import explorer
-from days.day17.code.visualizations import DEPTHS, draw_channel
+from days.day17.code.lesson import DEPTHS
+from days.day17.code.visualizations import draw_channel
 
 LAYERS = ("conv1_activation", *DEPTHS)
 
@@ -40,8 +41,8 @@ def channel_explorer(model: Model, backend) -> ipywidgets.VBox:
         means = answers.mean(axis=(1, 2))
         place = int((means > means[channel]).sum()) + 1
         title = f"{image}, {layer}, channel {channel}: mean {means[channel]:.1f}, place {place} of {len(means)}"
-        one_filter = backend.filters(model.network, convolution)[index]
-        return draw_channel(load_image(image, size=224), answers[channel], one_filter, title)
+        weights = backend.filters(model.network, convolution)[index]
+        return draw_channel(load_image(image, size=224), answers[channel], weights, title)
 
     # Before `explorer` observes the layer, so that the slider never points behind the last channel.
     layer.observe(fit_slider, names="value")

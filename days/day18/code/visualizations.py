@@ -35,6 +35,7 @@ from days.common.figures import (
 )
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import outputs_dir
+from days.day17.code import lesson as lesson17
 from days.day17.code import visualizations as day17
 from days.day17.code.feature_maps import feature_map
 from days.day18.code import training
@@ -342,7 +343,7 @@ def _finish_axes(axes, across: str, up: str = "") -> None:
 
 
 @dataclass
-class Lesson(day17.Lesson):
+class Lesson(lesson17.Lesson):
     """Day 17's material, the stored runs, and the photo that one filter learns from."""
 
     @cached_property

@@ -32,6 +32,7 @@ from days.common.figures import (
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import outputs_dir
 from days.common.squeezenet import MEAN_BGR, denormalize
+from days.day17.code import lesson as lesson17
 from days.day17.code import visualizations as day17
 from days.day19.code import feature_visualization as fv
 
@@ -243,7 +244,7 @@ def plot_feature_maps(img: np.ndarray, kernels: np.ndarray) -> Path:
 
 def anim_filter_dreaming(kernel: np.ndarray | None = None, *, steps: int = 60, seed: int = 0) -> Path:
     """Animate the toy's gradient ascent, patch and objective, store it, return its path."""
-    kernel = day17.EDGE_KERNEL if kernel is None else np.asarray(kernel, np.float64)
+    kernel = lesson17.EDGE_KERNEL if kernel is None else np.asarray(kernel, np.float64)
     patches = fv.dreamed_patches(kernel, steps=steps, seed=seed)
     shown = [*range(0, steps, 2), *[steps] * 6]
     frames = (draw_dreaming(patches, kernel, step) for step in shown)
@@ -266,7 +267,7 @@ def _as_squares(kernels: np.ndarray) -> np.ndarray:
 # ---------------------------------------------------------------- the lesson's own material
 
 
-class Lesson(day17.Lesson):
+class Lesson(lesson17.Lesson):
     """Day 17's material, and ascents on it."""
 
     def ascent(self, layer: str, channel: int | None, start: np.ndarray | None = None, **how) -> list[fv.AscentStep]:
@@ -306,7 +307,7 @@ FAVORITES = (
 
 
 def _figure_growth(lesson: Lesson) -> Figure:
-    kernel, ways = day17.EDGE_KERNEL, {"at most 1 long": True, "not bounded": False}
+    kernel, ways = lesson17.EDGE_KERNEL, {"at most 1 long": True, "not bounded": False}
     patches = {name: fv.dreamed_patches(kernel, constrained=bound) for name, bound in ways.items()}
     lengths = {name: np.linalg.norm(one, axis=(1, 2)) for name, one in patches.items()}
     angles = {name: np.array([fv.angle_between(patch, kernel) for patch in one]) for name, one in patches.items()}
@@ -314,7 +315,7 @@ def _figure_growth(lesson: Lesson) -> Figure:
 
 
 def _figure_gradient(lesson: Lesson) -> Figure:
-    return draw_gradient(fv.mean_gradient((6, 6), day17.EDGE_KERNEL), day17.EDGE_KERNEL)
+    return draw_gradient(fv.mean_gradient((6, 6), lesson17.EDGE_KERNEL), lesson17.EDGE_KERNEL)
 
 
 def _figure_favorites(lesson: Lesson) -> Figure:
