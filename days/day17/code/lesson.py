@@ -47,6 +47,11 @@ class Lesson:
         """The cat, (224, 224, 3)."""
         return load_image("chelsea", size=224)
 
+    @cached_property
+    def gray_cat(self) -> np.ndarray:
+        """The cat in gray, from 0 to 1, (96, 96)."""
+        return load_image("chelsea", size=96).mean(axis=2)
+
     def maps(self, layer: str, image: np.ndarray | None = None, model=None) -> np.ndarray:
         """One layer's activations (C, H, W); the cat's, from the trained network, unless told otherwise."""
         from days.day17.code import torch_backend

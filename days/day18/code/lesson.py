@@ -27,17 +27,12 @@ MAP_MOMENTS = (0, 1, 6, 9, 10, 12, 16, 40)
 
 @dataclass
 class Lesson(lesson17.Lesson):
-    """Day 17's material, the stored runs, and the photo that one filter learns from."""
+    """Day 17's material, one filter that learns from the cat in gray, and the stored runs."""
 
     @cached_property
     def runs(self) -> dict[str, list[Snapshot]]:
         """The stored trainings."""
         return load_runs()
-
-    @cached_property
-    def gray_cat(self) -> np.ndarray:
-        """The cat in gray, from 0 to 1, (96, 96)."""
-        return load_image("chelsea", size=96).mean(axis=2)
 
     def learned(self, image: np.ndarray, *, share: float = 0.95, steps: int = 300):
         """A 3x3 filter that learns Sobel's from an image, at `share` of the bound: filters, losses."""

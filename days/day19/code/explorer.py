@@ -9,7 +9,8 @@ from days.common.models import Model
 from days.common.widgets import GrowingPicture
 from days.day17.code.explorer import LAYERS
 from days.day19.code import feature_visualization as fv
-from days.day19.code.visualizations import HIGH, LOW, draw_growing, noise
+from days.day19.code.lesson import HIGH, LOW, noise
+from days.day19.code.visualizations import draw_growing
 
 
 def ascent_explorer(model: Model, value_and_gradient, capture, *, steps: int = 60) -> GrowingPicture:
