@@ -11,7 +11,8 @@ from PIL import Image
 from days.common.models import Model
 from days.common.widgets import GrowingPicture
 from days.day20.code.evidence import LADDER
-from days.day20.code.visualizations import SQUEEZENET_LAYERS, draw_growing
+from days.day20.code.lesson import SQUEEZENET_LAYERS
+from days.day20.code.visualizations import draw_growing
 
 
 def growing_explorer(model: Model, backend, *, size: int = 96, steps: int = 96) -> GrowingPicture:
