@@ -690,10 +690,10 @@ def test_the_widget_takes_an_uploaded_photo_and_shows_what_is_wrong_with_it(expl
 
 
 def test_an_uploaded_photo_is_shown_whole():
-    from days.day21.code.explorer import fitted
+    from days.day21.code.explorer import within_336
 
-    assert fitted(np.zeros((672, 336, 3), np.float32)).shape == (336, 168, 3)
-    assert fitted(np.zeros((30, 60, 3), np.float32)).shape == (168, 336, 3)
+    assert within_336(np.zeros((672, 336, 3), np.float32)).shape == (336, 168, 3)
+    assert within_336(np.zeros((30, 60, 3), np.float32)).shape == (168, 336, 3)
 
 
 # ------------------------------------------------------------ numbers about pictures

@@ -1060,7 +1060,7 @@ def test_the_half_that_was_asked_for_wins_or_does_not():
 
 
 def test_the_cascades_mean_is_taken_stage_by_stage():
-    from days.day22.code.visualizations import mean_similarities
+    from days.day22.code.lesson import mean_similarities
 
     first = [randomization.Similarity(1, 1), randomization.Similarity(0.2, 0.4)]
     second = [randomization.Similarity(1, 1), randomization.Similarity(0.4, 0.0)]

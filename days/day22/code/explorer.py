@@ -13,9 +13,10 @@ from days.common.figures import describe
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import Model
 from days.common.widgets import explorer
-from days.day21.code.explorer import fitted, opened
+from days.day21.code.explorer import uploaded_image, within_336
+from days.day22.code.lesson import LAYERS, SIZE, visible
 from days.day22.code.scoring import standard_methods
-from days.day22.code.visualizations import LAYERS, SIZE, draw_explanation
+from days.day22.code.visualizations import draw_explanation
 
 STEPS = 32
 """Of integrated gradients: a quarter of what the lesson takes, so that nobody has to wait long."""
@@ -46,17 +47,18 @@ def attribution_explorer(model: Model, backend) -> ipywidgets.VBox:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             methods = standard_methods(backend, layer, steps=STEPS, names=model.categories)
-            found = methods[method](model.network, model.preprocess(image), category)
-        return found, " ".join(str(one.message) for one in caught)
+            heatmap = methods[method](model.network, model.preprocess(image), category)
+        return heatmap, " ".join(str(one.message) for one in caught)
 
     def draw(photo, category, method, layer, strength, own) -> Figure:
-        image = fitted(opened(own)) if own else load_image(photo, size=SIZE)
+        image = within_336(uploaded_image(own)) if own else load_image(photo, size=SIZE)
         # Two categories are called "cardigan": they can be asked for by their numbers only.
         category = int(category) if category.strip().isdecimal() else category.strip()
-        found, warned = look(image.shape, image.astype(np.float32).tobytes(), category, method, layer)
+        heatmap, warned = look(image.shape, image.astype(np.float32).tobytes(), category, method, layer)
         name = own[0]["name"] if own else photo
         title = f"{name}, {category}" + (f", {layer}" if method == "Grad-CAM" else "")
-        figure = draw_explanation(image, found, title, method, strength)
+        heatmap, top = visible(heatmap, method)
+        figure = draw_explanation(image, heatmap, title, method, strength, top=top)
         return describe(figure, f"{figure.get_label()} {warned}".strip())
 
     return explorer(controls, draw)
