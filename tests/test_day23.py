@@ -670,7 +670,7 @@ def test_every_way_of_running_is_held_against_what_is_observed():
 
 
 def test_a_network_that_crammed_shows_larger_gaps():
-    from days.day23.code.visualizations import Lesson
+    from days.day23.code.lesson import Lesson
 
     gaps = Lesson().gaps(count=150)
     assert np.median(gaps["300 images"]) > 3 * np.median(gaps["12,000 images"]) > 0

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from days.common.arrays import flat, load_arrays, paired, reading, save_arrays
 from days.common.datasets import make_shapes
-from days.common.paths import REPO_ROOT, write_bytes
+from days.common.paths import REPO_ROOT
 from days.day18.code.training import CONVOLUTIONS, Weights, normalize
 
 LAYERS = tuple(CONVOLUTIONS)
@@ -189,16 +190,10 @@ def healthy_networks(path: Path = HEALTHY_FILE) -> tuple[Weights, ...]:
 
     Raises FileNotFoundError, with the command that makes the file, where it is missing.
     """
-    from safetensors.numpy import load_file
-
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}: python -m days.day23.code.network makes it")
-    tensors = load_file(path)
-    names = [*LAYERS, "scores"]
-    return tuple(
-        {name: (tensors[f"{place}.{name}.weight"], tensors[f"{place}.{name}.bias"]) for name in names}
-        for place in range(len(tensors) // (2 * len(names)))
-    )
+    with reading(path, "healthy networks", "python -m days.day23.code.network makes it"):
+        arrays, names = load_arrays(path)[0], [*LAYERS, "scores"]
+        places = range(len(arrays) // (2 * len(names)))
+        return tuple(paired(arrays, names, prefix=f"{place}.") for place in places)
 
 
 def crammed(path: Path = CRAMMED_FILE) -> Weights:
@@ -213,21 +208,17 @@ def main() -> list[Path]:
 
     Returns the paths.
     """
-    from safetensors.numpy import save
-
     from days.day18.code import runs, storage, torch_backend
 
     trained, crammed_weights = (
         runs.train_recipe(torch_backend, runs.RECIPES[name])[0] for name in ("other start", "few images")
     )
-    tensors = {}
+    arrays = {}
     for place, weights in enumerate([storage.load_weights(), trained]):
         freed = with_channels(weights, learned_channels(weights, runs.training_images().images[:2000]))
-        for name, (values, bias) in freed.items():
-            tensors |= {f"{place}.{name}.weight": values, f"{place}.{name}.bias": bias}
+        arrays |= flat(freed, prefix=f"{place}.")
     HEALTHY_FILE.parent.mkdir(exist_ok=True)
-    written = write_bytes(HEALTHY_FILE, save({name: np.ascontiguousarray(one) for name, one in tensors.items()}))
-    return [written, storage.save_weights(crammed_weights, CRAMMED_FILE)]
+    return [save_arrays(arrays, HEALTHY_FILE), storage.save_weights(crammed_weights, CRAMMED_FILE)]
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from days.common.arrays import flat, load_arrays, paired, reading, save_arrays
 from days.common.datasets import Shapes
 from days.common.paths import REPO_ROOT, write_bytes
 from days.day18.code.training import Weights, normalize
@@ -321,16 +322,8 @@ _PLANTERS = {
 
 def save_patient(patient: Patient, path: Path | str) -> Path:
     """Store a patient as safetensors, without any key, and return the path."""
-    from safetensors.numpy import save
-
-    tensors = {"record": patient.record}
-    for name, pair in patient.weights.items():
-        tensors |= {f"{name}.{part}": one for part, one in zip(("weight", "bias"), pair, strict=True)}
-    for name, pair in patient.statistics.items():
-        tensors |= {f"{name}.{part}": one for part, one in zip(("mean", "variance"), pair, strict=True)}
-    # One entry only: safetensors writes several in any order, and the same patient would give other bytes.
-    metadata = {"patient": f"{patient.sealed_habits} {patient.name}"}
-    return write_bytes(path, save({name: np.ascontiguousarray(one) for name, one in tensors.items()}, metadata))
+    arrays = {"record": patient.record, **flat(patient.weights), **flat(patient.statistics, _STATISTICS)}
+    return save_arrays(arrays, path, {"patient": f"{patient.sealed_habits} {patient.name}"})
 
 
 def load_patient(name: str | Path) -> Patient:
@@ -338,22 +331,22 @@ def load_patient(name: str | Path) -> Patient:
 
     Raises FileNotFoundError or ValueError, with the way out, where the file is missing or holds no patient.
     """
-    from safetensors import SafetensorError, safe_open
-
-    path = CLINIC / f"patients/{name}.safetensors" if str(name) in WARD else Path(name)
-    if not path.is_file():
-        raise FileNotFoundError(f"no patient {str(name)!r}; there are {', '.join(WARD)}: {_WAY_OUT}")
-    try:
-        with safe_open(path, "numpy") as file:
-            tensors, metadata = {one: file.get_tensor(one) for one in file.keys()}, file.metadata()  # noqa: SIM118
-        weights = {layer: (tensors[f"{layer}.weight"], tensors[f"{layer}.bias"]) for layer in (*LAYERS, "scores")}
-        statistics = {layer: (tensors[f"{layer}.mean"], tensors[f"{layer}.variance"]) for layer in LAYERS}
+    path = _stored_file(name, "patient", "patients/{}.safetensors")
+    with reading(path, "patient", _WAY_OUT):
+        arrays, metadata = load_arrays(path)
+        weights, statistics = paired(arrays, (*LAYERS, "scores")), paired(arrays, LAYERS, _STATISTICS)
         sealed, name = metadata["patient"].split(" ", 1)
-        return Patient(name, weights, statistics, tensors["record"], sealed)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path.name} holds no patient ({error}): {_WAY_OUT}") from error
+        return Patient(name, weights, statistics, arrays["record"], sealed)
 
 
+def _stored_file(name: str | Path, what: str, place: str) -> Path:
+    path = CLINIC / place.format(name) if str(name) in WARD else Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(f"no {what} {str(name)!r}; there are {', '.join(WARD)}: {_WAY_OUT}")
+    return path
+
+
+_STATISTICS = ("mean", "variance")
 _WAY_OUT = "python -m days.day23.code.patients makes them anew"
 
 
@@ -364,15 +357,11 @@ def save_key(key: Key, path: Path | str) -> Path:
 
 def load_key(name: str | Path) -> Key:
     """The key of a stored patient, "01" to "06", or one in a file of its own."""
-    path = CLINIC / f"keys/{name}.json" if str(name) in WARD else Path(name)
-    if not path.is_file():
-        raise FileNotFoundError(f"no key {str(name)!r}; there are {', '.join(WARD)}: {_WAY_OUT}")
-    try:
+    path = _stored_file(name, "key", "keys/{}.json")
+    with reading(path, "key", _WAY_OUT):
         stored = json.loads(path.read_text())
-        faults = tuple(Fault(**{**one, "channels": tuple(one["channels"])}) for one in stored["faults"])
+        faults = tuple(Fault(**{**fault, "channels": tuple(fault["channels"])}) for fault in stored["faults"])
         return Key(stored["name"], faults)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path.name} holds no key ({error}): {_WAY_OUT}") from error
 
 
 def main(folder: Path = CLINIC) -> list[Path]:
