@@ -33,7 +33,7 @@ from days.common.paths import outputs_dir
 from days.day17.code.visualizations import draw_beside
 from days.day18.code import training
 from days.day18.code.filter_statistics import filter_drift, neighbor_correlation
-from days.day18.code.health import Finding, findings
+from days.day18.code.health import TrainingWarning, findings
 from days.day18.code.lesson import MAP_MOMENTS, MOMENTS, SHOWN_STEPS, SOBEL, Lesson
 from days.day18.code.runs import RECIPES, WATCHED_COUNT, watched_images
 from days.day18.code.snapshots import Snapshot
@@ -272,7 +272,7 @@ def draw_activation_distributions(values: dict[str, dict[str, np.ndarray]]) -> F
     return describe(figure, f"Falling curves of activations, trained and random. {'; '.join(summary)}.")
 
 
-def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[Finding], title: str = "training") -> Figure:
+def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarning], title: str = "training") -> Figure:
     """The state of a training at a glance: loss, dead channels, spread and gradient by layer, and what was found."""
     now, steps = snapshots[-1], _steps(snapshots)
     sentences = [finding.sentence for finding in found[:6]] or ["Nothing suspicious in what was watched."]

@@ -12,7 +12,7 @@ from days.common.keras_models import batch_maker, logits_of
 from days.common.models import Model, load_model
 from days.day17.code.keras_backend import capture, channels_first
 from days.day18.code.training import Weights, normalize
-from days.day23.code.network import EPSILON, HABITS, LAYERS, Answers, Habits, Statistics, pixels_for
+from days.day23.code.network import EPSILON, LAYERS, SETTINGS, Answers, RunSettings, Statistics, pixels_for
 from days.day23.code.squeezenet_patients import photos
 
 keras = import_keras()
@@ -50,14 +50,14 @@ def _fill(network, weights: Weights) -> None:
 
 
 def run(
-    weights: Weights, images: np.ndarray, *, statistics: Statistics | None = None, habits: Habits = HABITS[0]
+    weights: Weights, images: np.ndarray, *, statistics: Statistics | None = None, settings: RunSettings = SETTINGS[0]
 ) -> Answers:
     """What `days.day23.code.network.run` does, with Keras: same arguments, same result up to rounding."""
     network = clinic_cnn(weights, statistics)
-    pixels = pixels_for(habits, images, statistics)
+    pixels = pixels_for(settings, images, statistics)
     watched = [network.get_layer(f"{name}_norm" if statistics else name).output for name in LAYERS]
     cut = keras.Model(network.inputs, [*watched, *network.outputs])
-    *before, scores = cut(keras.ops.convert_to_tensor(pixels), training=habits.batch_norm_training)
+    *before, scores = cut(keras.ops.convert_to_tensor(pixels), training=settings.batch_norm_training)
     named = {name: channels_first(name, maps) for name, maps in zip(LAYERS, before, strict=True)}
     return Answers(named, keras.ops.convert_to_numpy(scores))
 

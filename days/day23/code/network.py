@@ -38,14 +38,14 @@ PREPROCESSINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @dataclass(frozen=True)
-class Habits:
+class RunSettings:
     """How a network is run: whether its batch norm is in training mode, and a name in `PREPROCESSINGS`."""
 
     batch_norm_training: bool = False
     preprocessing: str = "as trained"
 
 
-HABITS = tuple(Habits(training, name) for training in (False, True) for name in PREPROCESSINGS)
+SETTINGS = tuple(RunSettings(training, name) for training in (False, True) for name in PREPROCESSINGS)
 """Every way of running that the clinic knows; the first is the right one."""
 
 
@@ -66,24 +66,24 @@ class Answers:
 
 
 def run(
-    weights: Weights, images: np.ndarray, *, statistics: Statistics | None = None, habits: Habits = HABITS[0]
+    weights: Weights, images: np.ndarray, *, statistics: Statistics | None = None, settings: RunSettings = SETTINGS[0]
 ) -> Answers:
     """Run the small network on images (N, H, W, 3) from 0 to 1, in NumPy; the backends do the same.
 
     Parameters
     ----------
     weights : of the three convolutions and of "scores", of any widths that fit each other.
-    statistics : what batch norm has stored; needed only if `habits` put it in training mode.
+    statistics : what batch norm has stored; needed only if `settings` put it in training mode.
 
     Numbers that overflow become infinite or NaN, as in the frameworks, without a warning.
     Raises ValueError for images of another form, and for training mode without statistics.
     """
-    maps = pixels_for(habits, images, statistics).transpose(0, 3, 1, 2)
+    maps = pixels_for(settings, images, statistics).transpose(0, 3, 1, 2)
     before = {}
     with np.errstate(all="ignore"):
         for name in LAYERS:
             answer = convolve(maps, *weights[name])
-            if habits.batch_norm_training:
+            if settings.batch_norm_training:
                 answer = batch_norm_in_training(answer, *statistics[name])
             before[name] = answer
             maps = np.maximum(answer, 0)
@@ -125,11 +125,11 @@ def pool(maps: np.ndarray) -> np.ndarray:
     return cut.reshape(count, channels, height // 2, 2, width // 2, 2).max(axis=(3, 5))
 
 
-def pixels_for(habits: Habits, images: np.ndarray, statistics: Statistics | None) -> np.ndarray:
+def pixels_for(settings: RunSettings, images: np.ndarray, statistics: Statistics | None) -> np.ndarray:
     """What goes into the network in place of images (N, H, W, 3): the same shape. Raises ValueError as `run` does."""
-    if habits.batch_norm_training and not statistics:
+    if settings.batch_norm_training and not statistics:
         raise ValueError("expected statistics for batch norm in training mode, got none: patient.statistics has them")
-    return PREPROCESSINGS[habits.preprocessing](check_images(images))
+    return PREPROCESSINGS[settings.preprocessing](check_images(images))
 
 
 def check_images(images) -> np.ndarray:

@@ -26,7 +26,7 @@ from days.common.paths import REPO_ROOT, write_bytes
 from days.day18.code.training import Weights, normalize
 from days.day23.code import network
 from days.day23.code.detectors import bounds
-from days.day23.code.network import HABITS, LAYERS, Habits, Statistics
+from days.day23.code.network import LAYERS, SETTINGS, RunSettings, Statistics
 
 FILTER_KINDS = ("dead", "redundant", "noise", "tuned to one image", "exploded")
 RUN_KINDS = ("batch norm in training mode", "wrong preprocessing")
@@ -43,14 +43,14 @@ class Patient:
     weights : {layer: (weights, bias)}. statistics : what its batch norms have stored.
     record : (2, 8, C) mean and deviation, over all places, of the first convolution's answers to the eight images of
         `network.chart_images()`, written down when these weights were last run rightly.
-    sealed_habits : how it is run now, as a digest that nobody can read; `network.run` needs `habits(patient)`.
+    sealed_settings : how it is run now, as a digest that nobody can read; `network.run` needs `settings_of(patient)`.
     """
 
     name: str
     weights: Weights
     statistics: Statistics
     record: np.ndarray
-    sealed_habits: str
+    sealed_settings: str
 
 
 @dataclass(frozen=True)
@@ -94,22 +94,22 @@ def admit(seed: int, kind: str | None = None, *, name: str | None = None) -> tup
     drawn = [one for one, chosen in zip(KINDS, draws, strict=True) if chosen]
     kinds = drawn if kind is None else [one for one in KINDS if one == kind]
     weights, faults = plant(weights, kinds, generator)
-    habits, run_faults = _draw_habits(kinds, generator)
-    patient = patient_of(weights, habits, name=f"{seed:03d}" if name is None else name)
+    settings, run_faults = _draw_settings(kinds, generator)
+    patient = patient_of(weights, settings, name=f"{seed:03d}" if name is None else name)
     return patient, Key(patient.name, (*faults, *run_faults))
 
 
-def patient_of(weights: Weights, habits: Habits = HABITS[0], *, name: str = "unnamed") -> Patient:
+def patient_of(weights: Weights, settings: RunSettings = SETTINGS[0], *, name: str = "unnamed") -> Patient:
     """A patient from weights of the small network, with statistics and record taken while it is run rightly."""
     before = network.run(weights, network.ward_images().images[:32]).before
     statistics = {layer: _finite_statistics(maps) for layer, maps in before.items()}
-    return Patient(name, weights, statistics, record_of(weights), _seal(habits, name))
+    return Patient(name, weights, statistics, record_of(weights), _seal(settings, name))
 
 
 def record_of(weights: Weights, *, run: Callable = network.run, **how) -> np.ndarray:
     """Mean and deviation over all places of the first convolution's answers to the chart images: (2, 8, C).
 
-    run : `network.run` or a backend's. how : `statistics` and `habits`, as `network.run` takes them.
+    run : `network.run` or a backend's. how : `statistics` and `settings`, as `network.run` takes them.
     """
     with np.errstate(all="ignore"):
         answers = run(weights, network.chart_images().images, **how).before[LAYERS[0]].astype(np.float64)
@@ -118,23 +118,25 @@ def record_of(weights: Weights, *, run: Callable = network.run, **how) -> np.nda
 
 def scores(patient: Patient, images: np.ndarray) -> np.ndarray:
     """What a patient says of images (N, H, W, 3) as it is run now, rightly or wrongly: (N, 6)."""
-    how = {"statistics": patient.statistics, "habits": habits(patient)}
+    how = {"statistics": patient.statistics, "settings": settings_of(patient)}
     return network.run(patient.weights, images, **how).scores
 
 
-def habits(patient: Patient) -> Habits:
+def settings_of(patient: Patient) -> RunSettings:
     """How a patient is run. For `run`, not for a diagnosis: it breaks the seal, and is as good as a look at the key.
 
     Raises ValueError if the seal is none of this patient's.
     """
-    for one in HABITS:
-        if _seal(one, patient.name) == patient.sealed_habits:
+    for one in SETTINGS:
+        if _seal(one, patient.name) == patient.sealed_settings:
             return one
     raise ValueError(f"patient {patient.name!r} has a seal that is not its own: was it renamed? admit(...) makes one")
 
 
-def _seal(habits: Habits, name: str) -> str:
-    return hashlib.sha256(f"{name} {habits}".encode()).hexdigest()
+def _seal(settings: RunSettings, name: str) -> str:
+    # The words under which the stored patients were sealed: do not change them.
+    words = f"Habits({', '.join(f'{field}={value!r}' for field, value in vars(settings).items())})"
+    return hashlib.sha256(f"{name} {words}".encode()).hexdigest()
 
 
 def _finite_statistics(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -144,14 +146,14 @@ def _finite_statistics(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(finite, mean, 0).astype(np.float32), np.where(finite, variance, 1).astype(np.float32)
 
 
-def _draw_habits(kinds: Sequence[str], generator) -> tuple[Habits, list[Fault]]:
-    training, name, faults = RUN_KINDS[0] in kinds, HABITS[0].preprocessing, []
+def _draw_settings(kinds: Sequence[str], generator) -> tuple[RunSettings, list[Fault]]:
+    training, name, faults = RUN_KINDS[0] in kinds, SETTINGS[0].preprocessing, []
     if training:
         faults.append(Fault(RUN_KINDS[0], "", (), "the batch's own statistics in place of the stored ones"))
     if RUN_KINDS[1] in kinds:
         name = str(generator.choice([one for one in network.PREPROCESSINGS if one != name]))
         faults.append(Fault(RUN_KINDS[1], "", (), name))
-    return Habits(training, name), faults
+    return RunSettings(training, name), faults
 
 
 # ---------------------------------------------------------------- a disguise that changes nothing
@@ -323,7 +325,7 @@ _PLANTERS = {
 def save_patient(patient: Patient, path: Path | str) -> Path:
     """Store a patient as safetensors, without any key, and return the path."""
     arrays = {"record": patient.record, **flat(patient.weights), **flat(patient.statistics, _STATISTICS)}
-    return save_arrays(arrays, path, {"patient": f"{patient.sealed_habits} {patient.name}"})
+    return save_arrays(arrays, path, {"patient": f"{patient.sealed_settings} {patient.name}"})
 
 
 def load_patient(name: str | Path) -> Patient:
