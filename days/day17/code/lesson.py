@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from days.common.images import load_image
-from days.common.models import load_model
+from days.common.models import Model, load_model
 
 EDGE_KERNEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
 """Sobel's vertical edge detector (1968): right minus left, the middle row counting double."""
@@ -26,21 +25,18 @@ def crop_at(photo: np.ndarray, left: int, size: int = 224, top: int = 30) -> np.
     return photo[top : top + size, left : left + size]
 
 
-@dataclass
 class Lesson:
     """What the figures are drawn from: SqueezeNet trained and untrained, and what both answer to the photos."""
 
-    seed: int = 0
-
     @cached_property
-    def model(self):
+    def model(self) -> Model:
         """The trained network."""
         return load_model("squeezenet")
 
     @cached_property
-    def untrained(self):
+    def untrained(self) -> Model:
         """The same network with random weights."""
-        return load_model("squeezenet", weights="random", seed=self.seed)
+        return load_model("squeezenet", weights="random")
 
     @cached_property
     def cat(self) -> np.ndarray:
@@ -52,7 +48,7 @@ class Lesson:
         """The cat in gray, from 0 to 1, (96, 96)."""
         return load_image("chelsea", size=96).mean(axis=2)
 
-    def maps(self, layer: str, image: np.ndarray | None = None, model=None) -> np.ndarray:
+    def maps(self, layer: str, image: np.ndarray | None = None, model: Model | None = None) -> np.ndarray:
         """One layer's activations (C, H, W); the cat's, from the trained network, unless told otherwise."""
         from days.day17.code import torch_backend
 
@@ -60,7 +56,7 @@ class Lesson:
         image = self.cat if image is None else image
         return torch_backend.capture(model.network, layer, model.preprocess(image))[layer][0]
 
-    def filters(self, layer: str, model=None) -> np.ndarray:
+    def filters(self, layer: str, model: Model | None = None) -> np.ndarray:
         """One convolution's filters (out, in, kh, kw)."""
         from days.day17.code import torch_backend
 

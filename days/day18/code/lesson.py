@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -25,7 +24,6 @@ MAP_MOMENTS = (0, 1, 6, 9, 10, 12, 16, 40)
 """Snapshots of the honest training whose filters are shown, and whose maps."""
 
 
-@dataclass
 class Lesson(lesson17.Lesson):
     """Day 17's material, one filter that learns from the cat in gray, and the stored runs."""
 

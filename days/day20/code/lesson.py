@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from days.common.images import IMAGE_NAMES, load_image
-from days.common.models import Model, load_model
+from days.common.models import Model
+from days.day17.code import lesson as lesson17
 from days.day20.code import evidence, objectives
 from days.day20.code.objectives import Objective, channel, direction, layer, logit, unit
 
@@ -39,15 +40,10 @@ OBJECTIVES = {
 }
 
 
-class Lesson:
+class Lesson(lesson17.Lesson):
     """Everything that the stored figures show, grown once, in PyTorch."""
 
     size, steps = 96, 128
-
-    @cached_property
-    def model(self) -> Model:
-        """The trained SqueezeNet."""
-        return load_model("squeezenet")
 
     @cached_property
     def backends(self) -> tuple:

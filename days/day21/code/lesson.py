@@ -10,6 +10,7 @@ import numpy as np
 
 from days.common.images import load_image
 from days.common.models import Model, load_model, softmax
+from days.day17.code import lesson as lesson17
 from days.day21.code import dreaming
 
 SIZE = (192, 288)
@@ -38,21 +39,11 @@ RICH = {"octaves": 5, "steps": 20, "bands": 3}
 """What the large dreams are made with: one octave more, and more of the coarse."""
 
 
-class Lesson:
+class Lesson(lesson17.Lesson):
     """What the figures are drawn from: three networks, and dreams, each of which is dreamed once."""
 
     def __init__(self):
         self._dreams: dict[tuple, np.ndarray] = {}
-
-    @cached_property
-    def model(self) -> Model:
-        """SqueezeNet, trained."""
-        return load_model("squeezenet")
-
-    @cached_property
-    def untrained(self) -> Model:
-        """The same network with random weights."""
-        return load_model("squeezenet", weights="random")
 
     @cached_property
     def network(self):

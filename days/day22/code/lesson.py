@@ -11,6 +11,7 @@ import numpy as np
 from days.common.datasets import make_shapes
 from days.common.images import load_image
 from days.common.models import Model, load_model, softmax
+from days.day17.code import lesson as lesson17
 from days.day22.code import attribution, randomization, scoring
 from days.day22.code.maps import smoothed
 
@@ -49,7 +50,7 @@ def mean_similarities(runs: Sequence[Sequence[randomization.Similarity]]) -> lis
     return [randomization.Similarity(*np.mean(stage, axis=0)) for stage in zip(*runs, strict=True)]
 
 
-class Lesson:
+class Lesson(lesson17.Lesson):
     """Everything that the stored figures show, computed once, in PyTorch."""
 
     @cached_property
@@ -58,11 +59,6 @@ class Lesson:
         from days.day22.code import torch_backend
 
         return torch_backend
-
-    @cached_property
-    def model(self) -> Model:
-        """The trained SqueezeNet."""
-        return load_model("squeezenet")
 
     @cached_property
     def methods(self) -> dict[str, Callable]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +18,6 @@ BACKENDS = (training, attribution)
 """What trains the small network, and what explains it, in PyTorch."""
 
 
-@dataclass
 class Lesson:
     """What the figures are drawn from: the four suspects, their key, three kinds of images, two mended networks."""
 
