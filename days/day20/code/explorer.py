@@ -54,17 +54,17 @@ def growing_explorer(model: Model, backend, *, size: int = 96, steps: int = 96) 
 
 def _save_button(grown: dict[str, np.ndarray]) -> ipywidgets.HBox:
     """A button that writes the pictures {name: (H, W, 3)} that stand there when it is pressed, and says so."""
-    save, said = ipywidgets.Button(description="Save"), ipywidgets.HTML()
+    save, message = ipywidgets.Button(description="Save"), ipywidgets.HTML()
 
     def write(_):
         if not grown:
-            said.value = '<b role="alert">nothing has grown yet: press Start</b>'
+            message.value = '<b role="alert">nothing has grown yet: press Start</b>'
         for name, image in grown.items():
             try:
                 Image.fromarray((image * 255).round().astype(np.uint8)).save(Path(name))
-                said.value = f"saved as {name}"
+                message.value = f"saved as {name}"
             except OSError as error:
-                said.value = f'<b role="alert">cannot write {name}: {error.strerror}</b>'
+                message.value = f'<b role="alert">cannot write {name}: {error.strerror}</b>'
 
     save.on_click(write)
-    return ipywidgets.HBox([save, said])
+    return ipywidgets.HBox([save, message])

@@ -111,10 +111,12 @@ class Lesson(lesson17.Lesson):
             maps = scoring.shape_maps(methods, model.network, data, shapes_backend.to_batch)
         return data, maps, lambda images: softmax(shapes_backend.scores(model.network, images))
 
-    def shuffled_maps(self, stages: Sequence[int]) -> dict[str, list[np.ndarray]]:
-        """{method: a map of the cat for each stage}: so many layers, from the last one, are shuffled."""
+    def shuffled_maps(self) -> dict[str, list[np.ndarray]]:
+        """{method: a map of the cat for each of `STAGES`}."""
         network, layers = self.model.network, list(randomization.CASCADE)
-        networks = [self.backend.randomized(network, layers[:count], 0) if count else network for count in stages]
+        networks = [
+            self.backend.randomized(network, layers[:count], 0) if count else network for count in STAGES.values()
+        ]
         methods = scoring.standard_methods(self.backend, LAYER, stride=32)
         return {
             name: [methods[name](network, self.batch("chelsea"), "Egyptian cat") for network in networks]

@@ -19,11 +19,9 @@ from days.common.models import softmax
 from days.common.paths import outputs_dir
 from days.day20.code.visualizations import draw_rows
 from days.day22.code import attribution, randomization, rocket, scoring
-from days.day22.code.lesson import ASKED, CASCADED, GUIDED, LAYERS, SIZE, Lesson, visible
+from days.day22.code.lesson import ASKED, CASCADED, GUIDED, LAYERS, SIZE, STAGES, Lesson, visible
 from days.day22.code.maps import overlay
 
-STAGES = {"untouched": 0, "conv10": 1, "fire9": 2, "fire8": 3, "fire6": 5, "fire4": 7, "conv1": 10}
-"""Stages of the cascade that are shown, by the layer shuffled last: how many layers are shuffled."""
 LOOKS = dict(
     zip(CASCADED, ((BLUE, "-"), (BLUE, "--"), (BLUE, ":"), (ALARM, "-"), (ORANGE, "-"), (INK, "--")), strict=True)
 )
@@ -194,7 +192,7 @@ def _figure_cascade_maps(lesson: Lesson) -> Figure:
     photo = load_image("chelsea", size=SIZE)
     rows = {
         name.replace(" ", "\n"): np.stack([_seen(photo, heatmap, name) for heatmap in maps])
-        for name, maps in lesson.shuffled_maps([*STAGES.values()]).items()
+        for name, maps in lesson.shuffled_maps().items()
     }
     alt = (
         "Six methods' maps of the cat while the network is shuffled from its last layer to its first. Guided "
