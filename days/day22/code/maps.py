@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from days.common.images import check_image
 
@@ -31,19 +32,9 @@ def enlarge(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     maps = np.asarray(maps)
     if maps.ndim < 2 or not maps.size or min(size) < 1:
         raise ValueError(f"expected maps (..., h, w) and a size of at least (1, 1), got {maps.shape} and {size}")
-    rows, columns = (_bilinear(*pair) for pair in zip(maps.shape[-2:], size, strict=True))
     kind = np.result_type(maps.dtype, np.float32)
-    return (rows @ maps @ columns.T).astype(kind)
-
-
-def _bilinear(length: int, wanted: int) -> np.ndarray:
-    """The matrix (wanted, length) that mixes each wanted place from its two neighbors."""
-    places = np.clip((np.arange(wanted) + 0.5) * length / wanted - 0.5, 0, length - 1)
-    low = np.minimum(places.astype(int), max(length - 2, 0))
-    matrix = np.zeros((wanted, length))
-    np.add.at(matrix, (np.arange(wanted), low), 1 - (places - low))
-    np.add.at(matrix, (np.arange(wanted), np.minimum(low + 1, length - 1)), places - low)
-    return matrix
+    factors = [1] * (maps.ndim - 2) + [wanted / length for wanted, length in zip(size, maps.shape[-2:], strict=True)]
+    return ndimage.zoom(maps, factors, output=kind, order=1, mode="nearest", grid_mode=True)
 
 
 def strength(attribution: np.ndarray) -> np.ndarray:
@@ -65,20 +56,8 @@ def smoothed(maps: np.ndarray, width: float) -> np.ndarray:
     maps = np.asarray(maps)
     if width == 0:
         return maps.copy()
-    rows, columns = (_gaussian(length, width) for length in maps.shape[-2:])
-    return (rows @ maps @ columns.T).astype(np.result_type(maps.dtype, np.float32))
-
-
-def _gaussian(length: int, width: float) -> np.ndarray:
-    """The matrix (length, length) that blurs a line, mirrored at both ends."""
-    reach = int(np.ceil(4 * width))
-    offsets = np.arange(-reach, reach + 1)
-    weights = np.exp(-((offsets / width) ** 2) / 2)
-    places = (np.arange(length)[:, None] + offsets) % (2 * length)
-    places = np.minimum(places, 2 * length - 1 - places)
-    matrix = np.zeros((length, length))
-    np.add.at(matrix, (np.arange(length)[:, None], places), weights / weights.sum())
-    return matrix
+    kind = np.result_type(maps.dtype, np.float32)
+    return ndimage.gaussian_filter(maps, width, output=kind, mode="reflect", axes=(-2, -1))
 
 
 def overlay(
