@@ -132,7 +132,7 @@ def test_a_network_in_bfloat16_dreams_with_and_without_a_guide(photo):
 def test_a_network_without_weights_dreams(photo):
     found = torch_backend.dream(nn.Sequential(nn.AvgPool2d(2)), photo, "0", **QUICK)
     assert np.abs(found - photo).mean() > 0.002
-    with pytest.raises(ValueError, match="expected a torch network, got NoneType"):
+    with pytest.raises(ValueError, match="expected a torch or Keras network, got NoneType"):
         torch_backend.dream(None, photo, "0", **QUICK)
 
 
@@ -661,7 +661,7 @@ def test_flights_refuse(how, message):
 def explorer(squeezenet):
     from days.day21.code.explorer import dream_explorer
 
-    return dream_explorer(squeezenet.network, torch_backend.slope, octaves=2, steps=3)
+    return dream_explorer(squeezenet.network, octaves=2, steps=3)
 
 
 def test_the_widget_dreams_and_stops(explorer):

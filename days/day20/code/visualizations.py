@@ -259,7 +259,7 @@ class Lesson:
 
     def responses(self, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
         """See `evidence.responses`."""
-        return evidence.responses(self.model, self.backends[0], wanted, images)
+        return evidence.responses(self.model, wanted, images)
 
     @cached_property
     def ladder(self) -> dict[str, np.ndarray]:
@@ -269,14 +269,14 @@ class Lesson:
     def scores(self, images: np.ndarray) -> np.ndarray:
         """For each of the four channels' pictures: (4, 2), its objective, and the mean of it when shaken."""
         wanted = objectives.requested("fire7", CHANNELS, True)
-        return evidence.robustness(self.model, self.backends[0], wanted, images)
+        return evidence.robustness(self.model, wanted, images)
 
     def patches(self) -> dict[str, tuple[np.ndarray, list[np.ndarray], list[float]]]:
         """{channel's name: (grown picture, patches of photos, their answers as shares of the picture's)}."""
         photos, shown = {name: load_image(name, size=224) for name in IMAGE_NAMES}, {}
         for layer_name, index in PATCHED:
             place = objectives.requested(layer_name, index, True)[0].terms[0]
-            found = evidence.top_patches(self.model, self.backends, (place.layer, place.channel), photos)
+            found = evidence.top_patches(self.model, (place.layer, place.channel), photos)
             (picture,) = self.grow(layer_name, index)
             answers = self.backends[0].capture(self.model.network, place.layer, self.model.preprocess(picture))
             strongest = answers[place.layer][0, place.channel].max()
@@ -316,7 +316,7 @@ def _figure_photos(lesson: Lesson) -> Figure:
 def _figure_silent(lesson: Lesson) -> Figure:
     counts = {}
     for name, channels in (("fire3", 128), ("fire5", 256), ("fire7", 384), ("fire9", 512)):
-        asked = (lesson.backends[1], lesson.model, name, channels)
+        asked = (lesson.model, name, channels)
         counts[name] = channels, *(evidence.never_moved(*asked, before_relu=before) for before in (False, True))
     return draw_silent(counts)
 

@@ -19,10 +19,13 @@ from difflib import get_close_matches
 import numpy as np
 
 from days.common.categories import imagenet_categories
-from days.common.checks import check_integer, is_number
+from days.common.checks import check_integer, check_scores, is_number
+
+__all__ = ["check_scores"]
 
 Gradient = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Scores = Callable[[np.ndarray], np.ndarray]
+Category = int | str | Sequence[int | str]
 
 LOOKS_AT_ONCE = 16
 """So many covered images go through a network at once: enough to be fast, few enough for a laptop's memory."""
@@ -111,16 +114,6 @@ def _named(name: str, names: list[str]) -> int:
         near = list(dict.fromkeys([*inside, *(names[plain.index(one)] for one in close)])) or names[:4]
         raise ValueError(f"no category {name!r} among {len(names)}; near it: {', '.join(near[:6])}")
     return found[0]
-
-
-def check_scores(answer, images: int) -> int:
-    """How many categories a network's answer has scores of. Raises ValueError unless it is (images, categories)."""
-    shape = tuple(getattr(answer, "shape", ()))
-    if len(shape) != 2 or shape[0] != images:
-        raise ValueError(
-            f"expected scores ({images}, categories) from the network, got {shape or type(answer).__name__}"
-        )
-    return shape[1]
 
 
 # ---------------------------------------------------------------- Grad-CAM

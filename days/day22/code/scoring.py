@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from days.common.checks import check_integer
 from days.common.datasets import Shapes
+from days.day22.code import methods
 from days.day22.code.maps import enlarge, strength
 
 MEASURES = ("pointing game", "share inside", "insertion", "deletion")
@@ -151,26 +153,24 @@ def centered_blob(size: tuple[int, int], width: float = 0.25) -> np.ndarray:
 # ---------------------------------------------------------------- all together
 
 
-def standard_methods(
-    backend, layer: str, *, size: int = 32, stride: int = 16, steps: int = 128, **how
-) -> dict[str, Callable]:
+def standard_methods(layer: str, *, size: int = 32, stride: int = 16, steps: int = 128, **how) -> dict[str, Callable]:
     """The six methods by name, each a function (network, batch, category) -> maps of pixels or of places.
 
-    What is signed in several colors is taken by its strength, the sum of |values| over colors. backend : one of this
-    day's two. layer : Grad-CAM's. size, stride : occlusion's. steps : of
-    integrated gradients. how : `names`, for example.
+    What is signed in several colors is taken by its strength, the sum of |values| over colors. The network may be of
+    either framework. layer : Grad-CAM's. size, stride : occlusion's. steps : of integrated gradients. how : `names`,
+    for example.
     """
 
     def strong(method, **knobs):
         return lambda network, batch, category: strength(method(network, batch, category, **knobs, **how))
 
     return {
-        "saliency": strong(backend.saliency),
-        "SmoothGrad": strong(backend.smooth_grad),
-        "integrated gradients": strong(backend.integrated_gradients, steps=steps),
-        "guided backpropagation": strong(backend.guided_backpropagation),
-        "Grad-CAM": lambda network, batch, category: backend.grad_cam(network, batch, layer, category, **how),
-        "occlusion": lambda network, batch, category: backend.occlusion(
+        "saliency": strong(methods.saliency),
+        "SmoothGrad": strong(methods.smooth_grad),
+        "integrated gradients": strong(methods.integrated_gradients, steps=steps),
+        "guided backpropagation": strong(methods.guided_backpropagation),
+        "Grad-CAM": lambda network, batch, category: methods.grad_cam(network, batch, layer, category, **how),
+        "occlusion": lambda network, batch, category: methods.occlusion(
             network, batch, category, size=size, stride=stride, **how
         ),
     }
@@ -241,6 +241,8 @@ def mean_and_interval(values: np.ndarray, *, seed: int = 0, rounds: int = 2000) 
     values = np.asarray(values, np.float64)
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
         raise ValueError(f"expected finite values (n,), at least one, got shape {values.shape}")
-    drawn = np.random.default_rng(seed).integers(len(values), size=(rounds, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
-    return float(values.mean()), float(low), float(high)
+    if len(values) == 1:
+        return (float(values[0]),) * 3
+    generator = np.random.default_rng(seed)
+    drawn = stats.bootstrap((values,), np.mean, n_resamples=rounds, method="percentile", rng=generator)
+    return float(values.mean()), float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)

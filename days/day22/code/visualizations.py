@@ -173,7 +173,7 @@ class Lesson:
     @cached_property
     def methods(self) -> dict[str, Callable]:
         """{name: function (network, batch, category) -> map}; Grad-CAM's layer is fire9."""
-        return scoring.standard_methods(self.backend, LAYER)
+        return scoring.standard_methods(LAYER)
 
     @lru_cache(maxsize=200)  # noqa: B019 - a lesson lives as long as its figures
     def map(self, method: str, photo: str, category: str) -> np.ndarray:
@@ -191,17 +191,14 @@ class Lesson:
     @cached_property
     def cascade(self) -> dict[str, list]:
         """The means of `randomization.cascade` over three seeds: Egyptian cat on chelsea."""
-        methods = scoring.standard_methods(self.backend, LAYER, steps=32, stride=32)
+        methods = scoring.standard_methods(LAYER, steps=32, stride=32)
         chosen = {
             name: lambda network, method=methods[name]: method(network, self.batch("chelsea"), "Egyptian cat")
             for name in CASCADED
         }
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # 32 steps are complete to some percent, enough for ranks
-            runs = [
-                randomization.cascade(self.backend.randomized, self.model.network, chosen, seed=seed)
-                for seed in range(3)
-            ]
+            runs = [randomization.cascade(self.model.network, chosen, seed=seed) for seed in range(3)]
         return {name: mean_similarities([run[name] for run in runs]) for name in CASCADED}
 
     @cached_property
@@ -214,7 +211,7 @@ class Lesson:
         from days.day18.code import torch_backend as shapes_backend
 
         model, data = shapes_backend.shapes_model(), make_shapes(count, seed=seed)
-        methods = scoring.standard_methods(self.backend, SHAPES_LAYER, size=8, stride=4, names=model.categories)
+        methods = scoring.standard_methods(SHAPES_LAYER, size=8, stride=4, names=model.categories)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # few of 500 are complete to 2 or 3 instead of 1 percent
             found = scoring.shape_maps(methods, model.network, data, shapes_backend.to_batch)
@@ -311,7 +308,7 @@ def _figure_cascade_maps(lesson: Lesson) -> Figure:
         lesson.backend.randomized(lesson.model.network, list(randomization.CASCADE[:count]), 0) if count else None
         for count in STAGES.values()
     ]
-    methods = scoring.standard_methods(lesson.backend, LAYER, stride=32)
+    methods = scoring.standard_methods(LAYER, stride=32)
     for name in CASCADED:
         maps = [
             methods[name](network or lesson.model.network, lesson.batch("chelsea"), "Egyptian cat")
