@@ -227,11 +227,9 @@ def channels_first(name: str, answer) -> np.ndarray:
 def _way_out(network, batch) -> str:
     """What to do where the network was built for another size; else nothing."""
     given = network.inputs[0].shape
-    if (
-        len(given) != 4
-        or len(batch.shape) != 4
-        or all(a in (None, b) for a, b in zip(given[1:3], batch.shape[1:3], strict=True))
-    ):
+    if len(given) != 4 or len(batch.shape) != 4:
+        return ""
+    if all(wanted in (None, got) for wanted, got in zip(given[1:3], batch.shape[1:3], strict=True)):
         return ""
     return f"it was built for images of {given[1]} x {given[2]} pixels: give that size"
 
@@ -239,7 +237,7 @@ def _way_out(network, batch) -> str:
 # ---------------------------------------------------------------- to and from the network's layout
 
 
-def to_array(answer) -> np.ndarray:
+def to_numpy(answer) -> np.ndarray:
     """A live answer as an array."""
     return keras.ops.convert_to_numpy(answer)
 
@@ -290,8 +288,8 @@ def _altered_arrays(layer, name: str, change: Callable[[np.ndarray, str], np.nda
     trained, arrays = {id(variable) for variable in layer.trainable_variables}, []
     for variable, values in zip(layer.weights, layer.get_weights(), strict=True):
         axes = {4: (3, 2, 0, 1), 2: (1, 0)}.get(values.ndim, tuple(range(values.ndim)))
-        kind = "weight" if variable.name in ("kernel", "gamma") else "bias"
+        part = "weight" if variable.name in ("kernel", "gamma") else "bias"
         if id(variable) in trained or not layer.trainable:
-            values = change(values.transpose(axes), f"{name}.{kind}").transpose(np.argsort(axes))
+            values = change(values.transpose(axes), f"{name}.{part}").transpose(np.argsort(axes))
         arrays.append(values)
     return arrays

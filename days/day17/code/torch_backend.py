@@ -218,11 +218,6 @@ def _way_out(network: nn.Module, batch: torch.Tensor, error: Exception) -> str:
 # ---------------------------------------------------------------- to and from the network's layout
 
 
-def to_array(answer: torch.Tensor) -> np.ndarray:
-    """A live answer as an array."""
-    return to_numpy(answer)
-
-
 def to_batch(network: nn.Module, pixels: np.ndarray) -> torch.Tensor:
     """Preprocessed pixels (N, H, W, C) as the network takes them: its axes, type, device, and fastest layout."""
     weight = next(network.parameters(), torch.empty(0))
@@ -278,12 +273,13 @@ def altered(network: nn.Module, layers: str | Sequence[str], change: Callable[[n
     try:
         twin = copy.deepcopy(network)
     except RuntimeError as error:
-        raise ValueError(
-            f"the network cannot be copied ({str(error).split('.')[0]}): is it pruned, or hooked?"
-        ) from error
+        reason = str(error).split(".")[0]
+        raise ValueError(f"the network cannot be copied ({reason}): is it pruned, or hooked?") from error
     for layer in check_layers(layers):
         owners = module_named(twin, layer).named_modules(prefix=layer)
-        held = [(f"{name}.{kind}", one) for name, own in owners for kind, one in own.named_parameters(recurse=False)]
+        held = [
+            (f"{name}.{part}", values) for name, own in owners for part, values in own.named_parameters(recurse=False)
+        ]
         if not held:
             raise ValueError(f"layer {layer!r} has no weights to shuffle: choose a convolution or its block")
         with torch.no_grad():

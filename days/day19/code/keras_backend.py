@@ -24,7 +24,7 @@ def constant(values: np.ndarray, answer):
     return tensorflow.constant(values)
 
 
-def recorded(function: Callable, start) -> tuple[object, tensorflow.GradientTape]:
+def recorded(function: Callable, start) -> tuple:
     """What function(start) gives, and the tape that leads back from it: tape.gradient(value, at)."""
     with tensorflow.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(start)

@@ -82,7 +82,7 @@ class Painting:
 
     @property
     def key(self) -> tuple[int, str, bool]:
-        """What the drawing hangs on, without the preprocessing."""
+        """What the drawing depends on, without the preprocessing."""
         return self.size, self.parameterization, self.decorrelated
 
 

@@ -78,7 +78,7 @@ def slope(
         if guide is None:
             return gradients.total(objectives.value(wanted, answers, gradients.mean))
         # Mean over all places of the dot product of the answer there with the guide's most similar feature.
-        chosen = dreaming.best_matches(looking.to_array(answers[layer]), seen)
+        chosen = dreaming.guide_matches(looking.to_numpy(answers[layer]), seen)
         return gradients.mean(gradients.total(answers[layer] * gradients.constant(chosen, answers[layer]), 1))
 
     def ask(picture):

@@ -303,7 +303,7 @@ def features_of(answer: np.ndarray) -> np.ndarray:
     return answer[0].reshape(answer.shape[1], -1)
 
 
-def best_matches(answer: np.ndarray, guide: np.ndarray) -> np.ndarray:
+def guide_matches(answer: np.ndarray, guide: np.ndarray) -> np.ndarray:
     """For each place of an answer (1, C, h, w), the guide's feature that it is most like, (1, C, h, w).
 
     guide : features (C, n), one for each place of the guide. Alike is the dot product over the channels.
@@ -330,7 +330,7 @@ def typical_wavelength(added: np.ndarray) -> float:
     return float(1 / frequency[order][np.searchsorted(total, total[-1] / 2)])
 
 
-def concentration(added: np.ndarray, block: int = 16) -> float:
+def gathered_share(added: np.ndarray, block: int = 16) -> float:
     """The share of a change (H, W, 3), squared, that lies in the tenth of all blocks that changed most.
 
     Blocks are `block` x `block` pixels; a change that is even everywhere gives 0.1, one that is all in one place 1.

@@ -296,7 +296,7 @@ def numbers_by_layer(lesson: Lesson) -> dict[str, tuple[np.ndarray, np.ndarray]]
     ]
     measures: dict[str, Callable] = {
         "typical wavelength of\nwhat was added, pixels": lambda added, _: dreaming.typical_wavelength(added),
-        "share of the change in the\ntenth that changed most": lambda added, _: dreaming.concentration(added),
+        "share of the change in the\ntenth that changed most": lambda added, _: dreaming.gathered_share(added),
         "dogs, says\nEfficientNet-Lite0": lambda _, dream: lesson.dogs(dream),
     }
     return {

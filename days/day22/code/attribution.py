@@ -155,10 +155,10 @@ def grad_cam_maps(activations, gradients, asked: Wanted, layer: str, signed: boo
     return shown[0] if asked.alone else shown
 
 
-def _warn_if_empty(one: np.ndarray, what: str, why: str) -> None:
-    if not np.isfinite(one).all():
+def _warn_if_empty(heatmap: np.ndarray, what: str, why: str) -> None:
+    if not np.isfinite(heatmap).all():
         warnings.warn(f"{what} is not finite: look at the network's weights", RuntimeWarning, stacklevel=4)
-    elif not one.any():
+    elif not heatmap.any():
         warnings.warn(f"{what} is 0 everywhere: {why}", RuntimeWarning, stacklevel=4)
 
 

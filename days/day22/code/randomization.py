@@ -1,4 +1,4 @@
-"""Does a picture hang on what the network has learned? Its layers are spoiled one by one, and the pictures compared.
+"""Does a map depend on what the network has learned? Its layers are spoiled one by one, and the pictures compared.
 
 Source: Adebayo and others, "Sanity checks for saliency maps", 2018.
 """
@@ -71,7 +71,7 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(stats.spearmanr(np.ravel(first), np.ravel(second)).statistic)
 
 
-def similarity(one: np.ndarray, other: np.ndarray) -> Similarity:
+def similarity(first: np.ndarray, second: np.ndarray) -> Similarity:
     """How alike two maps (H, W) of at least 3 x 3 places are, each scaled to its own largest value first.
 
     rank : `rank_correlation`. structure : the structural similarity of Wang and others, 2004. Both are nan where one
@@ -79,7 +79,7 @@ def similarity(one: np.ndarray, other: np.ndarray) -> Similarity:
     """
     from skimage.metrics import structural_similarity
 
-    pair = [np.asarray(each, np.float64) for each in (one, other)]
+    pair = [np.asarray(each, np.float64) for each in (first, second)]
     if pair[0].shape != pair[1].shape or pair[0].ndim != 2 or min(pair[0].shape) < 3:
         raise ValueError(f"expected two maps (H, W) of one shape, 3 x 3 or more, got {[each.shape for each in pair]}")
     if any(not np.isfinite(each).all() or np.ptp(each) == 0 for each in pair):

@@ -79,28 +79,28 @@ class Curves(NamedTuple):
 
 
 def insertion_deletion(
-    score: Callable[[np.ndarray], np.ndarray], image: np.ndarray, one: np.ndarray, *, fill, steps: int = 16
+    score: Callable[[np.ndarray], np.ndarray], image: np.ndarray, heatmap: np.ndarray, *, fill, steps: int = 16
 ) -> Curves:
     """What a score does when an image's pixels come in, or go, in the order of a map, the strongest first.
 
     Parameters
     ----------
-    score : a function from images (n, H, W, C) to (n,). image : (H, W, C). one : a map (H, W); equal values go by
+    score : a function from images (n, H, W, C) to (n,). image : (H, W, C). heatmap : a map (H, W); equal values go by
     rows. fill : what stands where the image is not: a number, a color (C,) or an image. steps : in how many equal
     parts the pixels come, at least 1.
 
     Source: Petsiuk, Das and Saenko, "RISE: randomized input sampling for explanation", 2018.
     """
-    one = np.asarray(one, np.float64)  # a mask's True and a uint8 have no negative to be sorted by
-    if image.shape[:2] != one.shape or not np.isfinite(one).all():
+    heatmap = np.asarray(heatmap, np.float64)  # a mask's True and a uint8 have no negative to be sorted by
+    if image.shape[:2] != heatmap.shape or not np.isfinite(heatmap).all():
         raise ValueError(
-            f"expected a finite map of the image's size {image.shape[:2]}, got {one.shape}, "
-            f"{np.count_nonzero(~np.isfinite(one))} of its values NaN or infinite"
+            f"expected a finite map of the image's size {image.shape[:2]}, got {heatmap.shape}, "
+            f"{np.count_nonzero(~np.isfinite(heatmap))} of its values NaN or infinite"
         )
-    place = np.empty(one.size, int)
-    place[np.argsort(-one, axis=None, kind="stable")] = np.arange(one.size)
-    counts = np.round(np.linspace(0, one.size, check_integer(steps, 1, "steps") + 1))
-    chosen = (place < counts[:, None]).reshape(-1, *one.shape, 1)
+    place = np.empty(heatmap.size, int)
+    place[np.argsort(-heatmap, axis=None, kind="stable")] = np.arange(heatmap.size)
+    counts = np.round(np.linspace(0, heatmap.size, check_integer(steps, 1, "steps") + 1))
+    chosen = (place < counts[:, None]).reshape(-1, *heatmap.shape, 1)
     blank = np.broadcast_to(np.asarray(fill, image.dtype), image.shape)
     values = score(np.concatenate([np.where(chosen, image, blank), np.where(chosen, blank, image)]))
     return Curves(values[: len(counts)], values[len(counts) :])
