@@ -14,7 +14,7 @@ from days.common.paths import REPO_ROOT
 
 MODULES = sorted(path.relative_to(REPO_ROOT) for top in ("book", "days") for path in (REPO_ROOT / top).rglob("*.py"))
 HEAVY = {"torch", "torchvision", "timm", "tensorflow", "keras"}
-MAY_IMPORT_HEAVY = ("_backend.py", "_models.py")
+MAY_IMPORT_HEAVY = ("_backend.py", "_models.py", "_fast.py")
 
 
 def imports(path: Path, *, top_level_only: bool = False) -> set[str]:

@@ -233,7 +233,7 @@ def test_the_gradient_is_that_of_the_loss(watched):
 @pytest.fixture(scope="module")
 def retrained():
     """The honest training, done anew by the command's own function."""
-    return runs.train_recipe(torch_backend, runs.RECIPES["honest"], progress=False)
+    return runs.train_recipe(runs.RECIPES["honest"], progress=False)
 
 
 def test_the_shipped_weights_are_what_the_command_makes(retrained, stored):
@@ -244,7 +244,7 @@ def test_the_shipped_weights_are_what_the_command_makes(retrained, stored):
     early = [taken[1].filters["conv1"] for taken in (snapshots, stored["honest"])]
     assert snapshots[1].step == 75
     np.testing.assert_allclose(*early, atol=0.05)
-    accuracies = [runs.accuracy(torch_backend, one) for one in (weights, storage.load_weights())]
+    accuracies = [runs.accuracy(one) for one in (weights, storage.load_weights())]
     assert min(accuracies) >= 0.97
     assert abs(accuracies[0] - accuracies[1]) <= 0.01
     images = runs.held_out_images().images
@@ -256,11 +256,11 @@ def test_the_shipped_weights_are_what_the_command_makes(retrained, stored):
 
 
 def test_keras_learns_it_as_well(retrained):
-    keras_backend = pytest.importorskip("days.day18.code.keras_backend")
-    weights, _, _ = runs.train_recipe(keras_backend, runs.RECIPES["honest"], progress=False)
-    accuracy = runs.accuracy(keras_backend, weights)
+    pytest.importorskip("days.day18.code.keras_backend")
+    weights, _, _ = runs.train_recipe(runs.RECIPES["honest"], framework="keras", progress=False)
+    accuracy = runs.accuracy(weights, framework="keras")
     assert accuracy >= 0.97
-    assert abs(accuracy - runs.accuracy(torch_backend, retrained[0])) <= 0.01
+    assert abs(accuracy - runs.accuracy(retrained[0])) <= 0.01
 
 
 def test_the_shipped_files_are_small_and_hold_arrays_only():
@@ -733,10 +733,10 @@ def test_the_dashboard_draws_at_most_a_tenth_of_the_time(data, watched, monkeypa
 
 @pytest.mark.parametrize("which", ["torch", "keras"])
 def test_the_training_explorer_trains_draws_and_stops(which):
-    module = torch_backend if which == "torch" else pytest.importorskip("days.day18.code.keras_backend")
+    pytest.importorskip(f"days.day18.code.{which}_backend")
     from days.day18.code.explorer import training_explorer
 
-    explorer = training_explorer(module, steps=12)
+    explorer = training_explorer(which, steps=12)
     asyncio.run(explorer.run())
     assert "too fast, step 12" in explorer.caption.value
     assert "channels are dead" in explorer.caption.value

@@ -8,6 +8,7 @@ import numpy as np
 
 from days.common.images import load_image
 from days.common.models import Model, load_model
+from days.day17.code.backends import capture, filters
 
 EDGE_KERNEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
 """Sobel's vertical edge detector (1968): right minus left, the middle row counting double."""
@@ -50,14 +51,10 @@ class Lesson:
 
     def maps(self, layer: str, image: np.ndarray | None = None, model: Model | None = None) -> np.ndarray:
         """One layer's activations (C, H, W); the cat's, from the trained network, unless told otherwise."""
-        from days.day17.code import torch_backend
-
         model = model or self.model
         image = self.cat if image is None else image
-        return torch_backend.capture(model.network, layer, model.preprocess(image))[layer][0]
+        return capture(model.network, layer, model.preprocess(image))[layer][0]
 
     def filters(self, layer: str, model: Model | None = None) -> np.ndarray:
         """One convolution's filters (out, in, kh, kw)."""
-        from days.day17.code import torch_backend
-
-        return torch_backend.filters((model or self.model).network, layer)
+        return filters((model or self.model).network, layer)

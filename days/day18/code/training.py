@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from days.common.preprocessing import scaled
 from days.day17.code.feature_maps import feature_map
 
 CONVOLUTIONS = {"conv1": (16, 3, 7, 7), "conv2": (32, 16, 3, 3), "conv3": (64, 32, 3, 3)}
@@ -18,6 +19,7 @@ SCORES = (6, 64)
 """After the mean over all places, one linear layer: (categories, channels)."""
 WEIGHT_DECAY = 5e-4
 MOMENTUM = 0.9
+PIXELS = scaled("-1 to 1, RGB: gray is 0", 2, -1)
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]
 """Layer name -> (weights, bias (out,)), float32; filters (out, in, kh, kw) or a matrix (out, in)."""
@@ -86,7 +88,7 @@ def weight_shapes() -> dict[str, tuple[int, ...]]:
 
 def normalize(images: np.ndarray) -> np.ndarray:
     """The pixels that the small network wants: RGB from -1 to 1, so that gray is 0; any shape (..., 3)."""
-    return 2 * images.astype(np.float32) - 1
+    return PIXELS(images.astype(np.float32))
 
 
 def initial_weights(seed: int, *, scale: float = 1.0) -> Weights:

@@ -8,6 +8,7 @@ from days.common.images import load_image
 from days.common.squeezenet import MEAN_BGR, denormalize
 from days.day17.code import lesson as lesson17
 from days.day19.code import feature_visualization as fv
+from days.day19.code.gradients import value_and_gradient
 
 # The lowest and highest values that a pixel of SqueezeNet's batches (N, 3, H, W) can have.
 LOW = -MEAN_BGR.reshape(1, 3, 1, 1)
@@ -54,8 +55,6 @@ class Lesson(lesson17.Lesson):
         self, layer: str, channel: int | None, start: np.ndarray | None = None, **settings
     ) -> list[fv.AscentStep]:
         """A plain ascent from noise, or from a batch, as a list of steps."""
-        from days.day19.code.torch_backend import value_and_gradient
-
         settings = {"steps": 60, "learning_rate": 4.0, "low": LOW, "high": HIGH} | settings
         network, start = self.model.network, noise() if start is None else start
         return list(fv.ascend(lambda pixels: value_and_gradient(network, layer, pixels, channel), start, **settings))

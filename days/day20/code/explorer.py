@@ -10,16 +10,16 @@ from PIL import Image
 
 from days.common.models import Model
 from days.common.widgets import GrowingPicture
+from days.day20.code.ascent import Ascent
 from days.day20.code.evidence import LADDER
 from days.day20.code.lesson import SQUEEZENET_LAYERS
 from days.day20.code.visualizations import draw_growing
 
 
-def growing_explorer(model: Model, backend, *, size: int = 96, steps: int = 96) -> GrowingPicture:
+def growing_explorer(model: Model, *, size: int = 96, steps: int = 96) -> GrowingPicture:
     """Choose a layer, a channel and a rung of `LADDER`, press Start, and watch; `.box` is what to show.
 
-    backend : this day's, of the model's framework. Save writes the picture as it stands, size x size pixels, beside the
-    notebook, as LAYER_CHANNEL.png, and says so.
+    Save writes the picture as it stands, size x size pixels, beside the notebook, as LAYER_CHANNEL.png, and says so.
     """
     controls = {
         "layer": ipywidgets.Dropdown(options=SQUEEZENET_LAYERS, value="fire7", description="layer"),
@@ -29,7 +29,7 @@ def growing_explorer(model: Model, backend, *, size: int = 96, steps: int = 96) 
     grown: dict[str, np.ndarray] = {}
 
     def make_steps(layer, channel, rung):
-        ascent = backend.Ascent(model.network, layer, channel, size=size, preprocess=model.preprocess, **LADDER[rung])
+        ascent = Ascent(model.network, layer, channel, size=size, preprocess=model.preprocess, **LADDER[rung])
         history = []
 
         def draw():

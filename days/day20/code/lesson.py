@@ -10,7 +10,9 @@ import numpy as np
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import Model
 from days.day17.code import lesson as lesson17
+from days.day17.code.backends import capture, filters
 from days.day20.code import evidence, objectives
+from days.day20.code.ascent import maximize
 from days.day20.code.objectives import Objective, channel, direction, layer, logit, unit
 
 SQUEEZENET_LAYERS = ("conv1_activation", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
@@ -45,23 +47,15 @@ class Lesson(lesson17.Lesson):
 
     size, steps = 96, 128
 
-    @cached_property
-    def backends(self) -> tuple:
-        """Day 17's and this day's, for PyTorch."""
-        from days.day17.code import torch_backend as looking
-        from days.day20.code import torch_backend as growing
-
-        return looking, growing
-
     def grow(self, *asked, model: Model | None = None, **settings) -> np.ndarray:
         """The pictures of `maximize` at the lesson's size and steps, for SqueezeNet unless told."""
         model = model or self.model
         usual = {"size": self.size, "steps": self.steps, "progress": False, "preprocess": model.preprocess}
-        return self.backends[1].maximize(model.network, *asked, **usual | settings)[0]
+        return maximize(model.network, *asked, **usual | settings)[0]
 
     def responses(self, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
         """See `evidence.responses`."""
-        return evidence.responses(self.model, self.backends[0], wanted, images)
+        return evidence.responses(self.model, wanted, images)
 
     @cached_property
     def ladder(self) -> dict[str, np.ndarray]:
@@ -71,16 +65,16 @@ class Lesson(lesson17.Lesson):
     def scores(self, images: np.ndarray) -> np.ndarray:
         """For each of the four channels' pictures: (4, 2), its objective, and the mean of it when shaken."""
         wanted = objectives.requested("fire7", CHANNELS, True)
-        return evidence.robustness(self.model, self.backends[0], wanted, images)
+        return evidence.robustness(self.model, wanted, images)
 
     def patches(self) -> dict[str, tuple[np.ndarray, list[np.ndarray], list[float]]]:
         """{channel's name: (grown picture, patches of photos, their answers as shares of the picture's)}."""
         photos, shown = {photo: load_image(photo, size=224) for photo in IMAGE_NAMES}, {}
         for name, index in PATCHED:
             place = objectives.requested(name, index, True)[0].terms[0]
-            patches = evidence.top_patches(self.model, self.backends, (place.layer, place.channel), photos)
+            patches = evidence.top_patches(self.model, (place.layer, place.channel), photos)
             (picture,) = self.grow(name, index)
-            answers = self.backends[0].capture(self.model.network, place.layer, self.model.preprocess(picture))
+            answers = capture(self.model.network, place.layer, self.model.preprocess(picture))
             strongest = answers[place.layer][0, place.channel].max()
             shares = [float(patch.answer / strongest) for patch in patches]
             shown[f"{name}, {index}"] = picture, [patch.image for patch in patches], shares
@@ -88,7 +82,7 @@ class Lesson(lesson17.Lesson):
 
     def first_filters(self, grown: np.ndarray) -> dict[str, np.ndarray]:
         """Rows of patches (n, 27, 27, 3): the direction k / |k| of the first filters, and pictures grown for them."""
-        kernels = self.backends[0].filters(self.model.network, "conv1")[: len(grown), ::-1].transpose(0, 2, 3, 1)
+        kernels = filters(self.model.network, "conv1")[: len(grown), ::-1].transpose(0, 2, 3, 1)
         lengths = np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1)[:, None, None, None]
         rows = {"proven": 0.5 + kernels / lengths / 2, "grown": grown}
         return {name: patches.repeat(9, axis=1).repeat(9, axis=2) for name, patches in rows.items()}
@@ -106,7 +100,7 @@ class Lesson(lesson17.Lesson):
         """{layer: (channels, how many have no gradient on faint noise after their ReLU, how many before it)}."""
         counts = {}
         for name, channels in (("fire3", 128), ("fire5", 256), ("fire7", 384), ("fire9", 512)):
-            asked = (self.backends[1], self.model, name, channels)
+            asked = (self.model, name, channels)
             counts[name] = channels, *(evidence.never_moved(*asked, before_relu=before) for before in (False, True))
         return counts
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 
 import ipywidgets
 import numpy as np
@@ -12,17 +11,18 @@ from PIL import Image
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.widgets import GrowingPicture
 from days.day21.code import dreaming
+from days.day21.code.deepdream import slope
 from days.day21.code.lesson import LAYERS
 from days.day21.code.visualizations import draw_growing
 
 LONGER_SIDE = 336
 
 
-def dream_explorer(network, slope: Callable, *, octaves: int = 4, steps: int = 15) -> GrowingPicture:
+def dream_explorer(network, *, octaves: int = 4, steps: int = 15) -> GrowingPicture:
     """Choose a photo or upload one, choose a layer of SqueezeNet, press Start, and watch; `.box` is what to show.
 
-    slope : Day 21's, from the backend that matches the network. An uploaded photo goes before the chosen one; its
-    longer side is made 336 pixels, so that a step takes a hundredth of a second.
+    An uploaded photo goes before the chosen one; its longer side is made 336 pixels, so that a step takes a hundredth
+    of a second.
     """
     controls = {
         "photo": ipywidgets.Dropdown(options=IMAGE_NAMES, value="coffee", description="photo"),

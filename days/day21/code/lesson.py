@@ -11,7 +11,8 @@ import numpy as np
 from days.common.images import load_image
 from days.common.models import Model, load_model, softmax
 from days.day17.code import lesson as lesson17
-from days.day21.code import dreaming
+from days.day17.code.backends import capture
+from days.day21.code import deepdream, dreaming
 
 SIZE = (192, 288)
 LAYERS = ("fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
@@ -71,13 +72,11 @@ class Lesson(lesson17.Lesson):
 
         Double precision takes twice the time. In single, processors round differently, and dreams part after ten steps.
         """
-        from days.day21.code import torch_backend
-
         key = (photo, layer, guide, trained, size, *sorted(({"seed": 0} | settings).items()))
         if key not in self._dreams:
             network = self.network if trained else self.random_network
             settings |= {"guide": self.photo(guide) if guide else None, "progress": False}
-            self._dreams[key] = torch_backend.dream(network, self.photo(photo, size), layer, **settings)
+            self._dreams[key] = deepdream.dream(network, self.photo(photo, size), layer, **settings)
         return self._dreams[key]
 
     @cached_property
@@ -87,9 +86,7 @@ class Lesson(lesson17.Lesson):
 
     def slope(self, layer: str = "fire7") -> Callable:
         """What a dream of the trained network asks: image -> (objective, gradient)."""
-        from days.day21.code import torch_backend
-
-        return torch_backend.slope(self.network, layer)
+        return deepdream.slope(self.network, layer)
 
     def moments(self, photo: str, layer: str = "fire7") -> list[dreaming.Moment]:
         """Every step of a dream, octave by octave."""
@@ -106,8 +103,6 @@ class Lesson(lesson17.Lesson):
 
     def gram(self, image: np.ndarray, layer: str = "fire7") -> np.ndarray:
         """The Gram matrix (C, C) of what a layer of the trained network answers to an image."""
-        from days.day17.code.torch_backend import capture
-
         return dreaming.gram(capture(self.model.network, layer, self.model.preprocess(image))[layer])
 
     def numbers_by_layer(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -22,12 +22,12 @@ STEPS = 32
 """Of integrated gradients: a quarter of what the lesson takes, so that nobody has to wait long."""
 
 
-def attribution_explorer(model: Model, backend) -> ipywidgets.VBox:
+def attribution_explorer(model: Model) -> ipywidgets.VBox:
     """Choose, and see the photo, the map on it, and the map alone.
 
-    backend : this day's, of the model's framework. The category may be typed, as a name or a number; an unknown one is
-    answered with the nearest names. An uploaded photo goes before the chosen one, whole, its longer side made 336
-    pixels. What a method warns of stands below the picture.
+    The category may be typed, as a name or a number; an unknown one is answered with the nearest names. An uploaded
+    photo goes before the chosen one, whole, its longer side made 336 pixels. What a method warns of stands below the
+    picture.
     """
     names = list(dict.fromkeys(model.categories))
     controls = {
@@ -35,7 +35,7 @@ def attribution_explorer(model: Model, backend) -> ipywidgets.VBox:
         "category": ipywidgets.Combobox(
             value="Egyptian cat", options=names, description="category", continuous_update=False
         ),
-        "method": ipywidgets.Dropdown(options=[*standard_methods(backend, "")], value="Grad-CAM", description="method"),
+        "method": ipywidgets.Dropdown(options=[*standard_methods("")], value="Grad-CAM", description="method"),
         "layer": ipywidgets.Dropdown(options=LAYERS, value="fire9", description="layer"),
         "strength": ipywidgets.FloatSlider(0.8, min=0, max=1, step=0.1, description="strength"),
         "own": ipywidgets.FileUpload(accept="image/*", description="own photo"),
@@ -46,7 +46,7 @@ def attribution_explorer(model: Model, backend) -> ipywidgets.VBox:
         image = np.frombuffer(pixels, np.float32).reshape(shape)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            methods = standard_methods(backend, layer, steps=STEPS, names=model.categories)
+            methods = standard_methods(layer, steps=STEPS, names=model.categories)
             heatmap = methods[method](model.network, model.preprocess(image), category)
         return heatmap, " ".join(str(one.message) for one in caught)
 

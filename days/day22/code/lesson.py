@@ -12,7 +12,7 @@ from days.common.datasets import make_shapes
 from days.common.images import load_image
 from days.common.models import Model, load_model, softmax
 from days.day17.code import lesson as lesson17
-from days.day22.code import attribution, randomization, scoring
+from days.day22.code import attribution, methods, randomization, scoring
 from days.day22.code.maps import smoothed
 
 SIZE = 224
@@ -54,16 +54,9 @@ class Lesson(lesson17.Lesson):
     """Everything that the stored figures show, computed once, in PyTorch."""
 
     @cached_property
-    def backend(self):
-        """This day's, for PyTorch."""
-        from days.day22.code import torch_backend
-
-        return torch_backend
-
-    @cached_property
     def methods(self) -> dict[str, Callable]:
         """{name: function (network, batch, category) -> map}; Grad-CAM's layer is fire9."""
-        return scoring.standard_methods(self.backend, LAYER)
+        return scoring.standard_methods(LAYER)
 
     @lru_cache(maxsize=200)  # noqa: B019 - a lesson lives as long as its figures
     def map(self, method: str, photo: str, category: str) -> np.ndarray:
@@ -76,22 +69,19 @@ class Lesson(lesson17.Lesson):
 
     def grad_cam(self, photo: str, category, layer: str = LAYER, **settings) -> np.ndarray:
         """Grad-CAM of the trained SqueezeNet."""
-        return self.backend.grad_cam(self.model.network, self.batch(photo), layer, category, **settings)
+        return methods.grad_cam(self.model.network, self.batch(photo), layer, category, **settings)
 
     @cached_property
     def cascade(self) -> dict[str, list]:
         """The means of `randomization.cascade` over three seeds: Egyptian cat on chelsea."""
-        methods = scoring.standard_methods(self.backend, LAYER, steps=32, stride=32)
+        methods = scoring.standard_methods(LAYER, steps=32, stride=32)
         chosen = {
             name: lambda network, method=methods[name]: method(network, self.batch("chelsea"), "Egyptian cat")
             for name in CASCADED
         }
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # 32 steps are complete to some percent, enough for ranks
-            runs = [
-                randomization.cascade(self.backend.randomized, self.model.network, chosen, seed=seed)
-                for seed in range(3)
-            ]
+            runs = [randomization.cascade(self.model.network, chosen, seed=seed) for seed in range(3)]
         return {name: mean_similarities([run[name] for run in runs]) for name in CASCADED}
 
     @cached_property
@@ -105,7 +95,7 @@ class Lesson(lesson17.Lesson):
         from days.day18.code import torch_backend as shapes_backend
 
         model, data = shapes_backend.shapes_model(), make_shapes(count, seed=seed)
-        methods = scoring.standard_methods(self.backend, SHAPES_LAYER, size=8, stride=4, names=model.categories)
+        methods = scoring.standard_methods(SHAPES_LAYER, size=8, stride=4, names=model.categories)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # few of 500 are complete to 2 or 3 instead of 1 percent
             maps = scoring.shape_maps(methods, model.network, data, shapes_backend.to_batch)
@@ -115,9 +105,9 @@ class Lesson(lesson17.Lesson):
         """{method: a map of the cat for each of `STAGES`}."""
         network, layers = self.model.network, list(randomization.CASCADE)
         networks = [
-            self.backend.randomized(network, layers[:count], 0) if count else network for count in STAGES.values()
+            randomization.randomized(network, layers[:count], 0) if count else network for count in STAGES.values()
         ]
-        methods = scoring.standard_methods(self.backend, LAYER, stride=32)
+        methods = scoring.standard_methods(LAYER, stride=32)
         return {
             name: [methods[name](network, self.batch("chelsea"), "Egyptian cat") for network in networks]
             for name in CASCADED

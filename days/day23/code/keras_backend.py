@@ -8,10 +8,11 @@ import numpy as np
 
 from days.common.datasets import SHAPE_NAMES
 from days.common.frameworks import import_keras
-from days.common.keras_models import batch_maker, logits_of
+from days.common.keras_models import to_tensor
 from days.common.models import Model, load_model
+from days.common.preprocessing import Preprocess
 from days.day17.code.keras_backend import capture, channels_first
-from days.day18.code.training import Weights, normalize
+from days.day18.code.training import PIXELS, Weights
 from days.day23.code.network import EPSILON, LAYERS, SETTINGS, Answers, RunSettings, Statistics, pixels_for
 from days.day23.code.squeezenet_patients import photos
 
@@ -65,7 +66,7 @@ def run(
 def clinic_model(weights: Weights, statistics: Statistics | None = None) -> Model:
     """The clinic's network, rightly run, as a `Model`, as `load_model` gives others."""
     network = clinic_cnn(weights, statistics)
-    return Model(network, batch_maker(normalize), list(SHAPE_NAMES), "clinic", "keras", logits_of(network))
+    return Model(network, Preprocess(PIXELS, to_tensor), list(SHAPE_NAMES), "clinic", "keras")
 
 
 def squeezenet_model(weights: Weights) -> Model:

@@ -57,15 +57,15 @@ class Lesson:
     def wrong(self, count: int = 240) -> tuple[Shapes, np.ndarray, np.ndarray, diagnosis.WrongOnes]:
         """Held-out images, the scores of the network that learned 300 by heart, occlusion maps, and its mistakes."""
         from days.day18.code import torch_backend as shapes_backend
-        from days.day22.code import torch_backend as attribution
+        from days.day22.code import methods
         from days.day23.code import torch_backend
 
         data = make_shapes(count, seed=1)
         model = torch_backend.clinic_model(network.crammed())
         batch = shapes_backend.to_batch(data.images)
-        scores = attribution.scores(model.network, batch)
+        scores = methods.scores(model.network, batch)
         named = [int(category) for category in scores.argmax(axis=1)]
-        maps = attribution.occlusion(model.network, batch, named, size=8, stride=4, names=model.categories)
+        maps = methods.occlusion(model.network, batch, named, size=8, stride=4, names=model.categories)
         return data, scores, maps, diagnosis.wrong_predictions(scores, data.labels, maps, data.masks)
 
     def limits(self) -> dict[str, tuple[Sequence[float], dict[str, np.ndarray]]]:

@@ -208,11 +208,9 @@ def main() -> list[Path]:
 
     Returns the paths.
     """
-    from days.day18.code import runs, storage, torch_backend
+    from days.day18.code import runs, storage
 
-    trained, crammed_weights = (
-        runs.train_recipe(torch_backend, runs.RECIPES[name])[0] for name in ("other start", "few images")
-    )
+    trained, crammed_weights = (runs.train_recipe(runs.RECIPES[name])[0] for name in ("other start", "few images"))
     arrays = {}
     for place, weights in enumerate([storage.load_weights(), trained]):
         freed = with_channels(weights, learned_channels(weights, runs.training_images().images[:2000]))

@@ -11,9 +11,10 @@ from torch import nn
 
 from days.common.datasets import SHAPE_NAMES
 from days.common.models import Model, load_model
-from days.common.torch_models import batch_maker, logits_of
+from days.common.preprocessing import Preprocess
+from days.common.torch_models import to_tensor
 from days.day17.code.torch_backend import capture, hooks
-from days.day18.code.training import Weights, normalize
+from days.day18.code.training import PIXELS, Weights
 from days.day23.code.network import EPSILON, LAYERS, SETTINGS, Answers, RunSettings, Statistics, pixels_for
 from days.day23.code.squeezenet_patients import photos
 
@@ -74,7 +75,7 @@ def run(
 def clinic_model(weights: Weights, statistics: Statistics | None = None) -> Model:
     """The clinic's network, rightly run, as a `Model`, as `load_model` gives others."""
     network = clinic_cnn(weights, statistics)
-    return Model(network, batch_maker(normalize), list(SHAPE_NAMES), "clinic", "torch", logits_of(network))
+    return Model(network, Preprocess(PIXELS, to_tensor), list(SHAPE_NAMES), "clinic", "torch")
 
 
 def squeezenet_model(weights: Weights) -> Model:

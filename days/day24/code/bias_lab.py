@@ -158,8 +158,8 @@ def relevance(
     methods : names from Day 22's `standard_methods`. Occlusion covers 8x8 pixels, every 4 pixels; Grad-CAM looks at
     `LAYER`; integrated gradients take 32 steps. Raises ValueError for a name that is not among them.
     """
-    training, attribution = backends
-    known = standard_methods(attribution, LAYER, size=8, stride=4, steps=32)
+    training, _ = backends
+    known = standard_methods(LAYER, size=8, stride=4, steps=32)
     unknown = [name for name in methods if name not in known]
     if unknown:
         raise ValueError(f"expected methods among {', '.join(known)}, got {', '.join(map(repr, unknown))}")
