@@ -114,7 +114,7 @@ class Lesson(lesson17.Lesson):
         ]
         measures: dict[str, Callable] = {
             "typical wavelength of\nwhat was added, pixels": lambda added, _: dreaming.typical_wavelength(added),
-            "share of the change in the\ntenth that changed most": lambda added, _: dreaming.concentration(added),
+            "share of the change in the\ntenth that changed most": lambda added, _: dreaming.gathered_share(added),
             "dogs, says\nEfficientNet-Lite0": lambda _, dream: self.dogs(dream),
         }
         return {
