@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils import prune
 
 from days.day17.code import torch_backend as looking
 from days.day17.code.backends import backend_of, capture, filters
@@ -18,6 +19,7 @@ from days.day20.code.ascent import input_gradient, maximize
 from days.day20.code.objectives import channel, logit
 from days.day21.code.deepdream import dream
 from days.day22.code import methods
+from days.day22.code.randomization import randomized
 
 
 class Flattens(nn.Module):
@@ -152,6 +154,26 @@ def test_the_way_out_fits_the_cause():
 
     with pytest.raises(ValueError, match=r"wrap it in a module whose forward takes the image alone$"):
         capture(Two(None), "conv", BATCH)
+
+
+def test_a_network_whose_weights_were_never_loaded_says_so():
+    with torch.device("meta"):
+        empty = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten())
+    for call in (
+        lambda: capture(empty, "0", BATCH),
+        lambda: filters(empty, "0"),
+        lambda: methods.saliency(empty, BATCH, 1),
+        lambda: maximize(empty, "0", 1, size=16, steps=1, progress=False),
+    ):
+        with pytest.raises(ValueError, match="its weights were never loaded"):
+            call()
+
+
+def test_a_network_that_cannot_be_copied_says_so():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3))
+    prune.l1_unstructured(network[0], "weight", amount=0.5)
+    with pytest.raises(ValueError, match=r"cannot be copied .* is it pruned"):
+        randomized(network, "0", 0)
 
 
 # ------------------------------------------------------------ Keras

@@ -182,9 +182,11 @@ def module_named(network: nn.Module, name: str) -> nn.Module:
 
 
 def check_network(network) -> None:
-    """Raise ValueError for anything but a network of PyTorch's."""
+    """Raise ValueError for anything but a network of PyTorch's that has its weights."""
     if not isinstance(network, nn.Module):
         raise ValueError(f"expected a torch network, got {type(network).__name__}: load_model(...).network is one")
+    if any(values.is_meta for values in network.parameters()):
+        raise ValueError("expected a network with weights, got one on the meta device: its weights were never loaded")
 
 
 def check_batch(network: nn.Module, batch) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from days.day17.code.torch_backend import live_answers, takes_any_layout, to_numpy
+from days.day17.code.torch_backend import check_network, live_answers, takes_any_layout, to_numpy
 from days.day19.code.torch_backend import gradient_at
 from days.day20.code import objectives
 from days.day20.code.ascent import Ascent, input_gradient, maximize
@@ -39,6 +39,7 @@ class Painter:
         diversity: float,
         learning_rate: float,
     ):
+        check_network(network)
         weight = next(network.parameters(), torch.empty(0))
         self._network, self._wanted, self._diversity = network, wanted, diversity
         self._values = torch.from_numpy(first).to(weight.device).requires_grad_(True)

@@ -19,27 +19,20 @@ def dream(
     image: np.ndarray,
     layer: str | Objective,
     *,
-    octaves: int = 4,
-    octave_scale: float = 1.4,
-    steps: int = 20,
-    step_size: float = 0.004,
-    bands: int = 2,
-    jitter: int = 32,
-    seed: int = 0,
-    tile: int = 640,
     guide: np.ndarray | None = None,
     preprocess: Callable | None = None,
     progress: bool = True,
+    **settings,
 ) -> np.ndarray:
     """Raise what a layer, a channel or a mix of them answers to a photo, by changing the photo.
 
     Parameters
     ----------
-    image : (H, W, 3) in [0, 1], any size from 32 x 32; above `tile` pixels on a side it is taken in tiles.
+    image : (H, W, 3) in [0, 1], any size from 32 x 32; above 640 pixels on a side (`tile`) it is taken in tiles.
     layer : a layer's name, all of whose answers are raised; or an objective of Day 20 (layer, channel, direction).
     guide : a second image: each place of the layer is drawn to the guide's feature that it is most like.
     preprocess : the network's own, as of a `Model`; SqueezeNet's unless given.
-    octaves, octave_scale, steps, step_size, bands, jitter, seed, tile : see `dreaming.grow`.
+    settings : octaves, octave_scale, steps, step_size, bands, jitter, seed, tile; see `dreaming.grow`.
 
     Returns
     -------
@@ -49,8 +42,6 @@ def dream(
 
     Raises ValueError for an unknown layer, a channel out of range, an image that is none, or settings out of range.
     """
-    settings = {"octaves": octaves, "octave_scale": octave_scale, "steps": steps, "step_size": step_size}
-    settings |= {"bands": bands, "jitter": jitter, "seed": seed, "tile": tile}
     ask = slope(network, layer, guide=guide, preprocess=preprocess)
     return dreaming.last_picture(ask, image, progress=progress, **settings)
 
