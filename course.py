@@ -61,8 +61,8 @@ def version_problem(version, executable="python3"):
         return None
     oldest, newest, have = (".".join(map(str, numbers)) for numbers in (OLDEST, NEWEST, version[:3]))
     return (
-        f"Python {oldest} to {newest} is needed, and {executable} is {have}: install one of them (python.org), and start this with it: "
-        "`python3.13 course.py lab`, on Windows `py -3.13 course.py lab`, with make `make lab PYTHON=python3.13`"
+        f"Python {oldest} to {newest} is needed, and {executable} is {have}: install one (python.org), and start "
+        "this with it: `python3.13 course.py lab`, on Windows `py -3.13 course.py lab`, or `make lab PYTHON=python3.13`"
     )
 
 

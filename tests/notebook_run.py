@@ -109,7 +109,7 @@ class Notebook(IPyNbFile):
             if answer:
                 self.exercises += 1
                 cell = type(item.cell)(item.cell, source=answer[1], execution_count=1)
-                parts = {"cell_num": item.cell_num, "cell": cell, "options": {**item.options, "check": True}}
+                parts = {"cell_num": item.cell_num, "cell": cell, "options": item.options | {"check": True}}
                 yield SolvedCell.from_parent(self, name=f"Solved {answer[0]}", **parts)
         if self.exercises:
             yield ProgressItem.from_parent(self, name="Progress")

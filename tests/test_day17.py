@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import limits
 import numpy as np
 import pytest
 import torch
@@ -390,7 +391,13 @@ def run_notebook_code(lines_before, stop_at=None, lines_after=""):
     environment = {**os.environ, "PYTHONPATH": str(REPO_ROOT), "SEEING_CNNS_OUTPUTS": ""}
     command = [sys.executable, "-W", "error::ImportWarning", "-c", script]
     return subprocess.run(
-        command, cwd=NOTEBOOK.parent, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command,
+        cwd=NOTEBOOK.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=limits.COMMAND,
+        check=False,
     )
 
 
