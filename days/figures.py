@@ -40,7 +40,7 @@ def jobs_of(days: Sequence[int], changes: dict[str, str]) -> dict[str, Callable[
     return {
         f"day{day}/{name}": noted(name, day, job)
         for day in days
-        for name, job in importlib.import_module(f"days.day{day}.code.visualizations").jobs().items()
+        for name, job in importlib.import_module(f"days.day{day}.code.visualizations").FIGURES.jobs().items()
     }
 
 

@@ -22,9 +22,10 @@ from days.common.datasets import make_shapes
 from days.common.images import load_image
 from days.common.paths import REPO_ROOT
 from days.day17.code.feature_maps import feature_map
-from days.day18.code import runs, storage, torch_backend, training
+from days.day18.code import filter_statistics, runs, storage, torch_backend, training
 from days.day18.code import visualizations as viz
 from days.day18.code.health import findings
+from days.day18.code.lesson import SOBEL, Lesson
 from days.day18.code.snapshots import Watch, interruptible, saturated_share
 from days.day18.code.training import initial_weights
 
@@ -82,7 +83,7 @@ def test_a_filters_gradient_is_what_autograd_says():
 def test_the_learning_rate_has_the_bound_that_the_curvatures_give(name):
     image = load_image(name, size=48).mean(axis=2).astype(np.float64)
     image -= image.mean()
-    target, start = feature_map(image, viz.SOBEL), np.random.default_rng(1).normal(size=(3, 3))
+    target, start = feature_map(image, SOBEL), np.random.default_rng(1).normal(size=(3, 3))
     bound = 2 / training.curvatures(image, (3, 3))[-1]
     below = training.learn_filter(image, target, start, learning_rate=0.99 * bound, steps=400)[1]
     above = training.learn_filter(image, target, start, learning_rate=1.01 * bound, steps=400)[1]
@@ -93,11 +94,11 @@ def test_the_learning_rate_has_the_bound_that_the_curvatures_give(name):
 
 
 def test_a_centered_photo_teaches_faster():
-    lesson = viz.Lesson()
+    lesson = Lesson()
     plain, centered = (
         lesson.learned(image)[0][-1] for image in (lesson.gray_cat, lesson.gray_cat - lesson.gray_cat.mean())
     )
-    far = [np.linalg.norm(one - viz.SOBEL) for one in (plain, centered)]
+    far = [np.linalg.norm(one - SOBEL) for one in (plain, centered)]
     assert far[1] < far[0] / 4
 
 
@@ -114,24 +115,24 @@ def test_a_learning_that_explodes_ends_with_finite_filters():
 def test_drift_duplicates_and_neighbors():
     generator = np.random.default_rng(0)
     filters = generator.normal(size=(20, 3, 5, 5))
-    np.testing.assert_allclose(training.filter_drift(3 * filters, filters), 2)
-    assert training.filter_drift(filters, np.zeros_like(filters))[0] == math.inf
-    assert training.filter_drift(np.zeros_like(filters), np.zeros_like(filters))[0] == 0
+    np.testing.assert_allclose(filter_statistics.filter_drift(3 * filters, filters), 2)
+    assert filter_statistics.filter_drift(filters, np.zeros_like(filters))[0] == math.inf
+    assert filter_statistics.filter_drift(np.zeros_like(filters), np.zeros_like(filters))[0] == 0
     filters[7], filters[11] = 4 * filters[2], -filters[3]
-    assert training.near_duplicates(filters) == [(2, 7)]
+    assert filter_statistics.near_duplicates(filters) == [(2, 7)]
     filters[2] = np.nan
-    assert training.near_duplicates(filters) == []
-    assert abs(training.neighbor_correlation(generator.normal(size=(40, 8, 3, 3)))) < 0.05
+    assert filter_statistics.near_duplicates(filters) == []
+    assert abs(filter_statistics.neighbor_correlation(generator.normal(size=(40, 8, 3, 3)))) < 0.05
     smooth = np.cumsum(np.cumsum(generator.normal(size=(40, 8, 9, 9)), axis=2), axis=3)
-    assert training.neighbor_correlation(smooth) > 0.8
+    assert filter_statistics.neighbor_correlation(smooth) > 0.8
     with pytest.raises(ValueError, match=r"larger than 1x1, got \(4, 3, 1, 1\)"):
-        training.neighbor_correlation(np.ones((4, 3, 1, 1)))
+        filter_statistics.neighbor_correlation(np.ones((4, 3, 1, 1)))
 
 
 def test_no_input_exceeds_the_largest_possible_answer():
     generator = np.random.default_rng(0)
     filters, biases = generator.normal(size=(6, 2, 3, 3)), generator.normal(size=6)
-    most = training.largest_possible(filters, biases, -1, 1)
+    most = filter_statistics.largest_possible(filters, biases, -1, 1)
     inputs = torch.tensor(generator.uniform(-1, 1, (50, 2, 9, 9)))
     answers = nn.functional.conv2d(inputs, torch.tensor(filters), torch.tensor(biases)).amax(dim=(0, 2, 3)).numpy()
     assert (answers <= most).all()
@@ -143,7 +144,7 @@ def test_no_input_exceeds_the_largest_possible_answer():
 def test_a_filter_that_is_dead_for_sure_is_dead_on_data(watched):
     weights = initial_weights(0)
     weights["conv1"][1][[3, 9]] = -100
-    most = training.largest_possible(*weights["conv1"], -1, 1)
+    most = filter_statistics.largest_possible(*weights["conv1"], -1, 1)
     assert np.flatnonzero(most <= 0).tolist() == [3, 9]
     network = torch_backend.small_cnn(weights)
     watch = torch_backend.watch(network, torch_backend.to_batch(watched.images), watched.labels)
@@ -233,7 +234,7 @@ def test_the_gradient_is_that_of_the_loss(watched):
 @pytest.fixture(scope="module")
 def retrained():
     """The honest training, done anew by the command's own function."""
-    return runs.train_recipe(torch_backend, runs.RECIPES["honest"], progress=False)
+    return runs.train_recipe(runs.RECIPES["honest"], progress=False)
 
 
 @pytest.mark.slow
@@ -245,7 +246,7 @@ def test_the_shipped_weights_are_what_the_command_makes(retrained, stored):
     early = [taken[1].filters["conv1"] for taken in (snapshots, stored["honest"])]
     assert snapshots[1].step == 75
     np.testing.assert_allclose(*early, atol=0.05)
-    accuracies = [runs.accuracy(torch_backend, one) for one in (weights, storage.load_weights())]
+    accuracies = [runs.accuracy(one) for one in (weights, storage.load_weights())]
     assert min(accuracies) >= 0.97
     assert abs(accuracies[0] - accuracies[1]) <= 0.01
     images = runs.held_out_images().images
@@ -258,11 +259,11 @@ def test_the_shipped_weights_are_what_the_command_makes(retrained, stored):
 
 @pytest.mark.slow
 def test_keras_learns_it_as_well(retrained):
-    keras_backend = pytest.importorskip("days.day18.code.keras_backend")
-    weights, _, _ = runs.train_recipe(keras_backend, runs.RECIPES["honest"], progress=False)
-    accuracy = runs.accuracy(keras_backend, weights)
+    pytest.importorskip("days.day18.code.keras_backend")
+    weights, _, _ = runs.train_recipe(runs.RECIPES["honest"], framework="keras", progress=False)
+    accuracy = runs.accuracy(weights, framework="keras")
     assert accuracy >= 0.97
-    assert abs(accuracy - runs.accuracy(torch_backend, retrained[0])) <= 0.01
+    assert abs(accuracy - runs.accuracy(retrained[0])) <= 0.01
 
 
 def test_the_shipped_files_are_small_and_hold_arrays_only():
@@ -735,10 +736,10 @@ def test_the_dashboard_draws_at_most_a_tenth_of_the_time(data, watched, monkeypa
 
 @pytest.mark.parametrize("which", ["torch", "keras"])
 def test_the_training_explorer_trains_draws_and_stops(which):
-    module = torch_backend if which == "torch" else pytest.importorskip("days.day18.code.keras_backend")
+    pytest.importorskip(f"days.day18.code.{which}_backend")
     from days.day18.code.explorer import training_explorer
 
-    explorer = training_explorer(module, steps=12)
+    explorer = training_explorer(which, steps=12)
     asyncio.run(explorer.run())
     assert "too fast, step 12" in explorer.caption.value
     assert "channels are dead" in explorer.caption.value
@@ -767,7 +768,7 @@ def test_the_command_says_what_it_does():
 
 
 def test_neighbor_correlation_tells_pretrained_from_random_in_every_layer():
-    for layer, (trained, untrained) in viz.Lesson().correlations().items():
+    for layer, (trained, untrained) in Lesson().correlations().items():
         assert trained > 0.15, layer
         assert abs(untrained) < 0.03, layer
 

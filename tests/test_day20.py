@@ -295,7 +295,7 @@ class Pair(nn.Conv2d):
 @pytest.mark.parametrize(
     ("network", "words"),
     [
-        ("squeezenet", "expected a torch network, got str"),
+        ("squeezenet", "expected a torch or Keras network, got str"),
         (nn.Sequential(WithoutGradients(3, 4, 3)), "does the network's forward switch gradients off"),
         (nn.Sequential(Pair(3, 4, 3)), "did not run in this forward pass, or gave no single tensor"),
         (nn.Sequential(nn.Conv2d(1, 4, 3)), "cannot take a batch of shape .1, 3, 16, 16."),
@@ -354,15 +354,14 @@ def test_both_frameworks_take_the_same_steps(squeezenet, keras_squeezenet, how):
 
 
 def test_each_of_twenty_pictures_excites_its_own_channel_most_in_the_other_framework(squeezenet, keras_squeezenet):
-    from days.day17.code import keras_backend, torch_backend
     from days.day20.code.keras_backend import maximize as in_keras
 
     twenty = [channel("fire7.expand1x1", index) for index in range(0, 160, 8)]
     how = {"size": 64, "steps": 48, "progress": False}
     grown, _ = maximize(squeezenet.network, twenty, **how)
     others, _ = in_keras(keras_squeezenet.network, twenty, **how)
-    for images, backend, model in ((grown, keras_backend, keras_squeezenet), (others, torch_backend, squeezenet)):
-        answers = evidence.responses(model, backend, twenty, images)
+    for images, model in ((grown, keras_squeezenet), (others, squeezenet)):
+        answers = evidence.responses(model, twenty, images)
         assert np.argmax(answers, axis=0).tolist() == list(range(20))
 
 
@@ -381,7 +380,7 @@ def test_keras_reaches_the_proven_answer_too(keras_squeezenet):
 def test_the_written_out_gradient_of_the_waves_is_tensorflows_own(keras_squeezenet, size):
     import tensorflow
 
-    from days.day20.code.keras_backend import _inverse_fourier
+    from days.day20.code.keras_fast import inverse_fourier
 
     generator = np.random.default_rng(0)
     spectrum = tensorflow.constant(generator.normal(size=(2, size, size // 2 + 1, 2)).astype(np.float32))
@@ -390,7 +389,7 @@ def test_the_written_out_gradient_of_the_waves_is_tensorflows_own(keras_squeezen
         tape.watch(spectrum)
         whole = tensorflow.complex(spectrum[..., 0], spectrum[..., 1])
         theirs = tensorflow.reduce_sum(weights * tensorflow.signal.irfft2d(whole, [size, size]))
-        ours = tensorflow.reduce_sum(weights * _inverse_fourier(size)(spectrum))
+        ours = tensorflow.reduce_sum(weights * inverse_fourier(size)(spectrum))
     assert float(ours) == pytest.approx(float(theirs), rel=1e-4)
     np.testing.assert_allclose(tape.gradient(ours, spectrum), tape.gradient(theirs, spectrum), atol=1e-5)
 
@@ -517,21 +516,20 @@ def test_with_diversity_pictures_of_one_channel_differ_more(framework, squeezene
 
 @pytest.mark.parametrize("framework", ["torch", "keras"])
 def test_a_padded_picture_is_seen_whole_with_its_border_reflected(framework):
-    import importlib
-
-    backend = importlib.import_module(f"days.day20.code.{framework}_backend")
     transforms = (parameterization.Pad(4),)
     assert parameterization.padded(transforms, 32) == 40
     matrix = parameterization.draw_transform(transforms, np.random.default_rng(0), 32)
     picture = np.random.default_rng(1).random((32, 32)).astype(np.float32)
     wanted = np.pad(picture, 4, mode="symmetric")
     if framework == "torch":
-        seen = backend._shaken(torch.from_numpy(picture)[None, None], matrix, 40)[0, 0].numpy()
+        from days.day20.code.torch_backend import _shaken
+
+        seen = _shaken(torch.from_numpy(picture)[None, None], matrix, 40)[0, 0].numpy()
     else:
+        from days.day20.code.keras_fast import shaken, tensorflow
+
         indices, weights = parameterization.bilinear(matrix, 32, 40)
-        seen = backend._shaken(backend.tensorflow.constant(picture[..., None, None]), indices, weights).numpy()[
-            ..., 0, 0
-        ]
+        seen = shaken(tensorflow.constant(picture[..., None, None]), indices, weights).numpy()[..., 0, 0]
     np.testing.assert_allclose(seen, wanted, atol=1e-4)
 
 
@@ -562,12 +560,11 @@ def test_held_out_shakes_lie_beyond_those_of_the_ascent():
 
 def test_raw_pixels_reach_most_and_lose_it_when_shaken(squeezenet):
     """What the lesson says of its ladder, on one channel."""
-    from days.day17.code import torch_backend
 
     wanted, scores = [channel("fire7.expand1x1", 32)], {}
     for name in ("raw pixels", "+ jitter", "+ colors"):
         images, _ = quietly(squeezenet.network, wanted, size=96, steps=96, **evidence.LADDER[name])
-        scores[name] = evidence.robustness(squeezenet, torch_backend, wanted, images)[0]
+        scores[name] = evidence.robustness(squeezenet, wanted, images)[0]
     assert scores["raw pixels"][0] > scores["+ jitter"][0]
     assert scores["raw pixels"][0] > scores["+ colors"][0]
     assert scores["raw pixels"][1] < 0.2 * scores["raw pixels"][0]
@@ -589,10 +586,9 @@ def test_a_window_holds_the_share_of_the_influence_that_it_says():
 
 def test_top_patches_are_the_places_that_excite_most(squeezenet):
     from days.day17.code import torch_backend as looking
-    from days.day20.code import torch_backend as growing
 
     photos = {name: load_image(name, size=160) for name in ("chelsea", "coffee", "flower")}
-    found = evidence.top_patches(squeezenet, (looking, growing), ("fire5.expand1x1", 16), photos, count=2)
+    found = evidence.top_patches(squeezenet, ("fire5.expand1x1", 16), photos, count=2)
     best = {
         name: looking.capture(squeezenet.network, "fire5.expand1x1", squeezenet.preprocess(photo))["fire5.expand1x1"][
             0, 16
@@ -606,11 +602,8 @@ def test_top_patches_are_the_places_that_excite_most(squeezenet):
 
 
 def test_after_the_relu_channels_of_fire9_get_stuck_and_before_it_none(squeezenet):
-    from days.day20.code import torch_backend
 
-    stuck = [
-        evidence.never_moved(torch_backend, squeezenet, "fire9", 64, before_relu=before) for before in (False, True)
-    ]
+    stuck = [evidence.never_moved(squeezenet, "fire9", 64, before_relu=before) for before in (False, True)]
     assert stuck[0] > 20
     assert stuck[1] == 0
 
@@ -641,11 +634,10 @@ def test_the_widget_grows_a_picture_and_saves_it(squeezenet, tmp_path, monkeypat
 
     from PIL import Image
 
-    from days.day20.code import torch_backend
     from days.day20.code.explorer import growing_explorer
 
     monkeypatch.chdir(tmp_path)
-    grower = growing_explorer(squeezenet, torch_backend, size=32, steps=6)
+    grower = growing_explorer(squeezenet, size=32, steps=6)
     save, said = grower.box.children[-1].children
     save.click()
     assert "nothing has grown yet: press Start" in said.value

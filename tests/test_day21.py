@@ -132,7 +132,7 @@ def test_a_network_in_bfloat16_dreams_with_and_without_a_guide(photo):
 def test_a_network_without_weights_dreams(photo):
     found = torch_backend.dream(nn.Sequential(nn.AvgPool2d(2)), photo, "0", **QUICK)
     assert np.abs(found - photo).mean() > 0.002
-    with pytest.raises(ValueError, match="expected a torch network, got NoneType"):
+    with pytest.raises(ValueError, match="expected a torch or Keras network, got NoneType"):
         torch_backend.dream(None, photo, "0", **QUICK)
 
 
@@ -324,7 +324,7 @@ def test_a_mix_and_a_direction_and_a_channel(squeezenet, photo):
 def test_best_matches_are_those_of_a_loop():
     generator = np.random.default_rng(0)
     answer, guide = generator.random((1, 5, 4, 6)), generator.random((5, 9))
-    chosen = dreaming.best_matches(answer, guide)
+    chosen = dreaming.guide_matches(answer, guide)
     for row in range(4):
         for column in range(6):
             products = [guide[:, place] @ answer[0, :, row, column] for place in range(9)]
@@ -661,7 +661,7 @@ def test_flights_refuse(how, message):
 def explorer(squeezenet):
     from days.day21.code.explorer import dream_explorer
 
-    return dream_explorer(squeezenet.network, torch_backend.slope, octaves=2, steps=3)
+    return dream_explorer(squeezenet.network, octaves=2, steps=3)
 
 
 def test_the_widget_dreams_and_stops(explorer):
@@ -690,10 +690,10 @@ def test_the_widget_takes_an_uploaded_photo_and_shows_what_is_wrong_with_it(expl
 
 
 def test_an_uploaded_photo_is_shown_whole():
-    from days.day21.code.explorer import fitted
+    from days.day21.code.explorer import within_336
 
-    assert fitted(np.zeros((672, 336, 3), np.float32)).shape == (336, 168, 3)
-    assert fitted(np.zeros((30, 60, 3), np.float32)).shape == (168, 336, 3)
+    assert within_336(np.zeros((672, 336, 3), np.float32)).shape == (336, 168, 3)
+    assert within_336(np.zeros((30, 60, 3), np.float32)).shape == (168, 336, 3)
 
 
 # ------------------------------------------------------------ numbers about pictures
@@ -717,6 +717,6 @@ def test_a_gram_matrix_forgets_places_and_knows_companions():
 
 def test_concentration_of_a_point_and_of_an_even_change():
     even = np.ones((160, 160, 3), np.float32)
-    assert dreaming.concentration(even) == pytest.approx(0.1)
+    assert dreaming.gathered_share(even) == pytest.approx(0.1)
     even[0, 0] = 1000
-    assert dreaming.concentration(even) > 0.9
+    assert dreaming.gathered_share(even) > 0.9

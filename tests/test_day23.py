@@ -19,7 +19,7 @@ from days.common.paths import REPO_ROOT
 from days.day23.code import detectors, diagnosis, exercises, limits, network, patients
 from days.day23.code import squeezenet_patients as large
 from days.day23.code.diagnosis import Finding, grade
-from days.day23.code.network import HABITS, LAYERS, Habits
+from days.day23.code.network import LAYERS, SETTINGS, RunSettings
 from days.day23.code.patients import FILTER_KINDS, KINDS, RUN_KINDS, WARD, Fault, Key, admit
 
 WARD_IMAGES = network.ward_images().images
@@ -120,7 +120,7 @@ def test_new_findings_leaves_out_what_was_there_before_whatever_its_numbers():
 def test_a_seed_makes_one_patient_and_another_seed_another():
     (one, key), (same, same_key), (other, _) = admit(7), admit(7), admit(8)
     assert key == same_key
-    assert one.sealed_habits == same.sealed_habits
+    assert one.sealed_settings == same.sealed_settings
     for layer in LAYERS:
         np.testing.assert_array_equal(one.weights[layer][0], same.weights[layer][0])
     assert one.weights["conv1"][0].tobytes() != other.weights["conv1"][0].tobytes()
@@ -161,7 +161,7 @@ def test_the_stored_patients_are_those_that_the_command_makes(tmp_path):
         files = [tmp_path / folder / f"patients/{name}.safetensors" for folder in ("one", "two")]
         assert files[0].read_bytes() == files[1].read_bytes()
         made, stored = patients.load_patient(files[0]), patients.load_patient(name)
-        assert (made.name, made.sealed_habits) == (stored.name, stored.sealed_habits)
+        assert (made.name, made.sealed_settings) == (stored.name, stored.sealed_settings)
         np.testing.assert_allclose(made.record, stored.record, rtol=1e-4, atol=1e-5)
         for layer, (values, bias) in stored.weights.items():
             np.testing.assert_allclose(made.weights[layer][0], values, rtol=1e-4)
@@ -195,7 +195,7 @@ def test_no_patient_file_says_what_is_wrong(name):
     assert set(metadata) == {"patient"}
     words = {one for fault in patients.load_key(name).faults for one in (fault.kind, fault.cause)}
     assert not [one for one in words if one.encode() in raw]
-    assert name == "06" or healthy.sealed_habits not in metadata["patient"]
+    assert name == "06" or healthy.sealed_settings not in metadata["patient"]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a patient", None])
@@ -389,7 +389,7 @@ def test_outliers_are_named_strongest_first_and_one_does_not_hide_another():
 # ------------------------------------------------------------ how it is run
 
 
-@pytest.mark.parametrize("how", HABITS, ids=str)
+@pytest.mark.parametrize("how", SETTINGS, ids=str)
 def test_every_way_of_running_is_told_from_the_answers_to_the_chart(how):
     patient = patients.patient_of(network.healthy_networks()[0], how)
     kinds = {one.kind for one in diagnosis.examine_run(patient)}
@@ -407,7 +407,7 @@ def test_what_no_known_cause_explains_is_called_unknown():
 def test_only_batch_norm_in_training_mode_lets_an_image_depend_on_its_company():
     weights = network.healthy_networks()[0]
     assert diagnosis.company(patients.patient_of(weights), WARD_IMAGES) < ROUNDING
-    assert diagnosis.company(patients.patient_of(weights, Habits(batch_norm_training=True)), WARD_IMAGES) > 0.1
+    assert diagnosis.company(patients.patient_of(weights, RunSettings(batch_norm_training=True)), WARD_IMAGES) > 0.1
 
 
 # ------------------------------------------------------------ the operation
@@ -485,11 +485,11 @@ def test_a_filter_that_knows_the_training_images_alone_has_a_gap():
 # ------------------------------------------------------------ both frameworks
 
 
-@pytest.mark.parametrize("how", HABITS, ids=str)
+@pytest.mark.parametrize("how", SETTINGS, ids=str)
 def test_run_is_numpys_in_both_frameworks(backend, how):
     patient, _ = admit(203, "healthy")
     ours, theirs = (
-        one.run(patient.weights, WARD_IMAGES[:12], statistics=patient.statistics, habits=how)
+        one.run(patient.weights, WARD_IMAGES[:12], statistics=patient.statistics, settings=how)
         for one in (network, backend)
     )
     assert off_by(theirs.scores, ours.scores) < 1e-4
@@ -501,7 +501,7 @@ def test_run_needs_no_statistics_and_running_twice_gives_the_same(backend):
     patient, _ = admit(203, "healthy")
     ours = network.run(patient.weights, WARD_IMAGES[:5]).scores
     assert off_by(backend.run(patient.weights, WARD_IMAGES[:5]).scores, ours) < 1e-4
-    how = {"statistics": patient.statistics, "habits": Habits(batch_norm_training=True)}
+    how = {"statistics": patient.statistics, "settings": RunSettings(batch_norm_training=True)}
     first, second = (backend.run(patient.weights, WARD_IMAGES[:5], **how).scores for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
@@ -610,7 +610,7 @@ SCORES = np.eye(4)
         (lambda: network.run({}, np.zeros((0, 8, 8, 3))), r"\(N, H, W, 3\)"),
         (lambda: network.run({}, np.full((1, 8, 8, 3), 255.0)), "from 0 to 1, got 255"),
         (lambda: network.run({}, np.full((1, 8, 8, 3), np.nan)), "from 0 to 1, got nan"),
-        (lambda: network.run({}, WARD_IMAGES, habits=HABITS[-1]), "expected statistics"),
+        (lambda: network.run({}, WARD_IMAGES, settings=SETTINGS[-1]), "expected statistics"),
         (lambda: detectors.dead_channels(MAPS, batch=0), "at least 1 image, got 0"),
         (lambda: detectors.dead_channels(MAPS, largest=np.ones(3)), "each of 2 channels, got 3"),
         (lambda: detectors.bounds({}, 1, -1), "expected low <= high"),
@@ -626,7 +626,7 @@ SCORES = np.eye(4)
         (lambda: diagnosis.activation_gap(MAPS, MAPS, [0] * 20, [0] * 20), "two or more categories"),
         (lambda: diagnosis.activation_gap(MAPS, MAPS, [0, 1], [0, 1]), r"each of 20 images, got \(2,\)"),
         (lambda: diagnosis.activation_gap(MAPS, MAPS[:, :1], [0, 1] * 10, [0, 1] * 10), "got 2 and 1 channels"),
-        (lambda: patients.habits(patients.Patient("x", {}, {}, MAPS, "y")), "a seal that is not its own"),
+        (lambda: patients.settings_of(patients.Patient("x", {}, {}, MAPS, "y")), "a seal that is not its own"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:invalid value")
@@ -640,7 +640,7 @@ def test_the_backends_refuse_what_numpy_refuses(backend):
     with pytest.raises(ValueError, match="from 0 to 1"):
         backend.run(weights, WARD_IMAGES * 255)
     with pytest.raises(ValueError, match="expected statistics"):
-        backend.run(weights, WARD_IMAGES[:2], habits=HABITS[-1])
+        backend.run(weights, WARD_IMAGES[:2], settings=SETTINGS[-1])
 
 
 # ------------------------------------------------------------ what the lesson adds
@@ -665,12 +665,12 @@ def test_a_patient_is_heard_as_it_is_run_now():
 def test_every_way_of_running_is_held_against_what_is_observed():
     patient, _ = patients.admit(8)
     remains = diagnosis.explanations(patient, diagnosis.observe(patient))
-    assert set(remains) == set(network.HABITS)
-    assert [how for how, left in remains.items() if left < diagnosis.EXPLAINED] == [patients.habits(patient)]
+    assert set(remains) == set(network.SETTINGS)
+    assert [how for how, left in remains.items() if left < diagnosis.EXPLAINED] == [patients.settings_of(patient)]
 
 
 def test_a_network_that_crammed_shows_larger_gaps():
-    from days.day23.code.visualizations import Lesson
+    from days.day23.code.lesson import Lesson
 
     gaps = Lesson().gaps(count=150)
     assert np.median(gaps["300 images"]) > 3 * np.median(gaps["12,000 images"]) > 0

@@ -11,16 +11,9 @@ from days.common.widgets import explorer
 
 @pytest.mark.parametrize("framework", ["torch", "keras"])
 def test_the_channel_explorer_follows_its_controls(framework, request):
-    if framework == "torch":
-        from days.day17.code import torch_backend as backend
-    else:
-        pytest.importorskip("tensorflow")
-        from days.day17.code import keras_backend as backend
     from days.day17.code.explorer import channel_explorer
 
-    box = channel_explorer(
-        request.getfixturevalue("squeezenet" if framework == "torch" else "keras_squeezenet"), backend
-    )
+    box = channel_explorer(request.getfixturevalue("squeezenet" if framework == "torch" else "keras_squeezenet"))
     (image, layer, channel), picture, caption = box.children[0].children, box.children[1], box.children[2]
     assert "chelsea, fire9, channel 426: mean 57.6, place 1 of 512" in caption.value
     before = picture.value

@@ -70,3 +70,13 @@ def check_maps(name: str, answer) -> np.ndarray:
         got = getattr(answer, "shape", type(answer).__name__)
         raise ValueError(f"expected maps (N, C, H, W) from layer {name!r}, got {got}: choose an earlier layer")
     return answer
+
+
+def check_scores(answer, images: int) -> int:
+    """How many categories a network's answer has scores of. Raises ValueError unless it is (images, categories)."""
+    shape = tuple(getattr(answer, "shape", ()))
+    if len(shape) != 2 or shape[0] != images:
+        raise ValueError(
+            f"expected scores ({images}, categories) from the network, got {shape or type(answer).__name__}"
+        )
+    return shape[1]

@@ -25,15 +25,32 @@ def unknown_name(name: str, known: list[str], framework: str) -> ValueError:
     )
 
 
-def cannot_run(batch, error: Exception) -> ValueError:
-    """The error for a batch that a network cannot take, most often of too small an image."""
+WAYS_OUT = {
+    r"inference tensor": "its weights were made under torch.inference_mode: build the network outside of it",
+    r"missing \d+ required positional": "wrap it in a module whose forward takes the image alone",
+    r"view size is not compatible": "its forward needs a batch laid out in order: batch.contiguous()",
+    r"kernel size can't be greater|output size is too small|shapes? cannot be multiplied|must match the size|"
+    r"negative dimension|output size would be|<= 0 due to downsampling|is invalid for input of size|"
+    r"expected shape=|doesn't match model|wrong image (height|width)|to have value|non-empty|"
+    r"sizes of tensors must match": "load_image(..., size=224) makes an image of the usual size",
+}
+"""What frameworks say of a cause that is known (a regular expression), and the way out of it."""
+
+
+def cannot_run(batch, error: Exception, way_out: str = "") -> ValueError:
+    """The error for a batch that a network's forward pass ended with, whatever that raised.
+
+    way_out : where the caller knows the cause; else one of `WAYS_OUT`, and none where the cause is not known.
+    """
     # Keras colors its messages, and lists all arguments behind them.
     said = re.sub(r"\x1b\[\d+m", "", str(error)).split("\n\nArguments received by")[0].strip()
-    reason = said.splitlines()[-1][:200] if said else type(error).__name__
-    return ValueError(
-        f"the network cannot take a batch of shape {tuple(batch.shape)} ({reason}); "
-        "load_image(..., size=224) makes an image of the usual size"
-    )
+    reason = said.splitlines()[-1][:200] if said else ""
+    if not isinstance(error, (RuntimeError, ValueError)) or not reason:
+        reason = f"{type(error).__name__}: {reason}".removesuffix(": ")
+    known = (way for words, way in WAYS_OUT.items() if re.search(words, said, re.IGNORECASE))
+    way_out = way_out or next(known, "")
+    refused = f"the network cannot take a batch of shape {tuple(batch.shape)} ({reason})"
+    return ValueError(f"{refused}; {way_out}" if way_out else refused)
 
 
 @contextlib.contextmanager

@@ -8,8 +8,10 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from IPython.display import Image as ShownImage
@@ -19,15 +21,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from days.common.paths import write_bytes
+from days.common.colors import ALARM, INK, MUTED
+from days.common.paths import outputs_dir, write_bytes
 
 DPI = 100
 PNG_BUDGET = 150 * 1024  # bytes; above it a stored picture gives up colors
-INK = "#222222"
-MUTED = "#6b6b6b"
-ALARM = "#b3261e"
-BLUE = "#2f6db5"
-ORANGE = "#d9822b"
 
 
 class ColorScale(NamedTuple):
@@ -60,6 +58,16 @@ def plain(axes, title: str = "", *, color: str = INK, size: float = 9):
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.set_title(title, fontsize=size, color=color)
+    return axes
+
+
+def chart(axes, title: str = "", x: str = "", y: str = "", *, title_size=9.0, size=8.0, ticks=8.0):
+    """Dress `axes` as a chart and return it: a title, names for x and y, small numbers, no frame above and right."""
+    axes.set_title(title, fontsize=title_size)
+    axes.set_xlabel(x, fontsize=size)
+    axes.set_ylabel(y, fontsize=size)
+    axes.tick_params(labelsize=ticks)
+    axes.spines[["top", "right"]].set_visible(False)
     return axes
 
 
@@ -217,6 +225,37 @@ def rebuild(jobs: dict[str, Callable[[], Path]], title: str) -> list[Path]:
     from tqdm.auto import tqdm
 
     return [jobs[name]() for name in tqdm(sorted(jobs), desc=title, unit="figure")]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The stored pictures of one day, by the names of their files in days/dayNN/outputs/.
+
+    lesson : makes the day's `Lesson`, from which all are drawn. draw : {name: function of a lesson that returns a
+    Figure}. store : {name: function of a lesson that stores a picture itself, such as an animation, and returns its
+    path}.
+    """
+
+    day: int
+    lesson: Callable[[], Any]
+    draw: dict[str, Callable[[Any], Figure]]
+    store: dict[str, Callable[[Any], Path]] = field(default_factory=dict)
+
+    def plot(self, name: str, lesson: Any = None) -> Path:
+        """Rebuild one picture, from a lesson that has computed something already if one is given; returns its path."""
+        lesson = lesson or self.lesson()
+        if name in self.store:
+            return self.store[name](lesson)
+        return save_figure(self.draw[name](lesson), outputs_dir(self.day) / name)
+
+    def jobs(self, lesson: Any = None) -> dict[str, Callable[[], Path]]:
+        """What rebuilds each picture of the day, by its name; all of them from one lesson."""
+        lesson = lesson or self.lesson()
+        return {name: partial(self.plot, name, lesson) for name in (*self.draw, *self.store)}
+
+    def rebuild(self, lesson: Any = None) -> list[Path]:
+        """Rebuild every picture of the day with a progress bar; returns the paths in the order of names."""
+        return rebuild(self.jobs(lesson), f"Day {self.day} figures")
 
 
 def _render(figure: Figure) -> Image.Image:

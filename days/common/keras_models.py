@@ -11,53 +11,41 @@ from days.common import squeezenet
 from days.common.categories import imagenet_categories
 from days.common.errors import cannot_run, download_failed, network_timeout, unknown_name
 from days.common.frameworks import import_keras
-from days.common.images import check_image
+from days.common.preprocessing import Pixels
 
 keras = import_keras()
 
-from tensorflow import errors  # noqa: E402  only after import_keras has quieted it
-
 
 def build(name: str, weights: str, seed: int):
-    """Network, its normalize function (H, W, 3) -> (H, W, 3), and its categories."""
+    """Network, what it does to pixels, and its categories."""
     # Keras draws the seeds of its initializers from Python's generator; the learner's own sequence must not notice.
     state = random.getstate()
     try:
-        network, normalize = _build(name, weights, seed)
+        network, pixels = _build(name, weights, seed)
     finally:
         random.setstate(state)
-    return network, normalize, imagenet_categories()
+    return network, pixels, imagenet_categories()
 
 
 def _build(name: str, weights: str, seed: int):
     if name == "squeezenet":
-        return _squeezenet(weights, seed), squeezenet.normalize
+        return _squeezenet(weights, seed), squeezenet.PIXELS
     if name == "efficientnet_lite0":
         raise ValueError("efficientnet_lite0 is here in PyTorch only: framework='torch', or squeezenet in Keras")
     return _from_applications(name, weights, seed)
 
 
-def batch_maker(normalize):
-    """preprocess(image (H, W, 3)) -> tensor (1, H, W, 3)."""
-
-    def preprocess(image):
-        """Image (H, W, 3), RGB, 0 to 1 -> batch (1, H, W, 3) as the network was trained on."""
-        return keras.ops.convert_to_tensor(normalize(check_image(image)).astype(np.float32)[None])
-
-    return preprocess
+def to_tensor(pixels: np.ndarray):
+    """Preprocessed pixels (N, H, W, C) as a batch (N, H, W, C)."""
+    return keras.ops.convert_to_tensor(pixels)
 
 
-def logits_of(network):
-    """logits(batch) -> array (N, categories)."""
-
-    def logits(batch):
-        """Batch (N, H, W, 3) -> scores before the softmax, (N, categories)."""
-        try:
-            return keras.ops.convert_to_numpy(network(batch, training=False))
-        except (ValueError, errors.OpError) as error:
-            raise cannot_run(batch, error) from error
-
-    return logits
+def logits(network, batch) -> np.ndarray:
+    """Batch (N, H, W, C) -> scores before the softmax, (N, categories)."""
+    try:
+        return keras.ops.convert_to_numpy(network(batch, training=False))
+    except Exception as error:
+        raise cannot_run(batch, error) from error
 
 
 def _squeezenet(weights: str, seed: int):
@@ -116,7 +104,10 @@ def _from_applications(name: str, weights: str, seed: int):
         _draw_kernels(network, seed)
         if weights != "random":
             load_weights_file(network, weights)
-    return network, lambda image: module.preprocess_input(image * np.float32(255))
+    # What these modules do is written in code; four plain colors tell the numbers.
+    colors = np.concatenate([np.zeros((1, 3)), np.eye(3)]).astype(np.float32)[None] * 255
+    offset, *columns = module.preprocess_input(colors)[0]
+    return network, Pixels(f"{known[key]}'s own", np.stack([column - offset for column in columns], axis=1), offset)
 
 
 def _download(name: str, builder):

@@ -8,12 +8,15 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from days.common.errors import OFFLINE_NETWORKS
+from days.common.preprocessing import Preprocess
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,10 @@ class Model:
     categories: list[str] = field(repr=False)
     name: str
     framework: str
-    logits: Callable[[Any], np.ndarray] = field(repr=False)
+
+    def logits(self, batch) -> np.ndarray:
+        """The scores before the softmax, (N, categories), of a batch as `preprocess` makes it."""
+        return _half(self.framework).logits(self.network, batch)
 
     def predict(self, image: np.ndarray, top: int = 5) -> list[tuple[str, float]]:
         """The `top` most probable categories of an image, as (name, probability), best first."""
@@ -60,29 +66,23 @@ def load_model(
     OfflineError : weights that need a download, without a network.
     ImportError : framework="keras" where TensorFlow is not installed.
     """
-    if framework == "torch":
-        from days.common import torch_models as backend
-    elif framework == "keras":
-        from days.common import keras_models as backend
-    else:
-        raise ValueError(f"expected framework 'torch' or 'keras', got {framework!r}")
+    half = _half(framework)
     if not isinstance(name, str):
         raise ValueError(f"expected a network's name, got {name!r}")
     plain_name = name.lower().replace("-", "_")
     name = plain_name if plain_name in OFFLINE_NETWORKS else name
     weights = weights if weights in ("imagenet", "random") else str(Path(weights).expanduser())
-    network, normalize, categories = backend.build(name, weights, operator.index(seed))
-    return Model(
-        network=network,
-        preprocess=backend.batch_maker(normalize),
-        categories=categories,
-        name=name,
-        framework=framework,
-        logits=backend.logits_of(network),
-    )
+    network, pixels, categories = half.build(name, weights, operator.index(seed))
+    return Model(network, Preprocess(pixels, half.to_tensor), categories, name, framework)
+
+
+def _half(framework: str):
+    """The module that builds networks of this framework. Raises ValueError for any other name."""
+    if framework not in ("torch", "keras"):
+        raise ValueError(f"expected framework 'torch' or 'keras', got {framework!r}")
+    return import_module(f"days.common.{framework}_models")
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities (..., K) from logits (..., K): exp(z) / sum(exp(z)) along the last axis."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+    return special.softmax(logits, axis=-1)

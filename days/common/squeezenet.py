@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from days.common.preprocessing import scaled
+
 FIRE_WIDTHS = {  # name: (channels in, squeeze, expand1x1 and expand3x3 each)
     "fire2": (64, 16, 64),
     "fire3": (128, 16, 64),
@@ -23,6 +25,7 @@ FIRE_WIDTHS = {  # name: (channels in, squeeze, expand1x1 and expand3x3 each)
 }
 POOL_AFTER = {"conv1": "pool1", "fire3": "pool3", "fire5": "pool5"}
 MEAN_BGR = np.array([104, 117, 123], np.float32)
+PIXELS = scaled("0 to 255, BGR, minus the training set's mean color", 255, -MEAN_BGR, order="BGR")
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]
 """Layer name -> (kernel (kh, kw, in, out), bias (out,)), float32."""
@@ -85,8 +88,8 @@ def random_weights(seed: int = 0) -> Weights:
 
 
 def normalize(image: np.ndarray) -> np.ndarray:
-    """The pixels this network was trained on: (H, W, 3) BGR, 0 to 255, minus the training set's mean color."""
-    return image[:, :, ::-1].astype(np.float32) * 255 - MEAN_BGR
+    """The pixels this network was trained on: (..., H, W, 3) BGR, 0 to 255, minus the training set's mean color."""
+    return PIXELS(image.astype(np.float32))
 
 
 def denormalize(pixels: np.ndarray) -> np.ndarray:

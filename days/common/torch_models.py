@@ -15,48 +15,39 @@ from days.common import squeezenet
 from days.common.categories import imagenet_categories
 from days.common.errors import cannot_run, download_failed, network_timeout, unknown_name
 from days.common.frameworks import import_torchvision
-from days.common.images import check_image
+from days.common.preprocessing import Pixels, scaled
 
 torchvision = import_torchvision()
 
+CENTERED = scaled("-1 to 1, RGB", 2, -1)
+
 
 def build(name: str, weights: str, seed: int):
-    """Network in evaluation mode, its normalize function (H, W, 3) -> (H, W, 3), and its categories."""
+    """Network in evaluation mode, what it does to pixels, and its categories."""
     # Layers draw their first weights from torch's global generator; the learner's own sequence must not notice.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if name == "squeezenet":
-            network, normalize, categories = _squeezenet(weights, seed), squeezenet.normalize, imagenet_categories()
+            network, pixels, categories = _squeezenet(weights, seed), squeezenet.PIXELS, imagenet_categories()
         elif name == "efficientnet_lite0":
-            network, normalize, categories = _efficientnet_lite0(weights), _centered, imagenet_categories()
+            network, pixels, categories = _efficientnet_lite0(weights), CENTERED, imagenet_categories()
         else:
-            network, normalize, categories = _from_torchvision(name, weights)
-    return network.eval(), normalize, categories
+            network, pixels, categories = _from_torchvision(name, weights)
+    return network.eval(), pixels, categories
 
 
-def batch_maker(normalize):
-    """preprocess(image (H, W, 3)) -> tensor (1, 3, H, W)."""
-
-    def preprocess(image):
-        """Image (H, W, 3), RGB, 0 to 1 -> batch (1, 3, H, W) as the network was trained on."""
-        pixels = normalize(check_image(image)).astype(np.float32)
-        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
-
-    return preprocess
+def to_tensor(pixels: np.ndarray) -> torch.Tensor:
+    """Preprocessed pixels (N, H, W, C) as a batch (N, C, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
 
 
-def logits_of(network: nn.Module):
-    """logits(batch) -> array (N, categories), on the network's own device."""
-
-    @torch.no_grad()
-    def logits(batch):
-        """Batch (N, 3, H, W) -> scores before the softmax, (N, categories)."""
-        try:
-            return network(batch.to(next(network.parameters()).device)).cpu().numpy()
-        except RuntimeError as error:
-            raise cannot_run(batch, error) from error
-
-    return logits
+@torch.no_grad()
+def logits(network: nn.Module, batch: torch.Tensor) -> np.ndarray:
+    """Batch (N, C, H, W) -> scores before the softmax, (N, categories); on the network's own device."""
+    try:
+        return network(batch.to(next(network.parameters(), batch).device)).cpu().numpy()
+    except Exception as error:
+        raise cannot_run(batch, error) from error
 
 
 def _squeezenet(weights: str, seed: int) -> nn.Module:
@@ -110,10 +101,6 @@ def _efficientnet_lite0(weights: str) -> nn.Module:
     return network
 
 
-def _centered(image):
-    return (image - 0.5) / 0.5
-
-
 def _from_torchvision(name: str, weights: str):
     if name not in torchvision.models.list_models(module=torchvision.models):
         raise unknown_name(name, torchvision.models.list_models(module=torchvision.models), "torchvision")
@@ -125,7 +112,8 @@ def _from_torchvision(name: str, weights: str):
         load_weights_file(network, weights)
     recipe = pretrained.transforms()
     mean, std = np.float32(recipe.mean), np.float32(recipe.std)
-    return network, lambda image: (image - mean) / std, list(pretrained.meta["categories"])
+    pixels = Pixels(f"mean {recipe.mean}, std {recipe.std}", np.diag(1 / std), -mean / std)
+    return network, pixels, list(pretrained.meta["categories"])
 
 
 def _download(name: str, pretrained) -> dict:

@@ -39,3 +39,11 @@ def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray
 def filters(network, layer: str) -> np.ndarray:
     """A copy of a convolution's filters, (out, in, kh, kw). Raises ValueError for a name that is no convolution."""
     return backend_of(network).filters(network, layer)
+
+
+def run_to(network, layer: str, batch):
+    """One layer's answer as the framework's own live tensor, in its own layout, for gradients; no deeper layer runs.
+
+    Raises ValueError for an unknown layer, and for a batch that the network cannot take.
+    """
+    return backend_of(network).run_to(network, layer, batch)

@@ -10,22 +10,23 @@ from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import Model
 from days.common.squeezenet import convolution_behind
 from days.common.widgets import explorer
-from days.day17.code.visualizations import DEPTHS, draw_channel
+from days.day17.code.backends import capture, filters
+from days.day17.code.lesson import DEPTHS
+from days.day17.code.visualizations import draw_channel
 
 LAYERS = ("conv1_activation", *DEPTHS)
 
 
-def channel_explorer(model: Model, backend) -> ipywidgets.VBox:
+def channel_explorer(model: Model) -> ipywidgets.VBox:
     """Photo, photo lit by the map, map and filter of one channel of SqueezeNet.
 
-    model : `load_model("squeezenet", framework=...)`. backend : the `torch_backend` or `keras_backend` to match.
-    The slider takes the arrow keys.
+    model : `load_model("squeezenet", framework=...)`, of either framework. The slider takes the arrow keys.
     """
 
     @lru_cache(maxsize=32)
     def maps(image_name: str, layer: str):
         batch = model.preprocess(load_image(image_name, size=224))
-        return backend.capture(model.network, layer, batch)[layer][0]
+        return capture(model.network, layer, batch)[layer][0]
 
     image = ipywidgets.Dropdown(options=IMAGE_NAMES, value="chelsea", description="photo")
     layer = ipywidgets.Dropdown(options=LAYERS, value="fire9", description="layer")
@@ -40,8 +41,8 @@ def channel_explorer(model: Model, backend) -> ipywidgets.VBox:
         means = answers.mean(axis=(1, 2))
         place = int((means > means[channel]).sum()) + 1
         title = f"{image}, {layer}, channel {channel}: mean {means[channel]:.1f}, place {place} of {len(means)}"
-        one_filter = backend.filters(model.network, convolution)[index]
-        return draw_channel(load_image(image, size=224), answers[channel], one_filter, title)
+        weights = filters(model.network, convolution)[index]
+        return draw_channel(load_image(image, size=224), answers[channel], weights, title)
 
     # Before `explorer` observes the layer, so that the slider never points behind the last channel.
     layer.observe(fit_slider, names="value")

@@ -125,7 +125,7 @@ def strongest_inputs(one_filter: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(-np.linalg.norm(one_filter.reshape(len(one_filter), -1), axis=1), kind="stable")[:count]
 
 
-def share_inside(one_map: np.ndarray, region: np.ndarray) -> float:
+def share_in_region(one_map: np.ndarray, region: np.ndarray) -> float:
     """Which share of a map's answer lies in a region of the photo, from 0 to 1.
 
     Parameters
@@ -134,7 +134,7 @@ def share_inside(one_map: np.ndarray, region: np.ndarray) -> float:
 
     Each unit counts by the part of its cell that the region covers. A map of zeros gives 0.
 
-    >>> share_inside(np.array([[3.0, 1.0]]), np.array([[True, True, False, False]]))
+    >>> share_in_region(np.array([[3.0, 1.0]]), np.array([[True, True, False, False]]))
     0.75
     """
     if np.min(one_map) < 0:

@@ -1,22 +1,22 @@
 """Looking into a Keras network: which layers, what they answer, what their filters are.
 
-`torch_backend` has the same three functions with the same signatures and the same array layout.
+`torch_backend` has the same functions with the same signatures and the same array layout.
 """
 
 from __future__ import annotations
 
+import random
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from days.common.checks import check_layers, check_maps, check_values, unknown_layer
 from days.common.errors import cannot_run
 from days.common.frameworks import import_keras
+from days.common.keras_private import run_watched, times_used
 
 keras = import_keras()
-
-from tensorflow import errors  # noqa: E402  only after import_keras has quieted it
 
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 
@@ -70,11 +70,32 @@ def live_answers(network, layers: Sequence[str], batch) -> dict:
         if not isinstance(name, str) or name not in known:
             raise unknown_layer(name, list(known))
     part = submodel(network, list(layers))
+    return dict(zip(layers, keras.tree.flatten(run(part, batch)), strict=True))
+
+
+def run(network, batch, seen: Callable | None = None):
+    """What the network answers in inference mode. Raises ValueError for whatever ends its forward pass.
+
+    seen : what each operation answers goes through seen(name, operation, answer) first; see `keras_private`.
+    """
     try:
-        answers = keras.tree.flatten(part(batch, training=False))
-    except (ValueError, errors.OpError) as error:
-        raise cannot_run(batch, error) from error
-    return dict(zip(layers, answers, strict=True))
+        return run_watched(network, batch, seen) if seen else network(batch, training=False)
+    except Exception as error:
+        raise cannot_run(batch, error, _way_out(network, batch)) from error
+
+
+def classify(network, batch, seen: Callable | None = None):
+    """A classifier's live scores; `seen` as of `run`. Raises ValueError for a network of several inputs or outputs."""
+    ends = len(network.inputs), len(network.outputs)
+    if ends != (1, 1):
+        raise ValueError("expected a network of one input and one output, got {} and {}".format(*ends))
+    return keras.tree.flatten(run(network, batch, seen))[0]  # one tensor, or a dictionary of one
+
+
+def scores(network, batch) -> np.ndarray:
+    """The network's answer to a batch as an array: (N, categories) of a classifier."""
+    check_network(network)
+    return keras.ops.convert_to_numpy(classify(network, batch))
 
 
 def filters(network, layer: str) -> np.ndarray:
@@ -123,7 +144,7 @@ def _tensors(network, layers: list[str]) -> list:
     """The symbolic outputs of `layers`, on the network's own inputs."""
     direct = {layer.name: layer for layer in network.layers}
     # A layer that is used in several places has several outputs, and `.output` is the oldest, of whatever network.
-    used_once = all(len(layer._inbound_nodes) == 1 for layer in network.layers)
+    used_once = all(times_used(layer) == 1 for layer in network.layers)
     if used_once and all(name in direct for name in layers):
         return [direct[name].output for name in layers]
     found = {}
@@ -175,6 +196,12 @@ def check_batch(network, batch):
     check_network(network)
     if not keras.ops.is_tensor(batch):
         raise ValueError(f"expected a TensorFlow tensor, got {type(batch).__name__}: model.preprocess(image) makes one")
+    if len(network.inputs) > 1 and len(network.outputs) == 1:
+        names = ", ".join(given.name for given in network.inputs)
+        raise ValueError(
+            f"expected a network of one input, got {len(network.inputs)} ({names}): "
+            "wrap it in a model that takes the image alone"
+        )
     channels = network.inputs[0].shape[-1]
     if len(batch.shape) != 4 or batch.shape[3] != channels:
         way_out = "model.preprocess(image) makes one"
@@ -192,5 +219,77 @@ def channels_first(name: str, answer) -> np.ndarray:
     """What layer `name` answered, as an array (N, C, H, W). Raises ValueError where that holds no maps."""
     if keras.ops.is_tensor(answer):
         answer = keras.ops.convert_to_numpy(answer)
+        answer = answer.astype(np.float32) if answer.dtype.name == "bfloat16" else answer  # NumPy has no such type
         answer = answer.transpose(0, 3, 1, 2) if answer.ndim == 4 else answer
     return check_maps(name, answer)
+
+
+def _way_out(network, batch) -> str:
+    """What to do where the network was built for another size; else nothing."""
+    given = network.inputs[0].shape
+    if len(given) != 4 or len(batch.shape) != 4:
+        return ""
+    if all(wanted in (None, got) for wanted, got in zip(given[1:3], batch.shape[1:3], strict=True)):
+        return ""
+    return f"it was built for images of {given[1]} x {given[2]} pixels: give that size"
+
+
+# ---------------------------------------------------------------- to and from the network's layout
+
+
+def to_numpy(answer) -> np.ndarray:
+    """A live answer as an array."""
+    return keras.ops.convert_to_numpy(answer)
+
+
+def to_batch(network, pixels: np.ndarray):
+    """Preprocessed pixels (N, H, W, C) as the network takes them, in its own precision or in single."""
+    return keras.ops.convert_to_tensor(pixels, "float64" if network.inputs[0].dtype == "float64" else "float32")
+
+
+def from_planes(planes: np.ndarray):
+    """An array (N, C, H, W) as a batch (N, H, W, C), in single precision where it was in double."""
+    values = np.moveaxis(planes, 1, -1)
+    return keras.ops.convert_to_tensor(values.astype(np.float32) if values.dtype == np.float64 else values)
+
+
+def to_pixels(batch) -> np.ndarray:
+    """A batch as an array (N, H, W, C)."""
+    return keras.ops.convert_to_numpy(batch)
+
+
+def altered(network, layers: str | Sequence[str], change: Callable[[np.ndarray, str], np.ndarray]):
+    """A copy of the network in which each tensor of these layers that is trained is change(values, "layer.weight").
+
+    The values come and go as PyTorch lays them out. A layer's name also stands for all layers inside it ("fire9"). The
+    network itself stays as it is. Raises ValueError for a layer that does not exist or has no weights.
+    """
+    check_network(network)
+    # Keras draws the seeds of new layers from Python's generator; the learner's own sequence must not notice.
+    state = random.getstate()
+    try:
+        twin = keras.models.clone_model(network)
+    finally:
+        random.setstate(state)
+    twin.set_weights(network.get_weights())
+    known = named_layers(twin)
+    for layer in check_layers(layers):
+        inside = [name for name in known if name == layer or name.startswith((f"{layer}.", f"{layer}/"))]
+        held = [name for name in inside if known[name].weights and not hasattr(known[name], "layers")]
+        if not held:
+            raise ValueError(f"layer {layer!r} does not exist or has no weights to shuffle: choose a convolution")
+        for name in held:
+            known[name].set_weights(_altered_arrays(known[name], name, change))
+    return twin
+
+
+def _altered_arrays(layer, name: str, change: Callable[[np.ndarray, str], np.ndarray]) -> list[np.ndarray]:
+    """A layer's arrays, those that are trained changed as PyTorch lays them out."""
+    trained, arrays = {id(variable) for variable in layer.trainable_variables}, []
+    for variable, values in zip(layer.weights, layer.get_weights(), strict=True):
+        axes = {4: (3, 2, 0, 1), 2: (1, 0)}.get(values.ndim, tuple(range(values.ndim)))
+        part = "weight" if variable.name in ("kernel", "gamma") else "bias"
+        if id(variable) in trained or not layer.trainable:
+            values = change(values.transpose(axes), f"{name}.{part}").transpose(np.argsort(axes))
+        arrays.append(values)
+    return arrays

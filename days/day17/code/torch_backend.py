@@ -1,6 +1,6 @@
 """Looking into a PyTorch network: which layers, what they answer, what their filters are.
 
-`keras_backend` has the same three functions with the same signatures and the same array layout.
+`keras_backend` has the same functions with the same signatures and the same array layout.
 """
 
 from __future__ import annotations
@@ -59,29 +59,8 @@ def capture(network: nn.Module, layers: str | Sequence[str], batch: torch.Tensor
     """
     layers = check_layers(layers)
     batch = check_batch(network, batch)
-    modules = {name: module_named(network, name) for name in layers}
-    found: dict[str, torch.Tensor] = {}
-
-    def keep(name):
-        def hook(module, inputs, output):
-            deepest = len(found.keys() | {name}) == len(layers)
-            # Without a copy an in-place ReLU that runs next would overwrite what was seen. Behind the deepest layer
-            # nothing runs, and what a plain convolution returns is nobody else's.
-            if isinstance(output, torch.Tensor) and not (deepest and type(module) is nn.Conv2d):
-                output = output.detach().clone()
-            found.setdefault(name, output)
-            if deepest:
-                raise _AllSeen
-
-        return hook
-
-    watched = [(module, keep(name)) for name, module in modules.items()]
-    with evaluation_mode(network), hooks(watched), torch.no_grad(), contextlib.suppress(_AllSeen):
-        try:
-            network(batch)
-        except RuntimeError as error:
-            _name_the_layout(network, batch, error)
-            raise
+    with torch.no_grad():
+        found = _watched(network, layers, batch)
     return {name: check_maps(name, to_numpy(found.get(name))) for name in layers}
 
 
@@ -100,25 +79,47 @@ def live_answers(network: nn.Module, layers: Sequence[str], batch: torch.Tensor)
     behind; unlike it, it hands out the tensors themselves. A layer that answers anything else is left out. Raises
     ValueError for a layer that does not exist, and for a batch that the network cannot take.
     """
+    found = _watched(network, layers, batch)
+    return {name: answer for name, answer in found.items() if isinstance(answer, torch.Tensor)}
+
+
+def _watched(network: nn.Module, layers: Sequence[str], batch: torch.Tensor) -> dict[str, object]:
+    """Whatever `layers` answer the first time that each runs; behind the deepest of them nothing runs."""
     modules, found = {name: module_named(network, name) for name in layers}, {}
 
     def keep(name):
         def hook(module, inputs, output):
             deepest = len(found.keys() | {name}) == len(modules)
-            # Behind the deepest layer nothing runs; what comes before it an in-place ReLU would overwrite.
-            found.setdefault(name, output if deepest or not isinstance(output, torch.Tensor) else output.clone())
+            # Without a copy an in-place ReLU that runs next would overwrite what was seen. Behind the deepest layer
+            # nothing runs, and what a plain convolution returns is nobody else's.
+            if isinstance(output, torch.Tensor) and not (deepest and type(module) is nn.Conv2d):
+                output = output.clone()
+            found.setdefault(name, output)
             if deepest:
                 raise _AllSeen
 
         return hook
 
-    watched = [(module, keep(name)) for name, module in modules.items()]
-    with evaluation_mode(network), hooks(watched), contextlib.suppress(_AllSeen):
+    with hooks([(module, keep(name)) for name, module in modules.items()]), contextlib.suppress(_AllSeen):
+        run(network, batch)
+    return found
+
+
+def run(network: nn.Module, batch: torch.Tensor):
+    """What the network answers in evaluation mode. Raises ValueError for whatever ends its forward pass."""
+    with evaluation_mode(network):
         try:
-            network(batch)
-        except RuntimeError as error:
-            raise cannot_run(batch, error) from error
-    return {name: answer for name, answer in found.items() if isinstance(answer, torch.Tensor)}
+            return network(batch)
+        except _AllSeen:
+            raise
+        except Exception as error:
+            raise cannot_run(batch, error, _way_out(network, batch, error)) from error
+
+
+def scores(network: nn.Module, batch: torch.Tensor):
+    """The network's answer to a batch, as an array where it is one tensor: (N, categories) of a classifier."""
+    with torch.no_grad():
+        return to_numpy(run(network, batch))
 
 
 def filters(network: nn.Module, layer: str) -> np.ndarray:
@@ -181,9 +182,11 @@ def module_named(network: nn.Module, name: str) -> nn.Module:
 
 
 def check_network(network) -> None:
-    """Raise ValueError for anything but a network of PyTorch's."""
+    """Raise ValueError for anything but a network of PyTorch's that has its weights."""
     if not isinstance(network, nn.Module):
         raise ValueError(f"expected a torch network, got {type(network).__name__}: load_model(...).network is one")
+    if any(values.is_meta for values in network.parameters()):
+        raise ValueError("expected a network with weights, got one on the meta device: its weights were never loaded")
 
 
 def check_batch(network: nn.Module, batch) -> torch.Tensor:
@@ -201,18 +204,57 @@ def check_batch(network: nn.Module, batch) -> torch.Tensor:
     return batch.detach().to(device=weight.device, dtype=weight.dtype, copy=True)
 
 
-def _name_the_layout(network: nn.Module, batch: torch.Tensor, error: RuntimeError) -> None:
-    """Raise ValueError if the network refused the batch for its axes or its size; else return."""
+def _way_out(network: nn.Module, batch: torch.Tensor, error: Exception) -> str:
+    """What to do where the batch has other channels than the first convolution wants; else nothing."""
     first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
-    if first and batch.shape[3] == first.in_channels != batch.shape[1]:
-        raise ValueError(
-            f"expected a (N, {first.in_channels}, H, W) batch, got {tuple(batch.shape)}: "
+    if first is None or batch.shape[1] == first.in_channels or "channels" not in str(error):
+        return ""
+    if batch.shape[3] == first.in_channels:
+        return (
+            f"expected a (N, {first.in_channels}, H, W) batch: "
             "channels go first in PyTorch, so batch.permute(0, 3, 1, 2)"
-        ) from error
-    if min(batch.shape[2:]) < 32 and "size" in str(error):
-        raise ValueError(
-            f"the network cannot take a batch as small as {tuple(batch.shape)}: 224 x 224 is usual"
-        ) from error
+        )
+    return f"its first convolution takes {first.in_channels} channels, and the batch has {batch.shape[1]}"
+
+
+# ---------------------------------------------------------------- to and from the network's layout
+
+
+def to_batch(network: nn.Module, pixels: np.ndarray) -> torch.Tensor:
+    """Preprocessed pixels (N, H, W, C) as the network takes them: its axes, type, device, and fastest layout."""
+    weight = next(network.parameters(), torch.empty(0))
+    batch = torch.tensor(pixels, device=weight.device, dtype=weight.dtype).permute(0, 3, 1, 2)
+    layout = torch.channels_last if takes_any_layout(network) else torch.contiguous_format
+    return batch.contiguous(memory_format=layout)
+
+
+def from_planes(planes: np.ndarray) -> torch.Tensor:
+    """An array (N, C, H, W) as a batch, its values and type as they are."""
+    return torch.from_numpy(np.ascontiguousarray(planes))
+
+
+def to_pixels(batch: torch.Tensor) -> np.ndarray:
+    """A batch as an array (N, H, W, C)."""
+    return to_numpy(batch).transpose(0, 2, 3, 1)
+
+
+def fastest(network: nn.Module, batch: torch.Tensor) -> torch.Tensor:
+    """The batch with its channels last in memory where the network is known to take that, else as it is."""
+    return batch.contiguous(memory_format=torch.channels_last) if takes_any_layout(network) else batch
+
+
+def takes_any_layout(network: nn.Module) -> bool:
+    """Whether the network is known to run in any memory layout: no `forward` and no hook in it is a learner's own.
+
+    A learner's may depend on the order in memory: `x.view(x.size(0), -1)` fails where the channels lie last.
+    """
+    return not any(
+        not type(module).__module__.startswith(("torch.nn.", "torchvision.", "timm."))
+        or module._forward_hooks
+        or module._forward_pre_hooks
+        or "forward" in vars(module)
+        for module in network.modules()
+    )
 
 
 def to_numpy(output):
@@ -221,3 +263,28 @@ def to_numpy(output):
         return output
     output = output.detach().cpu()
     return (output.float() if output.dtype == torch.bfloat16 else output).numpy()
+
+
+def altered(network: nn.Module, layers: str | Sequence[str], change: Callable[[np.ndarray, str], np.ndarray]):
+    """A copy of the network in which each tensor of these layers that is trained is change(values, "layer.weight").
+
+    A layer's name also stands for all layers inside it ("fire9"). The network itself stays as it is. Raises ValueError
+    for a layer that does not exist or has no weights, and for a network that cannot be copied.
+    """
+    check_network(network)
+    try:
+        twin = copy.deepcopy(network)
+    except RuntimeError as error:
+        reason = str(error).split(".")[0]
+        raise ValueError(f"the network cannot be copied ({reason}): is it pruned, or hooked?") from error
+    for layer in check_layers(layers):
+        owners = module_named(twin, layer).named_modules(prefix=layer)
+        held = [
+            (f"{name}.{part}", values) for name, own in owners for part, values in own.named_parameters(recurse=False)
+        ]
+        if not held:
+            raise ValueError(f"layer {layer!r} has no weights to shuffle: choose a convolution or its block")
+        with torch.no_grad():
+            for name, parameter in held:
+                parameter.copy_(torch.from_numpy(change(to_numpy(parameter), name)))
+    return twin

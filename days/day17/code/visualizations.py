@@ -1,14 +1,11 @@
 """The figures of Day 17. `python -m days.day17.code.visualizations` rebuilds days/day17/outputs/.
 
-draw_* turn arrays into a described Figure and compute nothing that the lesson should show computed.
-plot_* and anim_* store one and return its path.
+draw_* turn arrays into a described Figure; `Lesson` computes what the stored ones show. anim_* store an animation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +13,26 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from days.common.colors import ALARM, BLUE, INK, MUTED, ORANGE
 from days.common.figures import (
-    ALARM,
-    BLUE,
-    INK,
-    MUTED,
-    ORANGE,
     ColorScale,
+    Figures,
     add_colorbar,
+    chart,
     color_scale,
     describe,
     draw_panels,
     new_figure,
     plain,
-    rebuild,
-    save_figure,
     save_gif,
     show_map,
     tile,
 )
 from days.common.images import IMAGE_NAMES, load_image
-from days.common.models import load_model
 from days.common.paths import outputs_dir
 from days.common.squeezenet import convolution_behind
 from days.day17.code import feature_maps as fm
+from days.day17.code.lesson import DEPTHS, EDGE_KERNEL, Lesson, crop_at, toy_image
 
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
 
@@ -71,18 +64,17 @@ def draw_toy(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> Figur
 def draw_predictions(image: np.ndarray, predictions: dict[str, list[tuple[str, float]]]) -> Figure:
     """A photo beside one bar chart of probabilities for each way of feeding it: {title: [(category, p), ...]}."""
     figure = new_figure(9.6, 2.6)
-    axes = figure.subplots(1, 1 + len(predictions), width_ratios=[1] + [1.25] * len(predictions))
-    plain(axes[0], "the photo").imshow(image)
-    for chart, (title, rows) in zip(axes[1:], predictions.items(), strict=True):
-        chart.set_title(title, fontsize=9)
-        bars = chart.barh([name for name, _ in rows], [share for _, share in rows], color=BLUE)
-        chart.bar_label(bars, [f"{share:.2f}" for _, share in rows], padding=3, fontsize=8)
-        chart.set(xlim=(0, 1.18), xticks=[])
-        chart.invert_yaxis()
-        chart.tick_params(labelsize=8, length=0)
-        chart.spines[:].set_visible(False)
-    said = "; ".join(f"{title}: {rows[0][0]} {rows[0][1]:.2f}" for title, rows in predictions.items())
-    return describe(figure, f"A photo and its predicted categories as bars. {said}.")
+    places = figure.subplots(1, 1 + len(predictions), width_ratios=[1] + [1.25] * len(predictions))
+    plain(places[0], "the photo").imshow(image)
+    for axes, (title, rows) in zip(places[1:], predictions.items(), strict=True):
+        bars = axes.barh([name for name, _ in rows], [share for _, share in rows], color=BLUE)
+        axes.bar_label(bars, [f"{share:.2f}" for _, share in rows], padding=3, fontsize=8)
+        axes.set(xlim=(0, 1.18), xticks=[])
+        axes.invert_yaxis()
+        chart(axes, title).tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    first = "; ".join(f"{title}: {rows[0][0]} {rows[0][1]:.2f}" for title, rows in predictions.items())
+    return describe(figure, f"A photo and its predicted categories as bars. {first}.")
 
 
 def draw_maps(activations: np.ndarray, title: str, *, scale: ColorScale | None = None, columns=None) -> Figure:
@@ -173,13 +165,12 @@ def draw_two_images(photos, maps, channels: Sequence[int], changes: np.ndarray, 
     figure = new_figure(9.6, 3.8)
     figure.suptitle(f"channel: change of its mean activation, from {names[0]} to {names[1]}", fontsize=9)
     grid = figure.subplots(2, 1 + len(channels))
-    scale = color_scale(np.concatenate([one[list(channels)].ravel() for one in maps]))
-    for row, photo, one, name in zip(grid, photos, maps, names, strict=True):
+    scale = color_scale(np.concatenate([activations[list(channels)].ravel() for activations in maps]))
+    for row, photo, activations, name in zip(grid, photos, maps, names, strict=True):
         plain(row[0], name, size=8).imshow(photo)
         for axes, channel in zip(row[1:], channels, strict=True):
             title = f"{channel}: {changes[channel]:+.1f}" if name == names[0] else ""
-            shown = plain(axes, title, size=8)
-            show_map(shown, one[channel], scale)
+            show_map(plain(axes, title, size=8), activations[channel], scale)
     add_colorbar(figure, list(grid.ravel()), scale, "activation, one scale for all maps")
     listed = ", ".join(f"{channel} ({changes[channel]:+.1f})" for channel in channels)
     return describe(figure, f"Two photos, {names[0]} and {names[1]}, and the channels that differ most: {listed}.")
@@ -214,16 +205,11 @@ def draw_dead_counts(answers: dict[str, dict[str, np.ndarray]]) -> Figure:
             bars = axes.bar(place + offset, shares, 0.4, color=color, label=label)
             axes.bar_label(bars, [str(pair[which]) for pair in layers.values()], fontsize=7)
         axes.set_xticks(place, layers, fontsize=8)
-        axes.set_title(network, fontsize=9)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=8)
-    charts[0].set_ylabel("% of the layer's channels (number: how many)", fontsize=8)
+        chart(axes, network, y="% of the layer's channels (number: how many)" if axes is charts[0] else "")
     charts[0].legend(fontsize=8, frameon=False)
-    said = "; ".join(
-        f"{network}, last layer: {[*layers.values()][-1][0]} and {[*layers.values()][-1][1]}"
-        for network, layers in counts.items()
-    )
-    return describe(figure, f"Bars of dead channels by layer, on one photo and on all {images}. {said}.")
+    last = {network: [*layers.values()][-1] for network, layers in counts.items()}
+    listed = "; ".join(f"{network}, last layer: {on_cat} and {on_all}" for network, (on_cat, on_all) in last.items())
+    return describe(figure, f"Bars of dead channels by layer, on one photo and on all {images}. {listed}.")
 
 
 def draw_pairs(patches: np.ndarray, pairs: Sequence[tuple[int, int, float]], activations: np.ndarray) -> Figure:
@@ -248,34 +234,34 @@ def draw_evidence(image: np.ndarray, maps: dict[str, np.ndarray], logits: dict[s
     axes = figure.subplots(1, 1 + len(maps))
     plain(axes[0], "the photo").imshow(image)
     scale = color_scale(np.stack(list(maps.values())), clip=100)
-    for place, (category, one) in zip(axes[1:], maps.items(), strict=True):
-        lit = plain(place, f"{category}\nmean = logit {logits[category]:.1f}", size=8)
-        show_map(lit, one, scale)
+    for place, (category, evidence) in zip(axes[1:], maps.items(), strict=True):
+        show_map(plain(place, f"{category}\nmean = logit {logits[category]:.1f}", size=8), evidence, scale)
     add_colorbar(figure, list(axes), scale, "evidence (conv10 after its ReLU), one scale for all categories")
     peaks = "; ".join(
-        f"{category} peaks in row {one.argmax() // one.shape[1] + 1} of {len(one)}" for category, one in maps.items()
+        f"{category} peaks in row {evidence.argmax() // evidence.shape[1] + 1} of {len(evidence)}"
+        for category, evidence in maps.items()
     )
     return describe(figure, f"A photo and the places that speak for each category: {peaks}.")
 
 
-def draw_channel(image: np.ndarray, one_map: np.ndarray, one_filter: np.ndarray, title: str) -> Figure:
-    """One channel: photo, photo lit where the channel fires, map (h, w), and its filter (in, kh, kw)."""
+def draw_channel(image: np.ndarray, feature_map: np.ndarray, weights: np.ndarray, title: str) -> Figure:
+    """One channel: photo, photo lit where the channel fires, map (h, w), and its filter's weights (in, kh, kw)."""
     figure = new_figure(9.6, 2.9)
     axes = figure.subplots(1, 4)
     figure.suptitle(title, fontsize=9)
     plain(axes[0], "photo").imshow(image)
-    plain(axes[1], "lit where the channel fires").imshow(spotlight(image, one_map))
-    scale = color_scale(one_map)
-    show_map(plain(axes[2], f"map {one_map.shape}"), one_map, scale)
+    plain(axes[1], "lit where the channel fires").imshow(spotlight(image, feature_map))
+    scale = color_scale(feature_map)
+    show_map(plain(axes[2], f"map {feature_map.shape}"), feature_map, scale)
     add_colorbar(figure, axes[2], scale, "activation")
-    if one_filter.shape[0] == 3:
-        plain(axes[3], "filter, in color").imshow(fm.color_patches(one_filter[None])[0])
+    if len(weights) == 3:
+        plain(axes[3], "filter, in color").imshow(fm.color_patches(weights[None])[0])
     else:
-        strongest = fm.strongest_inputs(one_filter, 16)
-        high = color_scale(one_filter).high
+        strongest = fm.strongest_inputs(weights, 16)
+        high = color_scale(weights).high
         look = ColorScale("RdBu_r", -high, high)
         what = f"filter: its {len(strongest)} strongest inputs"
-        show_map(plain(axes[3], what), tile(one_filter[strongest], 4), look, "nearest")
+        show_map(plain(axes[3], what), tile(weights[strongest], 4), look, "nearest")
         add_colorbar(figure, axes[3], look, "weight")
     return describe(figure, f"{title}: the photo, the photo lit where the channel fires, the map and the filter.")
 
@@ -297,75 +283,24 @@ def draw_frame(image: np.ndarray, maps: np.ndarray, labels: Sequence[str], scale
     figure = new_figure(5.2, 1.5)
     axes = figure.subplots(1, 1 + len(maps))
     plain(axes[0], "photo", size=8).imshow(image)
-    for place, one, label in zip(axes[1:], maps, labels, strict=True):
-        shown = plain(place, label, size=8)
-        show_map(shown, one, scale, "nearest")
+    for place, values, label in zip(axes[1:], maps, labels, strict=True):
+        show_map(plain(place, label, size=8), values, scale, "nearest")
     return figure
 
 
-def spotlight(image: np.ndarray, one_map: np.ndarray) -> np.ndarray:
+def spotlight(image: np.ndarray, feature_map: np.ndarray) -> np.ndarray:
     """The image (H, W, 3) darkened to an eighth where the map (h, w) is 0 and left bright where it is largest."""
     height, width = image.shape[:2]
-    stretched = Image.fromarray(np.maximum(one_map, 0).astype(np.float32)).resize((width, height), Image.BILINEAR)
-    light = np.asarray(stretched) / max(color_scale(np.maximum(one_map, 0)).high, 1e-9)
-    if not one_map.max() > 0:
-        light = np.zeros((height, width))
+    positive = np.maximum(feature_map, 0).astype(np.float32)
+    if not positive.any():
+        return image * 0.12
+    light = np.asarray(Image.fromarray(positive).resize((width, height), Image.BILINEAR)) / color_scale(positive).high
     return image * (0.12 + 0.88 * np.clip(light, 0, 1))[:, :, None]
 
 
-# ---------------------------------------------------------------- the lesson's own material
-
-EDGE_KERNEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
-"""Sobel's vertical edge detector (1968): right minus left, the middle row counting double."""
+# ---------------------------------------------------------------- the stored figures
 
 SLIDING_CHANNELS = (22, 8, 97)
-DEPTHS = ("fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
-
-
-def toy_image() -> np.ndarray:
-    """The (6, 6) image of the hand-worked example: dark on the left, bright on the right."""
-    return np.repeat(np.array([[0, 0, 0, 1, 1, 1]], np.float32), 6, axis=0)
-
-
-def crop_at(photo: np.ndarray, left: int, size: int = 224, top: int = 30) -> np.ndarray:
-    """A (size, size, 3) window of a larger photo (H, W, 3), its left edge at column `left`."""
-    return photo[top : top + size, left : left + size]
-
-
-@dataclass
-class Lesson:
-    """What the figures are drawn from: SqueezeNet trained and untrained, and what both answer to the photos."""
-
-    seed: int = 0
-
-    @cached_property
-    def model(self):
-        """The trained network."""
-        return load_model("squeezenet")
-
-    @cached_property
-    def untrained(self):
-        """The same network with random weights."""
-        return load_model("squeezenet", weights="random", seed=self.seed)
-
-    @cached_property
-    def cat(self) -> np.ndarray:
-        """The cat, (224, 224, 3)."""
-        return load_image("chelsea", size=224)
-
-    def maps(self, layer: str, image: np.ndarray | None = None, model=None) -> np.ndarray:
-        """One layer's activations (C, H, W); the cat's, from the trained network, unless told otherwise."""
-        from days.day17.code import torch_backend
-
-        model = model or self.model
-        image = self.cat if image is None else image
-        return torch_backend.capture(model.network, layer, model.preprocess(image))[layer][0]
-
-    def filters(self, layer: str, model=None) -> np.ndarray:
-        """One convolution's filters (out, in, kh, kw)."""
-        from days.day17.code import torch_backend
-
-        return torch_backend.filters((model or self.model).network, layer)
 
 
 def _figure_toy(lesson: Lesson) -> Figure:
@@ -455,57 +390,44 @@ def _figure_evidence(lesson: Lesson) -> Figure:
     )
 
 
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "00_toy.png": _figure_toy,
-    "01_conv1_maps.png": _figure_maps("conv1_activation", "conv1 after its ReLU, all 64 channels"),
-    "02_conv1_filters.png": _figure_filters,
-    "03_strongest_channels.png": _figure_ranking,
-    "04_fire2_maps.png": _figure_maps("fire2", "fire2, all 128 channels"),
-    "05_fire3_maps.png": _figure_maps("fire3", "fire3, all 128 channels"),
-    "06_two_images.png": _figure_two_images,
-    "07_fire2_filters.png": _figure_slices,
-    "08_trained_and_untrained.png": _figure_beside,
-    "09_parts_of_a_cat.jpg": _figure_parts,
-    "10_one_channel.png": _figure_channel,
-    "12_preprocessing.png": _figure_preprocessing,
-    "13_dead_channels.png": _figure_dead,
-    "14_opposite_filters.png": _figure_pairs,
-    "15_rocket_evidence.png": _figure_evidence,
-}
 SLIDING_GIF = "11_sliding_photo.gif"
 
 
-def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
-    """Rebuild one still figure of `FIGURES` in the day's outputs folder and return its path."""
-    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(17) / name)
-
-
-def anim_sliding_photo(lesson: Lesson | None = None) -> Path:
+def anim_sliding_photo(lesson: Lesson) -> Path:
     """Rebuild the animation: the photo slides under the window, and the maps of fire2 slide along."""
-    lesson = lesson or Lesson()
     photo = load_image("chelsea")
     lefts = [*range(0, 217, 24), *range(192, 0, -24)]
     crops = [crop_at(photo, left) for left in lefts]
     maps = [lesson.maps("fire2", crop)[list(SLIDING_CHANNELS)] for crop in crops]
     scale = color_scale(np.stack(maps), clip=99)
     labels = [f"fire2, channel {channel}" for channel in SLIDING_CHANNELS]
-    frames = (draw_frame(crop, one, labels, scale) for crop, one in zip(crops, maps, strict=True))
+    frames = (draw_frame(*pair, labels, scale) for pair in zip(crops, maps, strict=True))
     alt = "The cat's photo slides sideways, and three feature maps of fire2 slide with it, unchanged in shape."
     return save_gif(frames, outputs_dir(17) / SLIDING_GIF, alt)
 
 
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {
-        SLIDING_GIF: partial(anim_sliding_photo, lesson)
-    }
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 17 figures")
-
+FIGURES = Figures(
+    17,
+    Lesson,
+    {
+        "00_toy.png": _figure_toy,
+        "01_conv1_maps.png": _figure_maps("conv1_activation", "conv1 after its ReLU, all 64 channels"),
+        "02_conv1_filters.png": _figure_filters,
+        "03_strongest_channels.png": _figure_ranking,
+        "04_fire2_maps.png": _figure_maps("fire2", "fire2, all 128 channels"),
+        "05_fire3_maps.png": _figure_maps("fire3", "fire3, all 128 channels"),
+        "06_two_images.png": _figure_two_images,
+        "07_fire2_filters.png": _figure_slices,
+        "08_trained_and_untrained.png": _figure_beside,
+        "09_parts_of_a_cat.jpg": _figure_parts,
+        "10_one_channel.png": _figure_channel,
+        "12_preprocessing.png": _figure_preprocessing,
+        "13_dead_channels.png": _figure_dead,
+        "14_opposite_filters.png": _figure_pairs,
+        "15_rocket_evidence.png": _figure_evidence,
+    },
+    {SLIDING_GIF: anim_sliding_photo},
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import time
+from importlib import import_module
 
 import ipywidgets
 
@@ -61,11 +62,12 @@ class Dashboard:
         self._rest_until = now + max(self.pause, 9 * (now - began))
 
 
-def training_explorer(backend, *, steps: int = 150) -> GrowingPicture:
+def training_explorer(framework: str = "torch", *, steps: int = 150) -> GrowingPicture:
     """Choose one of the day's trainings, press Start, and watch its first `steps` steps; `.box` is what to show.
 
-    backend : Day 18's, of either framework. The training is done anew, in the kernel, and Stop is heard at once.
+    framework : "torch" or "keras". The training is done anew, in the kernel, and Stop is heard at once.
     """
+    backend = import_module(f"days.day18.code.{framework}_backend")
     recipe = ipywidgets.Dropdown(options=list(RECIPES), value="too fast", description="training")
 
     def make_steps(training):

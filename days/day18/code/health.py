@@ -17,7 +17,7 @@ WORSE_THAN_GUESSING = 1.5
 
 
 @dataclass(frozen=True)
-class Finding:
+class TrainingWarning:
     """One thing that is wrong: its kind, the layer ("" for the whole network), the step since which, and a sentence."""
 
     kind: str
@@ -26,7 +26,7 @@ class Finding:
     sentence: str
 
 
-def findings(snapshots: Sequence[Snapshot]) -> list[Finding]:
+def findings(snapshots: Sequence[Snapshot]) -> list[TrainingWarning]:
     """What is wrong at the last of `snapshots`, the network first, then layer by layer; [] where nothing is.
 
     A finding says where to look. That nothing was found proves no health: what was not watched is not known.
@@ -37,14 +37,14 @@ def findings(snapshots: Sequence[Snapshot]) -> list[Finding]:
     for kind, (is_wrong, say) in _NETWORK_RULES.items():
         if is_wrong(now):
             since = _since(snapshots, is_wrong)
-            found.append(Finding(kind, "", since, f"{say(now)} (warning since step {since}). {_ADVICE[kind]}"))
+            found.append(TrainingWarning(kind, "", since, f"{say(now)} (warning since step {since}). {_ADVICE[kind]}"))
             break
     for layer, state in now.layers.items():
         for kind, (is_wrong, say) in _LAYER_RULES.items():
             if is_wrong(state, now):
                 since = _since(snapshots, lambda one, layer=layer, rule=is_wrong: rule(one.layers[layer], one))
                 found.append(
-                    Finding(
+                    TrainingWarning(
                         kind, layer, since, f"{layer}: {say(state, now)} (warning since step {since}). {_ADVICE[kind]}"
                     )
                 )

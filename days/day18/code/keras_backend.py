@@ -8,8 +8,10 @@ import numpy as np
 
 from days.common.datasets import SHAPE_NAMES, Shapes
 from days.common.frameworks import import_keras
-from days.common.keras_models import batch_maker, logits_of
+from days.common.keras_models import to_tensor
+from days.common.keras_private import feeds
 from days.common.models import Model
+from days.common.preprocessing import Preprocess
 from days.day17.code.keras_backend import (
     channels_first,
     check_batch,
@@ -64,13 +66,12 @@ def weights_of(network) -> training.Weights:
 def shapes_model(weights: training.Weights | None = None) -> Model:
     """The small network as a `Model`, as `load_model` gives others: trained on shapes, unless weights are given."""
     network = small_cnn(load_weights() if weights is None else weights)
-    preprocess, logits = batch_maker(training.normalize), logits_of(network)
-    return Model(network, preprocess, list(SHAPE_NAMES), "shapes", "keras", logits)
+    return Model(network, Preprocess(training.PIXELS, to_tensor), list(SHAPE_NAMES), "shapes", "keras")
 
 
 def to_batch(images: np.ndarray):
     """Images (N, H, W, 3) from 0 to 1 -> the batch (N, H, W, 3) that the small network wants."""
-    return keras.ops.convert_to_tensor(training.normalize(images))
+    return to_tensor(training.PIXELS(images))
 
 
 def scores(network, images: np.ndarray, *, size: int = 500) -> np.ndarray:
@@ -232,14 +233,8 @@ def _activations_behind(network) -> dict[str, str]:
         if known[name].activation is not keras.activations.linear:
             continue
         for later, layer in known.items():
-            if isinstance(layer, NORMS + ACTIVATIONS) and _feeds(known[behind[name]], layer):
+            if isinstance(layer, NORMS + ACTIVATIONS) and feeds(known[behind[name]], layer):
                 behind[name] = later
                 if isinstance(layer, ACTIVATIONS):
                     break
     return behind
-
-
-def _feeds(layer, later) -> bool:
-    """Whether what `layer` answers is what `later` is given. Both are known in one graph, in forward order."""
-    answers = [id(tensor) for node in layer._inbound_nodes for tensor in node.output_tensors]
-    return any(id(tensor) in answers for node in later._inbound_nodes for tensor in node.input_tensors)

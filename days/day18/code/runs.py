@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -76,9 +77,13 @@ def images_for(recipe: Recipe) -> Shapes:
 
 
 def train_recipe(
-    backend, recipe: Recipe, *, steps: int | None = None, progress: bool = True
+    recipe: Recipe, *, framework: str = "torch", steps: int | None = None, progress: bool = True
 ) -> tuple[Weights, list[Snapshot], History]:
-    """Follow a recipe with a backend, for `steps` in place of its own: the weights, the snapshots and the history."""
+    """Follow a recipe, for `steps` in place of its own: the weights, the snapshots and the history.
+
+    framework : "torch" or "keras", in which the network is built and trained.
+    """
+    backend = _backend(framework)
     network = backend.small_cnn(initial_weights(recipe.seed, scale=recipe.scale))
     watched = watched_images()
     watch = backend.watch(network, backend.to_batch(watched.images), watched.labels, every=recipe.every)
@@ -93,21 +98,26 @@ def train_recipe(
     return backend.weights_of(network), watch.snapshots, history
 
 
-def accuracy(backend, weights: Weights, data: Shapes | None = None) -> float:
+def accuracy(weights: Weights, data: Shapes | None = None, *, framework: str = "torch") -> float:
     """Share of images that the small network with these weights names rightly: of the held-out ones, unless given."""
+    backend = _backend(framework)
     data = held_out_images() if data is None else data
     return float((backend.scores(backend.small_cnn(weights), data.images).argmax(axis=1) == data.labels).mean())
 
 
+def _backend(framework: str):
+    if framework not in ("torch", "keras"):
+        raise ValueError(f"expected framework 'torch' or 'keras', got {framework!r}")
+    return import_module(f"days.day18.code.{framework}_backend")
+
+
 def main(say: Callable[[str], object] = print) -> list[Path]:
     """Do every training with PyTorch and store the honest one's weights and the snapshots of all."""
-    from days.day18.code import torch_backend as backend
-
     runs, trained, results = {}, {}, {}
     for name, recipe in RECIPES.items():
-        trained[name], runs[name], history = train_recipe(backend, recipe)
+        trained[name], runs[name], history = train_recipe(recipe)
         data = {"own labels": images_for(recipe), "held out": held_out_images()}
-        results[name] = {what: accuracy(backend, trained[name], images) for what, images in data.items()}
+        results[name] = {what: accuracy(trained[name], images) for what, images in data.items()}
         say(f"{name}: {results[name]} {history.stopped}")
     strongest = {
         layer: np.argsort(-maps.mean(axis=(1, 2)))[:MAPS_KEPT].tolist()

@@ -16,7 +16,7 @@ import numpy as np
 from days.common.checks import unknown_layer
 from days.common.datasets import Shapes
 from days.day17.code.feature_maps import dead_channels
-from days.day18.code.training import near_duplicates
+from days.day18.code.filter_statistics import near_duplicates
 
 
 @dataclass(frozen=True)

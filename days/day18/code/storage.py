@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from days.common.paths import REPO_ROOT, write_bytes
+from days.common.arrays import Arrays, flat, load_arrays, paired, reading, save_arrays
+from days.common.paths import REPO_ROOT
 from days.day18.code.snapshots import LayerState, Snapshot
 from days.day18.code.training import Weights, weight_shapes
 
@@ -21,8 +21,7 @@ _WAY_OUT = "python -m days.day18.code.runs makes it anew"
 
 def save_weights(weights: Weights, path: Path | str) -> Path:
     """Store the small network's weights, {layer: (weights, bias)}, and return the path."""
-    parts = {f"{layer}.{kind}": one for layer, pair in weights.items() for kind, one in zip(_KINDS, pair, strict=True)}
-    return write_bytes(path, save({name: np.ascontiguousarray(values) for name, values in parts.items()}))
+    return save_arrays(flat(weights), path)
 
 
 def load_weights(path: Path | str = WEIGHTS_FILE) -> Weights:
@@ -30,16 +29,13 @@ def load_weights(path: Path | str = WEIGHTS_FILE) -> Weights:
 
     Raises FileNotFoundError or ValueError where the file is missing, damaged or holds another network.
     """
-    tensors, _ = _read(path)
-    weights = {name: tuple(tensors.get(f"{name}.{kind}", np.empty(0)) for kind in _KINDS) for name in weight_shapes()}
+    with reading(path, "weights", _WAY_OUT):
+        weights = paired(defaultdict(lambda: np.empty(0), load_arrays(path)[0]), weight_shapes())
     wanted = {name: (shape, shape[:1]) for name, shape in weight_shapes().items()}
-    found = {name: tuple(one.shape for one in pair) for name, pair in weights.items()}
-    if found != wanted:
-        raise ValueError(f"expected weights of the shapes {wanted}, got {found} in {Path(path).name}: {_WAY_OUT}")
+    got = {name: tuple(part.shape for part in pair) for name, pair in weights.items()}
+    if got != wanted:
+        raise ValueError(f"expected weights of the shapes {wanted}, got {got} in {Path(path).name}: {_WAY_OUT}")
     return weights
-
-
-_KINDS = ("weight", "bias")
 
 
 def save_runs(
@@ -57,11 +53,11 @@ def save_runs(
     """
     tensors, numbers = {}, {}
     for name, snapshots in runs.items():
-        numbers[name] = [_numbers(one) for one in snapshots]
-        tensors[f"{name}/filters/{layer}"] = np.stack([one.filters[layer] for one in snapshots]).astype(np.float16)
+        numbers[name] = [_numbers(snapshot) for snapshot in snapshots]
+        tensors[f"{name}/filters/{layer}"] = _halves([snapshot.filters[layer] for snapshot in snapshots])
         for kept, indices in channels.get(name, {}).items():
-            tensors[f"{name}/maps/{kept}"] = np.stack([one.maps[kept][indices] for one in snapshots]).astype(np.float16)
-    return write_bytes(path, save(tensors, {"numbers": json.dumps(numbers), "results": json.dumps(results)}))
+            tensors[f"{name}/maps/{kept}"] = _halves([snapshot.maps[kept][indices] for snapshot in snapshots])
+    return save_arrays(tensors, path, {"numbers": json.dumps(numbers), "results": json.dumps(results)})
 
 
 def load_runs(path: Path | str = RUNS_FILE) -> dict[str, list[Snapshot]]:
@@ -69,44 +65,31 @@ def load_runs(path: Path | str = RUNS_FILE) -> dict[str, list[Snapshot]]:
 
     Raises FileNotFoundError or ValueError, with the command that makes the file, where it is missing or damaged.
     """
-    tensors, metadata = _read(path)
-    try:
-        runs = json.loads(metadata["numbers"])
-        return {name: _snapshots(name, rows, tensors) for name, rows in runs.items()}
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise ValueError(f"{Path(path).name} holds no runs ({error}): {_WAY_OUT}") from error
+    with reading(path, "runs", _WAY_OUT):
+        tensors, metadata = load_arrays(path)
+        tensors = {name: values.astype(np.float32) for name, values in tensors.items()}
+        return {name: _snapshots(name, rows, tensors) for name, rows in json.loads(metadata["numbers"]).items()}
 
 
 def load_results(path: Path | str = RUNS_FILE) -> dict[str, dict[str, float]]:
     """How the stored trainings ended: {run: {"own labels": share right, "held out": share right}}."""
-    _, metadata = _read(path)
-    try:
-        results = json.loads(metadata["results"])
-        return {name: {what: float(share) for what, share in one.items()} for name, one in results.items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{Path(path).name} holds no results ({error}): {_WAY_OUT}") from error
+    with reading(path, "results", _WAY_OUT):
+        results = json.loads(load_arrays(path)[1]["results"])
+        return {name: {what: float(share) for what, share in shares.items()} for name, shares in results.items()}
 
 
-def _read(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}: {_WAY_OUT}")
-    try:
-        with safe_open(path, "numpy") as file:
-            tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}
-    except (SafetensorError, OSError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path.name} is damaged ({error}): {_WAY_OUT}") from error
+def _halves(arrays: list[np.ndarray]) -> np.ndarray:
+    return np.stack(arrays).astype(np.float16)
 
 
-def _numbers(one: Snapshot) -> dict:
-    numbers = {key: getattr(one, key) for key in ("step", "loss", "accuracy", "input_spread", "categories")}
-    return numbers | {"layers": {name: asdict(state) for name, state in one.layers.items()}}
+def _numbers(snapshot: Snapshot) -> dict:
+    numbers = {key: getattr(snapshot, key) for key in ("step", "loss", "accuracy", "input_spread", "categories")}
+    return numbers | {"layers": {name: asdict(state) for name, state in snapshot.layers.items()}}
 
 
-def _snapshots(run: str, rows: list[dict], tensors: dict[str, np.ndarray]) -> list[Snapshot]:
-    def at(place, kind):
-        prefix = f"{run}/{kind}/"
+def _snapshots(run: str, rows: list[dict], tensors: Arrays) -> list[Snapshot]:
+    def at(place, part):
+        prefix = f"{run}/{part}/"
         return {name.removeprefix(prefix): values[place] for name, values in tensors.items() if name.startswith(prefix)}
 
     return [

@@ -14,7 +14,8 @@ from torch.nn import functional
 from days.common.checks import check_maps
 from days.common.datasets import SHAPE_NAMES, Shapes
 from days.common.models import Model
-from days.common.torch_models import batch_maker, logits_of
+from days.common.preprocessing import Preprocess
+from days.common.torch_models import to_tensor
 from days.day17.code.torch_backend import check_batch, conv_layers, evaluation_mode, hooks
 from days.day18.code import training
 from days.day18.code.snapshots import History, Measurement, Watch, check_labels, check_watched, train_steps
@@ -55,13 +56,12 @@ def weights_of(network: nn.Module) -> training.Weights:
 def shapes_model(weights: training.Weights | None = None) -> Model:
     """The small network as a `Model`, as `load_model` gives others: trained on shapes, unless weights are given."""
     network = small_cnn(load_weights() if weights is None else weights)
-    preprocess, logits = batch_maker(training.normalize), logits_of(network)
-    return Model(network, preprocess, list(SHAPE_NAMES), "shapes", "torch", logits)
+    return Model(network, Preprocess(training.PIXELS, to_tensor), list(SHAPE_NAMES), "shapes", "torch")
 
 
 def to_batch(images: np.ndarray) -> torch.Tensor:
     """Images (N, H, W, 3) from 0 to 1 -> the batch (N, 3, H, W) that the small network wants."""
-    return torch.from_numpy(training.normalize(images)).permute(0, 3, 1, 2)
+    return torch.from_numpy(training.PIXELS(images)).permute(0, 3, 1, 2)
 
 
 @torch.no_grad()

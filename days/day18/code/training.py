@@ -1,4 +1,4 @@
-"""What training does to filters, in NumPy: one filter that learns, a small network's start, and how change is measured.
+"""What a training does, in NumPy: one filter that learns, a small network's start, and its plan of batches.
 
 Every function takes arrays and returns new ones. Random numbers come from a seed that is passed.
 """
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from days.day17.code.feature_maps import cosine_similarities, feature_map
+from days.common.preprocessing import scaled
+from days.day17.code.feature_maps import feature_map
 
 CONVOLUTIONS = {"conv1": (16, 3, 7, 7), "conv2": (32, 16, 3, 3), "conv3": (64, 32, 3, 3)}
 """The small network: filters (out, in, kh, kw), each followed by a ReLU, the first two also by 2x2 max pooling."""
@@ -18,6 +19,7 @@ SCORES = (6, 64)
 """After the mean over all places, one linear layer: (categories, channels)."""
 WEIGHT_DECAY = 5e-4
 MOMENTUM = 0.9
+PIXELS = scaled("-1 to 1, RGB: gray is 0", 2, -1)
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]
 """Layer name -> (weights, bias (out,)), float32; filters (out, in, kh, kw) or a matrix (out, in)."""
@@ -86,7 +88,7 @@ def weight_shapes() -> dict[str, tuple[int, ...]]:
 
 def normalize(images: np.ndarray) -> np.ndarray:
     """The pixels that the small network wants: RGB from -1 to 1, so that gray is 0; any shape (..., 3)."""
-    return 2 * images.astype(np.float32) - 1
+    return PIXELS(images.astype(np.float32))
 
 
 def initial_weights(seed: int, *, scale: float = 1.0) -> Weights:
@@ -134,71 +136,3 @@ def plan(count: int, *, size: int, steps: int, seed: int, learning_rate: float) 
         raise ValueError(f"expected a finite learning rate of at least 0, got {learning_rate}")
     for step, indices in enumerate(batches(count, size=size, steps=steps, seed=seed)):
         yield indices, learning_rate if step < 6 * steps // 7 else learning_rate / 10
-
-
-def filter_drift(now: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """How far each filter has gone from where it was, in units of its length then: |now - before| / |before|.
-
-    now, before : (out, in, kh, kw). Returns (out,). A filter that was zero gives infinity, or 0 if it still is.
-
-    >>> filter_drift(np.full((1, 1, 1, 2), 3.0), np.full((1, 1, 1, 2), 2.0))
-    array([0.5])
-    """
-    axes = tuple(range(1, now.ndim))
-    moved, length = (np.sqrt((one**2).sum(axis=axes)) for one in (now - before, before))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(moved == 0, 0.0, moved / length)
-
-
-def near_duplicates(filters: np.ndarray, threshold: float = 0.95) -> list[tuple[int, int]]:
-    """Pairs i < j of filters (out, in, kh, kw) that point the same way: cosine above `threshold`.
-
-    Filters that are not finite, or zero, are nobody's duplicates.
-    """
-    filters = np.where(np.isfinite(filters).all(axis=(1, 2, 3), keepdims=True), filters, 0)
-    rows, columns = np.nonzero(np.triu(cosine_similarities(filters) > threshold, k=1))
-    return list(zip(rows.tolist(), columns.tolist(), strict=True))
-
-
-def neighbor_correlation(filters: np.ndarray) -> float:
-    """Correlation of weights that lie side by side, or one below the other, in filters (out, in, kh, kw): -1 to 1.
-
-    Weights drawn independently give 0, give or take 1 / sqrt(pairs). Photographs are smooth, and so are filters that
-    have learned from them. Raises ValueError for 1x1 filters, whose weights have no neighbors.
-
-    >>> round(neighbor_correlation(np.array([[[[1.0, 2.0, 3.0]]]])), 6)
-    1.0
-    """
-    filters = np.asarray(filters, np.float64)
-    first = np.concatenate([filters[..., :-1].ravel(), filters[..., :-1, :].ravel()])
-    second = np.concatenate([filters[..., 1:].ravel(), filters[..., 1:, :].ravel()])
-    if not first.size:
-        raise ValueError(f"expected filters larger than 1x1, got {filters.shape}: their weights have no neighbors")
-    first, second = first - first.mean(), second - second.mean()
-    length = np.sqrt((first**2).sum() * (second**2).sum())
-    return float((first * second).sum() / length) if length else 0.0
-
-
-def concentration(activations: np.ndarray) -> float:
-    """Which share of all activation the strongest hundredth of the units carries, from 0.01 to 1; after a ReLU.
-
-    >>> concentration(np.ones(200)), concentration(np.eye(10))
-    (0.01, 0.1)
-    """
-    values = np.sort(np.ravel(activations))
-    return float(values[-max(1, values.size // 100) :].sum(dtype=np.float64) / max(values.sum(dtype=np.float64), 1e-12))
-
-
-def best_matches(filters: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """For each of `filters` (out, in, kh, kw), the largest cosine with any of `others`: (out,)."""
-    return cosine_similarities(np.concatenate([filters, others]))[: len(filters), len(filters) :].max(axis=1)
-
-
-def largest_possible(filters: np.ndarray, biases: np.ndarray, low: float, high: float) -> np.ndarray:
-    """The most that each filter can answer to any input whose values lie from `low` to `high`: (out,).
-
-    bias + sum of (weight * high where it is positive, weight * low where it is negative). A filter for which this is
-    not above 0 is dead behind its ReLU, whatever is shown: no data are needed to say so.
-    """
-    axes = tuple(range(1, filters.ndim))
-    return biases + (np.maximum(filters, 0) * high + np.minimum(filters, 0) * low).sum(axis=axes)

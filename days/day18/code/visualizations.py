@@ -8,45 +8,37 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from days.common.colors import ALARM, BLUE, GREEN, INK, MUTED, ORANGE, VIOLET
 from days.common.datasets import BACKGROUND_NAMES, SHAPE_NAMES, Shapes, make_shapes
 from days.common.figures import (
-    ALARM,
-    BLUE,
-    INK,
-    MUTED,
-    ORANGE,
     ColorScale,
+    Figures,
     add_colorbar,
+    chart,
     color_scale,
     describe,
     new_figure,
     plain,
-    rebuild,
-    save_figure,
     save_gif,
     show_map,
     tile,
 )
-from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import outputs_dir
-from days.day17.code import visualizations as day17
-from days.day17.code.feature_maps import feature_map
+from days.day17.code.visualizations import draw_beside
 from days.day18.code import training
-from days.day18.code.health import Finding, findings
-from days.day18.code.runs import RECIPES, watched_images
+from days.day18.code.filter_statistics import filter_drift, neighbor_correlation
+from days.day18.code.health import TrainingWarning, findings
+from days.day18.code.lesson import MAP_MOMENTS, MOMENTS, SHOWN_STEPS, SOBEL, Lesson
+from days.day18.code.runs import RECIPES, WATCHED_COUNT, watched_images
 from days.day18.code.snapshots import Snapshot
-from days.day18.code.storage import load_runs
 
-GREEN = "#2e7d4f"
-SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
-DEPTH_COLORS = (BLUE, ORANGE, GREEN, "#7b4fa3", "#a0522d", "#4aa3a2")
+DEPTH_COLORS = (BLUE, ORANGE, GREEN, VIOLET, "#a0522d", "#4aa3a2")
 STYLES = ("-", "--", ":", "-.")
 DASHBOARD_PANELS = (
     "loss (dotted: guessing)",
@@ -97,19 +89,17 @@ def draw_learned_filters(rows: dict[str, tuple[np.ndarray, np.ndarray]], steps: 
     grid = figure.subplots(len(rows), len(steps) + 2, squeeze=False, width_ratios=[1] * (len(steps) + 1) + [2.4])
     high = float(np.abs(wanted).max())
     scale = ColorScale("RdBu_r", -high, high)
-    said = []
-    for axes, (name, (filters, losses)) in zip(grid, rows.items(), strict=True):
-        for one, step in zip(axes, steps, strict=False):
-            show_map(plain(one, f"step {step}", size=8), filters[step], scale, "nearest")
-        axes[0].set_ylabel(name, fontsize=9)
-        show_map(plain(axes[-2], "wanted", size=8), wanted, scale, "nearest")
-        axes[-1].semilogy(losses, color=BLUE)
-        axes[-1].set_title("loss", fontsize=8)
-        axes[-1].tick_params(labelsize=7)
-        axes[-1].spines[["top", "right"]].set_visible(False)
-        said.append(f"{name}: loss from {losses[0]:.1g} to {losses[-1]:.1g}")
+    summary = []
+    for line, (name, (filters, losses)) in zip(grid, rows.items(), strict=True):
+        for axes, step in zip(line, steps, strict=False):
+            show_map(plain(axes, f"step {step}", size=8), filters[step], scale, "nearest")
+        line[0].set_ylabel(name, fontsize=9)
+        show_map(plain(line[-2], "wanted", size=8), wanted, scale, "nearest")
+        chart(line[-1], "loss", title_size=8, ticks=7).semilogy(losses, color=BLUE)
+        summary.append(f"{name}: loss from {losses[0]:.1g} to {losses[-1]:.1g}")
     add_colorbar(figure, list(grid[:, :-1].ravel()), scale, "weight: red positive, blue negative, white 0; one scale")
-    return describe(figure, f"A filter at steps {', '.join(map(str, steps))} beside the wanted one. {'; '.join(said)}.")
+    shown = ", ".join(map(str, steps))
+    return describe(figure, f"A filter at steps {shown} beside the wanted one. {'; '.join(summary)}.")
 
 
 def draw_divergence(losses: dict[str, np.ndarray], bound: float) -> Figure:
@@ -118,31 +108,28 @@ def draw_divergence(losses: dict[str, np.ndarray], bound: float) -> Figure:
     axes = figure.add_subplot()
     for (name, values), color, style in zip(losses.items(), (BLUE, GREEN, ALARM), STYLES, strict=False):
         axes.semilogy(values, color=color, linestyle=style, label=name)
-    axes.set_title(f"the bound on the learning rate: {bound:.3f}", fontsize=9)
-    _finish_axes(axes, "step", "loss")
+    chart(axes, f"the bound on the learning rate: {bound:.3f}", "step", "loss", ticks=7)
     axes.legend(fontsize=8, frameon=False)
-    said = "; ".join(f"{name}: {values[0]:.1g} to {values[-1]:.1g}" for name, values in losses.items())
-    return describe(figure, f"Curves of the loss at learning rates around the bound {bound:.3f}. {said}.")
+    summary = "; ".join(f"{name}: {values[0]:.1g} to {values[-1]:.1g}" for name, values in losses.items())
+    return describe(figure, f"Curves of the loss at learning rates around the bound {bound:.3f}. {summary}.")
 
 
 def draw_filters_over_time(snapshots: Sequence[Snapshot], layer: str = "conv1") -> Figure:
     """One layer's filters at several moments: a row for each snapshot, a column for each filter."""
-    rows = [visible_patches(one.filters[layer]) for one in snapshots]
-    sheet = np.nan_to_num(tile(np.concatenate(rows), len(rows[0])), nan=1.0)
+    rows = [visible_patches(snapshot.filters[layer]) for snapshot in snapshots]
+    sheet, steps = np.nan_to_num(tile(np.concatenate(rows), len(rows[0])), nan=1.0), _steps(snapshots)
     figure = new_figure(9.6, 0.5 + 9.6 * sheet.shape[0] / sheet.shape[1])
-    axes = plain(
-        figure.add_subplot(), f"the {len(rows[0])} filters of {layer}, each at its own strength; mid-gray = 0", size=10
-    )
+    title = f"the {len(rows[0])} filters of {layer}, each at its own strength; mid-gray = 0"
+    axes = plain(figure.add_subplot(), title, size=10)
     axes.imshow(sheet, interpolation="nearest")
     places = np.arange(len(rows)) * (rows[0].shape[1] + 1) + rows[0].shape[1] / 2
-    axes.set_yticks(places, [f"step {one.step}" for one in snapshots], fontsize=8)
+    axes.set_yticks(places, [f"step {step}" for step in steps], fontsize=8)
     axes.tick_params(length=0, colors=MUTED)
-    smooth = [training.neighbor_correlation(one.filters[layer]) for one in (snapshots[0], snapshots[-1])]
+    first, last = (neighbor_correlation(snapshots[at].filters[layer]) for at in (0, -1))
     return describe(
         figure,
-        f"Filters of {layer} as small color patches at steps {', '.join(str(one.step) for one in snapshots)}: noise at "
-        f"first, then slanted stripes, spots and edges. Neighboring weights correlate {smooth[0]:.2f} at first and "
-        f"{smooth[1]:.2f} at last.",
+        f"Filters of {layer} as small color patches at steps {', '.join(map(str, steps))}: noise at first, then "
+        f"slanted stripes, spots and edges. Neighboring weights correlate {first:.2f} at first and {last:.2f} at last.",
     )
 
 
@@ -154,16 +141,17 @@ def draw_filter_frame(snapshots: Sequence[Snapshot], at: int, layer: str = "conv
     patches = visible_patches(now.filters[layer])
     sheet = np.nan_to_num(tile(patches, 4), nan=1.0)
     plain(left, f"{layer}, step {now.step}").imshow(sheet, interpolation="nearest")
-    steps = [one.step for one in snapshots]
-    right.plot(steps[: at + 1], [100 * one.accuracy for one in snapshots[: at + 1]], color=BLUE)
+    steps = _steps(snapshots)
+    right.plot(steps[: at + 1], [100 * snapshot.accuracy for snapshot in snapshots[: at + 1]], color=BLUE)
     right.axhline(100 / now.categories, color=MUTED, linestyle=":", linewidth=1)
     right.set(xlim=(0, steps[-1]), ylim=(0, 103))
-    right.set_title(f"{now.accuracy:.0%} of {WATCHED} watched images right\n(dotted: blind guessing)", fontsize=8)
-    _finish_axes(right, "step", "%")
+    title = f"{now.accuracy:.0%} of {WATCHED_COUNT} watched images right\n(dotted: blind guessing)"
+    chart(right, title, "step", "%", title_size=8, ticks=7)
     return describe(figure, f"Step {now.step}: the filters, and {now.accuracy:.0%} right.")
 
 
-WATCHED = 60
+def _steps(snapshots: Sequence[Snapshot]) -> list[int]:
+    return [snapshot.step for snapshot in snapshots]
 
 
 def draw_maps_over_time(snapshots: Sequence[Snapshot], image: np.ndarray, name: str, channels: int = 2) -> Figure:
@@ -173,7 +161,8 @@ def draw_maps_over_time(snapshots: Sequence[Snapshot], image: np.ndarray, name: 
     """
     rows = [(layer, channel) for layer in snapshots[0].maps for channel in range(channels)]
     scales = {
-        layer: color_scale(np.sqrt([one.maps[layer][:channels] for one in snapshots])) for layer in snapshots[0].maps
+        layer: color_scale(np.sqrt([snapshot.maps[layer][:channels] for snapshot in snapshots]))
+        for layer in snapshots[0].maps
     }
     figure = new_figure(9.6, 0.3 + 0.95 * len(rows))
     grid = figure.subplots(len(rows), len(snapshots) + 1)
@@ -181,47 +170,45 @@ def draw_maps_over_time(snapshots: Sequence[Snapshot], image: np.ndarray, name: 
     for axes in grid[1:, 0]:
         axes.axis("off")
     for axes_row, (layer, channel) in zip(grid[:, 1:], rows, strict=True):
-        for axes, one in zip(axes_row, snapshots, strict=True):
-            title = f"step {one.step}" if (layer, channel) == rows[0] else ""
-            show_map(plain(axes, title, size=8), np.sqrt(one.maps[layer][channel]), scales[layer], "nearest")
+        for axes, snapshot in zip(axes_row, snapshots, strict=True):
+            title = f"step {snapshot.step}" if (layer, channel) == rows[0] else ""
+            show_map(plain(axes, title, size=8), np.sqrt(snapshot.maps[layer][channel]), scales[layer], "nearest")
         if not channel:
             axes_row[0].set_ylabel(f"{layer}\n0 to {scales[layer].high ** 2:.2g}", fontsize=8)
-    spread = {layer: [one.layers[layer].spread for one in (snapshots[0], snapshots[-1])] for layer in snapshots[0].maps}
-    said = ", ".join(f"{layer} {first:.2f} to {last:.2f}" for layer, (first, last) in spread.items())
+    first, last = snapshots[0].layers, snapshots[-1].layers
+    spread = ", ".join(f"{layer} {first[layer].spread:.2f} to {last[layer].spread:.2f}" for layer in scales)
     return describe(
         figure,
-        f"Feature maps of one image of a {name} at steps {', '.join(str(one.step) for one in snapshots)}, bright where "
-        f"a channel fires. The spread of the activations goes from first to last: {said}.",
+        f"Feature maps of one image of a {name} at steps {', '.join(map(str, _steps(snapshots)))}, bright where "
+        f"a channel fires. The spread of the activations goes from first to last: {spread}.",
     )
 
 
 def draw_curves(snapshots: Sequence[Snapshot], title: str) -> Figure:
     """Loss and accuracy, dead channels, and how far the filters have gone and how smooth they are, step by step."""
-    steps, last = [one.step for one in snapshots], snapshots[-1]
+    steps, begin, last = _steps(snapshots), snapshots[0], snapshots[-1]
     figure = new_figure(9.6, 2.8)
     figure.suptitle(title, fontsize=10)
     first, second, third = figure.subplots(1, 3)
-    first.plot(steps, [one.loss for one in snapshots], color=ALARM, label="loss")
-    first.plot(steps, [one.accuracy for one in snapshots], color=BLUE, linestyle="--", label="share right")
+    first.plot(steps, [snapshot.loss for snapshot in snapshots], color=ALARM, label="loss")
+    first.plot(steps, [snapshot.accuracy for snapshot in snapshots], color=BLUE, linestyle="--", label="share right")
     for layer, color, style in zip(last.layers, DEPTH_COLORS, STYLES, strict=False):
-        counts = [one.layers[layer].dead for one in snapshots]
+        counts = [snapshot.layers[layer].dead for snapshot in snapshots]
         second.plot(steps, counts, color=color, linestyle=style, label=f"{layer}, of {last.layers[layer].channels}")
-    begin = snapshots[0].filters["conv1"]
-    drift = [training.filter_drift(one.filters["conv1"], begin).mean() for one in snapshots]
-    smooth = [training.neighbor_correlation(one.filters["conv1"]) for one in snapshots]
+    filters = [snapshot.filters["conv1"] for snapshot in snapshots]
+    drift = [filter_drift(now, filters[0]).mean() for now in filters]
+    smooth = [neighbor_correlation(now) for now in filters]
     third.plot(steps, drift, color=BLUE, label="drift from the start")
     third.plot(steps, smooth, color=GREEN, linestyle="--", label="neighbor correlation")
     for axes, name in zip((first, second, third), ("watched images", "dead channels", "filters of conv1"), strict=True):
-        axes.set_title(name, fontsize=9)
-        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
-        _finish_axes(axes, "step")
+        chart(axes, name, "step", ticks=7).set_ylim(bottom=min(0, axes.get_ylim()[0]))
         axes.legend(fontsize=8, frameon=False)
     second.set_ylim(top=1.6 * second.get_ylim()[1])
     dead = ", ".join(f"{state.dead} of {layer}" for layer, state in last.layers.items())
     return describe(
         figure,
-        f"Curves over {last.step} steps. Loss from {snapshots[0].loss:.2f} to {last.loss:.2f}; share right from "
-        f"{snapshots[0].accuracy:.2f} to {last.accuracy:.2f}; dead at last: {dead}; the filters of conv1 drift by "
+        f"Curves over {last.step} steps. Loss from {begin.loss:.2f} to {last.loss:.2f}; share right from "
+        f"{begin.accuracy:.2f} to {last.accuracy:.2f}; dead at last: {dead}; the filters of conv1 drift by "
         f"{drift[-1]:.1f} of their length, and neighboring weights come to correlate {smooth[-1]:.2f}.",
     )
 
@@ -237,9 +224,9 @@ def draw_runs(runs: dict[str, Sequence[Snapshot]], captions: dict[str, str]) -> 
         plain(picture).imshow(sheet, interpolation="nearest")
         text.axis("off")
         text.text(0, 0.5, f"{name}\n{captions[name]}", va="center", fontsize=8, color=INK, linespacing=1.5)
-    said = "; ".join(f"{name}: {caption}".replace("\n", ", ") for name, caption in captions.items())
+    ends = "; ".join(f"{name}: {caption}".replace("\n", ", ") for name, caption in captions.items())
     return describe(
-        figure, f"Six rows of 16 small color patches, the first filters that each training ended with. {said}."
+        figure, f"Six rows of 16 small color patches, the first filters that each training ended with. {ends}."
     )
 
 
@@ -248,25 +235,23 @@ def draw_trained_or_random(
 ) -> Figure:
     """Neighbor correlation by layer, trained and random, beside slices (n, k, k) of filters of `layer`, of both."""
     figure = new_figure(9.6, 3.3)
-    chart, *pictures = figure.subplots(1, 3, width_ratios=[1.9, 1, 1])
+    axes, *pictures = figure.subplots(1, 3, width_ratios=[1.9, 1, 1])
     places = np.arange(len(correlations))
     for which, (name, color) in enumerate((("trained", BLUE), ("random", ORANGE))):
         values = [pair[which] for pair in correlations.values()]
-        bars = chart.bar(places + 0.4 * which - 0.2, values, 0.38, color=color, label=name)
-        chart.bar_label(bars, [f"{abs(value):.2f}" for value in values], fontsize=7, padding=1)
-    chart.set_xticks(places, [name.replace(".expand3x3", "") for name in correlations], fontsize=8)
-    chart.set_title("correlation of neighboring weights (3x3 filters)", fontsize=9)
-    chart.spines[["top", "right"]].set_visible(False)
-    chart.tick_params(labelsize=8)
-    chart.legend(fontsize=8, frameon=False, loc="upper left")
+        bars = axes.bar(places + 0.4 * which - 0.2, values, 0.38, color=color, label=name)
+        axes.bar_label(bars, [f"{abs(value):.2f}" for value in values], fontsize=7, padding=1)
+    axes.set_xticks(places, [name.replace(".expand3x3", "") for name in correlations], fontsize=8)
+    chart(axes, "correlation of neighboring weights (3x3 filters)")
+    axes.legend(fontsize=8, frameon=False, loc="upper left")
     for axes, panels, name in zip(pictures, slices, ("trained", "random"), strict=True):
         sheet = tile(panels / np.abs(panels).max(axis=(1, 2), keepdims=True), 6)
         show_map(plain(axes, f"{name}: slices of {layer}", size=8), sheet, ColorScale("RdBu_r", -1, 1), "nearest")
         axes.set_xlabel("each at its own strength; white is 0", fontsize=7)
-    said = ", ".join(f"{name} {one:.2f} and {abs(other):.2f}" for name, (one, other) in correlations.items())
+    both = ", ".join(f"{name} {trained:.2f} and {abs(random):.2f}" for name, (trained, random) in correlations.items())
     return describe(
         figure,
-        f"Bars of the correlation of neighboring weights, trained and random: {said}. Beside them slices of filters of "
+        f"Bars of the correlation of neighboring weights, trained and random: {both}. Beside them slices of filters of "
         f"{layer}: smooth blobs where trained, noise where random.",
     )
 
@@ -274,25 +259,23 @@ def draw_trained_or_random(
 def draw_activation_distributions(values: dict[str, dict[str, np.ndarray]]) -> Figure:
     """Which share of a layer's units exceeds so many times their mean: {layer: {network: values (n,)}}."""
     figure = new_figure(9.6, 2.7)
-    marks, said = np.linspace(0, 60, 241), []
+    marks, summary = np.linspace(0, 60, 241), []
     for axes, (layer, networks) in zip(figure.subplots(1, len(values), sharey=True), values.items(), strict=True):
-        for (name, one), color, style in zip(networks.items(), (BLUE, ORANGE), STYLES, strict=False):
-            scaled = np.sort(one / one.mean())
+        for (name, activations), color, style in zip(networks.items(), (BLUE, ORANGE), STYLES, strict=False):
+            scaled = np.sort(activations / activations.mean())
             above = 1 - np.searchsorted(scaled, marks, side="right") / len(scaled)
             axes.semilogy(marks, np.where(above > 0, above, np.nan), color=color, linestyle=style, label=name)
-            said.append(f"{layer} {name}: {above[0]:.0%} of the units fire, {above[80]:.2%} above 20 times the mean")
-        axes.set_title(layer, fontsize=9)
-        axes.set_ylim(1e-6, 1)
-        _finish_axes(axes, "times the mean activation")
+            summary.append(f"{layer} {name}: {above[0]:.0%} of the units fire, {above[80]:.2%} above 20 times the mean")
+        chart(axes, layer, "times the mean activation", ticks=7).set_ylim(1e-6, 1)
     figure.axes[0].set_ylabel("share of units above", fontsize=8)
     figure.axes[0].legend(fontsize=8, frameon=False)
-    return describe(figure, f"Falling curves of activations, trained and random. {'; '.join(said)}.")
+    return describe(figure, f"Falling curves of activations, trained and random. {'; '.join(summary)}.")
 
 
-def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[Finding], title: str = "training") -> Figure:
+def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarning], title: str = "training") -> Figure:
     """The state of a training at a glance: loss, dead channels, spread and gradient by layer, and what was found."""
-    now, steps = snapshots[-1], [one.step for one in snapshots]
-    sentences = [one.sentence for one in found[:6]] or ["Nothing suspicious in what was watched."]
+    now, steps = snapshots[-1], _steps(snapshots)
+    sentences = [finding.sentence for finding in found[:6]] or ["Nothing suspicious in what was watched."]
     lines = [part for sentence in sentences for part in textwrap.wrap(sentence, 150)]
     figure = new_figure(9.6, 2.75 + 0.17 * len(lines))
     upper, lower = figure.subfigures(2, 1, height_ratios=[2.6, 0.15 + 0.17 * len(lines)])
@@ -300,19 +283,18 @@ def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[Finding], titl
     upper.suptitle(
         f"{title}, step {now.step}: {now.accuracy:.0%} right, loss {now.loss:.2f}", size=10, parse_math=False
     )
-    loss.plot(steps, [one.loss for one in snapshots], color=INK)
+    loss.plot(steps, [snapshot.loss for snapshot in snapshots], color=INK)
     loss.axhline(np.log(now.categories), color=MUTED, linestyle=":", linewidth=1)
     middle, half = np.mean(loss.get_ylim()), np.ptp(loss.get_ylim()) / 2
     loss.set_ylim(middle - max(half, 0.25), middle + max(half, 0.25))
     for place, layer in enumerate(now.layers):
-        states = [one.layers[layer] for one in snapshots]
+        states = [snapshot.layers[layer] for snapshot in snapshots]
         look = {"color": _depth_color(place, len(now.layers)), "linestyle": STYLES[place % 4], "label": layer}
         dead.plot(steps, [100 * state.dead / state.channels for state in states], **look)
         spread.plot(steps, [max(state.spread, 1e-9) / max(now.input_spread, 1e-9) for state in states], **look)
         gradient.plot(steps, [max(state.gradient / max(state.weights, 1e-9), 1e-9) for state in states], **look)
     for axes, name in zip((loss, dead, spread, gradient), DASHBOARD_PANELS, strict=True):
-        axes.set_title(name, fontsize=8)
-        _finish_axes(axes, "step")
+        chart(axes, name, "step", title_size=8, ticks=7)
     dead.set_ylim(-3, 103)
     for axes in (spread, gradient):
         axes.set_yscale("log")
@@ -327,77 +309,10 @@ def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[Finding], titl
 def _depth_color(place: int, count: int):
     if count <= len(DEPTH_COLORS):
         return DEPTH_COLORS[place]
-    from matplotlib import colormaps
-
     return colormaps["viridis"](0.9 * place / (count - 1))
 
 
-def _finish_axes(axes, across: str, up: str = "") -> None:
-    axes.set_xlabel(across, fontsize=8)
-    axes.set_ylabel(up, fontsize=8)
-    axes.tick_params(labelsize=7)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-# ---------------------------------------------------------------- the lesson's own material
-
-
-@dataclass
-class Lesson(day17.Lesson):
-    """Day 17's material, the stored runs, and the photo that one filter learns from."""
-
-    @cached_property
-    def runs(self) -> dict[str, list[Snapshot]]:
-        """The stored trainings."""
-        return load_runs()
-
-    @cached_property
-    def gray_cat(self) -> np.ndarray:
-        """The cat in gray, from 0 to 1, (96, 96)."""
-        return load_image("chelsea", size=96).mean(axis=2)
-
-    def learned(self, image: np.ndarray, *, share: float = 0.95, steps: int = 300):
-        """A 3x3 filter that learns Sobel's from an image, at `share` of the bound: filters, losses."""
-        rate = share * 2 / training.curvatures(image, (3, 3))[-1]
-        start = np.random.default_rng(0).normal(0, 0.1, (3, 3))
-        return training.learn_filter(image, feature_map(image, SOBEL), start, learning_rate=rate, steps=steps)
-
-    def correlations(self) -> dict[str, tuple[float, float]]:
-        """Neighbor correlation of SqueezeNet's 3x3 filters, trained and random, by layer."""
-        layers = ["conv1", *(f"fire{number}.expand3x3" for number in range(2, 10))]
-        pairs = [[self.filters(layer, model) for model in (self.model, self.untrained)] for layer in layers]
-        return {
-            layer: tuple(training.neighbor_correlation(one) for one in pair)
-            for layer, pair in zip(layers, pairs, strict=True)
-        }
-
-    def activation_values(self, layers: Sequence[str] = ("conv1_activation", "fire5", "fire9")):
-        """All activations of SqueezeNet's layers on the seven photos, trained and random."""
-        photos = [load_image(name, size=224) for name in IMAGE_NAMES]
-        networks = {"trained": self.model, "random": self.untrained}
-        return {
-            layer: {
-                name: np.concatenate([self.maps(layer, photo, model).ravel() for photo in photos])
-                for name, model in networks.items()
-            }
-            for layer in layers
-        }
-
-
-SHOWN_STEPS = (0, 1, 3, 10, 30, 100, 300)
-MOMENTS = (0, 1, 2, 4, 6, 8, 12, 16, 24, 40)
-MAP_MOMENTS = (0, 1, 6, 9, 10, 12, 16, 40)
-
-
-def caption(name: str, snapshots: Sequence[Snapshot]) -> str:
-    """What a run is and how it ended, in three short lines."""
-    last = snapshots[-1]
-    smooth = training.neighbor_correlation(last.filters["conv1"])
-    drift = training.filter_drift(last.filters["conv1"], snapshots[0].filters["conv1"]).mean()
-    return (
-        f"{RECIPES[name].description}\n{last.accuracy:.0%} of the watched right after {last.step} steps\n"
-        f"neighbors {smooth:.2f}, drift {drift:.1f}"
-    )
+# ---------------------------------------------------------------- the stored figures
 
 
 def _figure_shapes(lesson: Lesson) -> Figure:
@@ -432,7 +347,7 @@ def _figure_curves(lesson: Lesson) -> Figure:
 
 
 def _figure_runs(lesson: Lesson) -> Figure:
-    return draw_runs(lesson.runs, {name: caption(name, snapshots) for name, snapshots in lesson.runs.items()})
+    return draw_runs(lesson.runs, lesson.captions())
 
 
 def _figure_dashboard(name: str, count: int | None = None) -> Callable[[Lesson], Figure]:
@@ -453,35 +368,15 @@ def _figure_beside(lesson: Lesson) -> Figure:
     models = (lesson.model, lesson.untrained)
     filters = [visible_patches(lesson.filters("conv1", model)[:32, ::-1]) for model in models]
     maps = [lesson.maps("fire5", model=model)[:32] for model in models]
-    return day17.draw_beside([("32 filters of conv1", *filters), ("32 maps of fire5", *maps)], ("trained", "random"))
+    return draw_beside([("32 filters of conv1", *filters), ("32 maps of fire5", *maps)], ("trained", "random"))
 
 
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "00_shapes.png": _figure_shapes,
-    "01_one_filter_learns.png": _figure_learned,
-    "02_learning_rate_bound.png": _figure_divergence,
-    "04_filters_over_time.png": _figure_filters,
-    "05_maps_over_time.png": _figure_maps,
-    "06_curves.png": _figure_curves,
-    "07_six_trainings.png": _figure_runs,
-    "08_dashboard_too_fast.png": _figure_dashboard("too fast", 13),
-    "09_dashboard_faint.png": _figure_dashboard("faint start", 13),
-    "10_dashboard_healthy.png": _figure_dashboard("honest"),
-    "11_trained_or_random.png": _figure_trained,
-    "12_pretrained_and_random.png": _figure_beside,
-    "13_activations.png": lambda lesson: draw_activation_distributions(lesson.activation_values()),
-}
 LEARNING_GIF = "03_filters_learning.gif"
 
 
-def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
-    """Rebuild one still figure of `FIGURES` in the day's outputs folder and return its path."""
-    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(18) / name)
-
-
-def anim_filters_learning(lesson: Lesson | None = None) -> Path:
+def anim_filters_learning(lesson: Lesson) -> Path:
     """Rebuild the animation: the first filters of the honest training, from noise to detectors."""
-    snapshots = (lesson or Lesson()).runs["honest"]
+    snapshots = lesson.runs["honest"]
     shown = [*range(len(snapshots)), *[len(snapshots) - 1] * 8]
     frames = (draw_filter_frame(snapshots, at) for at in shown)
     alt = (
@@ -491,18 +386,26 @@ def anim_filters_learning(lesson: Lesson | None = None) -> Path:
     return save_gif(frames, outputs_dir(18) / LEARNING_GIF, alt)
 
 
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {
-        LEARNING_GIF: partial(anim_filters_learning, lesson)
-    }
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 18 figures")
-
+FIGURES = Figures(
+    18,
+    Lesson,
+    {
+        "00_shapes.png": _figure_shapes,
+        "01_one_filter_learns.png": _figure_learned,
+        "02_learning_rate_bound.png": _figure_divergence,
+        "04_filters_over_time.png": _figure_filters,
+        "05_maps_over_time.png": _figure_maps,
+        "06_curves.png": _figure_curves,
+        "07_six_trainings.png": _figure_runs,
+        "08_dashboard_too_fast.png": _figure_dashboard("too fast", 13),
+        "09_dashboard_faint.png": _figure_dashboard("faint start", 13),
+        "10_dashboard_healthy.png": _figure_dashboard("honest"),
+        "11_trained_or_random.png": _figure_trained,
+        "12_pretrained_and_random.png": _figure_beside,
+        "13_activations.png": lambda lesson: draw_activation_distributions(lesson.activation_values()),
+    },
+    {LEARNING_GIF: anim_filters_learning},
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()

@@ -7,16 +7,16 @@ import ipywidgets
 from days.common.images import load_image
 from days.common.models import Model
 from days.common.widgets import GrowingPicture
+from days.day17.code.backends import capture
 from days.day17.code.explorer import LAYERS
 from days.day19.code import feature_visualization as fv
-from days.day19.code.visualizations import HIGH, LOW, draw_growing, noise
+from days.day19.code.gradients import value_and_gradient
+from days.day19.code.lesson import HIGH, LOW, noise
+from days.day19.code.visualizations import draw_growing
 
 
-def ascent_explorer(model: Model, value_and_gradient, capture, *, steps: int = 60) -> GrowingPicture:
-    """Choose a layer and a channel of SqueezeNet, press Start, and watch; `.box` is what to show.
-
-    value_and_gradient, capture : Day 19's and Day 17's, from the backends that match the model's framework.
-    """
+def ascent_explorer(model: Model, *, steps: int = 60) -> GrowingPicture:
+    """Choose a layer and a channel of SqueezeNet, press Start, and watch; `.box` is what to show."""
     photo = load_image("chelsea", size=224)
     maps = capture(model.network, list(LAYERS), model.preprocess(photo))
     layer = ipywidgets.Dropdown(options=LAYERS, value="fire6", description="layer")

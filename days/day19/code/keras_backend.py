@@ -1,40 +1,95 @@
-"""What to change in the pixels, asked of a Keras network. `torch_backend` answers the same by the same names."""
+"""The gradient, asked of a Keras network: the only place where it is taken. `torch_backend` has the same names."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
-from days.common.checks import check_index
-from days.day17.code.keras_backend import check_batch, run_to
+from days.common.checks import unknown_layer
+from days.day17.code.keras_backend import check_batch, classify, keras, live_answers, named_layers
+from days.day19.code.gradients import Look, Objective, maps_and_gradients, value_and_gradient
 
 # isort: split
-import tensorflow as tf  # after the line above, which imports it without its noise
+import tensorflow  # after the lines above, which import it without its noise
+
+__all__ = ["constant", "is_relu", "look", "maps_and_gradients", "mean", "objective_and_gradient", "recorded", "total"]
+__all__ += ["live_maps", "value_and_gradient"]
+
+mean, total = tensorflow.reduce_mean, tensorflow.reduce_sum
 
 
-def value_and_gradient(network, layer: str, pixels: np.ndarray, channel: int | None = None) -> tuple[float, np.ndarray]:
-    """How strongly a layer answers to `pixels`, and how that changes with every pixel.
+def constant(values: np.ndarray, answer):
+    """An array as a tensor beside `answer`."""
+    return tensorflow.constant(values)
 
-    Parameters
-    ----------
-    pixels : (N, 3, H, W) as the network wants them, preprocessed, but channels first as everywhere outside Keras.
-    channel : the objective is this channel's mean; None takes the whole layer, half the mean of its squares.
 
-    Returns
-    -------
-    the objective, and its gradient with respect to the pixels, (N, 3, H, W).
+def recorded(function: Callable, start) -> tuple:
+    """What function(start) gives, and the tape that leads back from it: tape.gradient(value, at)."""
+    with tensorflow.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        tape.watch(start)
+        return function(start), tape
 
-    Raises ValueError for an unknown layer or a channel out of range.
+
+def live_maps(network, layers: Sequence[str], batch) -> dict:
+    """What `layers` answer, live, maps with channels first; half precision, whose sums overflow, as single."""
+    found = {}
+    for name, answer in live_answers(network, layers, batch).items():
+        answer = tensorflow.cast(answer, "float32") if answer.dtype.size < 4 else answer
+        found[name] = tensorflow.transpose(answer, (0, 3, 1, 2)) if len(answer.shape) == 4 else answer
+    return found
+
+
+def objective_and_gradient(network, batch, of: Objective, layers: Sequence[str]) -> tuple[float, np.ndarray]:
+    """An objective of what `layers` answer, and how it changes with each value of the batch, (N, C, H, W)."""
+    batch = check_batch(network, batch)
+    value, tape = recorded(lambda pixels: of(live_maps(network, layers, pixels)), batch)
+    found = tape.gradient(value, batch)
+    if found is None:
+        raise ValueError("expected an objective that depends on the picture, got one without a gradient")
+    return float(value), found.numpy().transpose(0, 3, 1, 2)
+
+
+def look(network, batch, layer: str | None = None, *, guided: bool = False) -> Look:
+    """One pass through a classifier that can be asked for gradients: at a layer's maps, or at the batch's values.
+
+    guided : what flows back through any ReLU is cut off below 0. Nothing is compiled: TensorFlow never lets go of a
+    compiled graph entirely.
     """
-    batch = tf.convert_to_tensor(np.moveaxis(np.asarray(pixels), 1, -1))
-    batch = tf.cast(check_batch(network, batch), tf.float32)
-    with tf.GradientTape() as tape:
-        tape.watch(batch)
-        value = _objective(run_to(network, layer, batch), layer, channel)
-    gradient = tape.gradient(value, batch)
-    return float(value), gradient.numpy().transpose(0, 3, 1, 2)
+    batch, known, found = tensorflow.convert_to_tensor(check_batch(network, batch)), named_layers(network), {}
+    if layer is not None and (not isinstance(layer, str) or layer not in known):
+        raise unknown_layer(layer, list(known))
+
+    def seen(name, operation, answer):
+        if name == layer:
+            found.setdefault(layer, answer)
+        return _nothing_negative_back(answer) if guided and is_relu(operation) else answer
+
+    watching = guided or layer is not None
+    answers, tape = recorded(lambda pixels: classify(network, pixels, seen if watching else None), batch)
+    inside = batch if layer is None else found.get(layer)
+    if not keras.ops.is_tensor(inside):
+        raise ValueError(f"layer {layer!r} did not run in this forward pass, or gave no single tensor")
+
+    def gradient(numbers: np.ndarray) -> np.ndarray:
+        weights = tensorflow.one_hot(numbers, answers.shape[1], dtype=answers.dtype)
+        return _first(tape.gradient(answers, inside, output_gradients=weights, unconnected_gradients="zero"))
+
+    return Look(_first(inside), answers, gradient)
 
 
-def _objective(answer, layer: str, channel: int | None):
-    if channel is None:
-        return tf.reduce_mean(answer**2) / 2
-    return tf.reduce_mean(answer[..., check_index(channel, answer.shape[-1], f"a channel of {layer!r}")])
+def _first(answer) -> np.ndarray:
+    values = keras.ops.convert_to_numpy(answer)
+    return values.transpose(0, 3, 1, 2) if values.ndim == 4 else values
+
+
+@tensorflow.custom_gradient
+def _nothing_negative_back(answer):
+    return tensorflow.identity(answer), lambda gradient: tensorflow.maximum(gradient, 0)
+
+
+def is_relu(operation) -> bool:
+    """Whether an operation of a graph is a ReLU, or has one built in."""
+    if type(operation).__name__ in ("ReLU", "Relu", "Relu6"):  # a layer, or keras.ops.relu without one
+        return True
+    return getattr(operation, "activation", None) in (keras.activations.relu, keras.activations.relu6)

@@ -6,61 +6,33 @@ draw_* turn arrays into a described Figure. plot_* and anim_* store one and retu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from days.common.colors import ALARM, BLUE, ORANGE
 from days.common.figures import (
-    ALARM,
-    BLUE,
-    ORANGE,
     ColorScale,
+    Figures,
     add_colorbar,
+    chart,
     color_scale,
     describe,
     draw_panels,
     new_figure,
     plain,
-    rebuild,
     save_figure,
     save_gif,
     show_map,
 )
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import outputs_dir
-from days.common.squeezenet import MEAN_BGR, denormalize
-from days.day17.code import visualizations as day17
+from days.day17.code.lesson import EDGE_KERNEL
+from days.day17.code.visualizations import spotlight
 from days.day19.code import feature_visualization as fv
-
-# The lowest and highest values that a pixel of SqueezeNet's batches (N, 3, H, W) can have.
-LOW = -MEAN_BGR.reshape(1, 3, 1, 1)
-HIGH = 255 - MEAN_BGR.reshape(1, 3, 1, 1)
-KERNELS = np.array(
-    [
-        [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
-        [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
-        [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],
-        [[1, 1, 1], [1, 1, 1], [1, 1, 1]],
-    ],
-    np.float32,
-)
-KERNELS /= np.abs(KERNELS).sum(axis=(1, 2), keepdims=True)
-KERNEL_NAMES = ("upright", "level", "spots", "brightness")
-"""Two kinds of edges, spots, brightness; the absolute values of each kernel's weights add up to 1."""
-
-
-def to_image(pixels: np.ndarray) -> np.ndarray:
-    """The first picture of a batch (N, 3, H, W) of SqueezeNet's pixels as an image (H, W, 3)."""
-    return denormalize(np.moveaxis(pixels[0], 0, -1))
-
-
-def noise(size: int = 128, *, seed: int = 0, strength: float = 8.0) -> np.ndarray:
-    """Faint gray noise to start an ascent from: (1, 3, size, size), in pixel units of 0 to 255 around the mean."""
-    return np.random.default_rng(seed).normal(0, strength, (1, 3, size, size)).astype(np.float32)
-
+from days.day19.code.lesson import DREAM_LAYERS, FAVORITES, KERNELS, Lesson, to_image
 
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
 
@@ -79,16 +51,12 @@ def draw_feature_maps(
     for axes in grid.ravel():
         axes.axis("off")
     plain(grid[1, 0], f"image {image.shape}", size=8).imshow(image, cmap="gray")
-    for index, (kernel, one) in enumerate(zip(kernels, maps, strict=True)):
+    for index, (kernel, values) in enumerate(zip(kernels, maps, strict=True)):
         row, column = divmod(index, columns)
         show_map(plain(grid[2 * row, column + 1], names[index], size=8), kernel, look, "nearest")
-        show_map(plain(grid[2 * row + 1, column + 1], f"map {one.shape}", size=8), one, scale)
-    add_colorbar(
-        figure,
-        list(grid.ravel()),
-        scale,
-        "map: red positive, blue negative, white 0; one scale for all maps, another for all kernels",
-    )
+        show_map(plain(grid[2 * row + 1, column + 1], f"map {values.shape}", size=8), values, scale)
+    label = "map: red positive, blue negative, white 0; one scale for all maps, another for all kernels"
+    add_colorbar(figure, list(grid.ravel()), scale, label)
     return describe(
         figure,
         f"An image {image.shape}, {len(kernels)} kernels and the feature map of each, with values from "
@@ -122,13 +90,8 @@ def draw_growth(lengths: dict[str, np.ndarray], angles: dict[str, np.ndarray]) -
     for (name, values), color, style in zip(lengths.items(), (BLUE, ALARM), ("-", "--"), strict=True):
         left.plot(values, color=color, linestyle=style, label=name)
         right.plot(angles[name], color=color, linestyle=style, label=name)
-    left.set_title("length of the patch", fontsize=9)
-    right.set_title("angle to the kernel, degrees", fontsize=9)
-    for axes in (left, right):
-        axes.set_xlabel("step", fontsize=8)
-        axes.tick_params(labelsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(fontsize=8, frameon=False)
+    for axes, title in ((left, "length of the patch"), (right, "angle to the kernel, degrees")):
+        chart(axes, title, "step").legend(fontsize=8, frameon=False)
     last = ", ".join(f"{name}: length {values[-1]:.1f}" for name, values in lengths.items())
     return describe(
         figure, f"Two curves over the steps: the patch's length and its angle to the kernel. At the end, {last}."
@@ -162,13 +125,9 @@ def draw_ascents(ascents: dict[str, list[fv.AscentStep]]) -> Figure:
     """The objective of several ascents, each in a panel with the sentence that describes it."""
     figure = new_figure(9.6, 2.5)
     for axes, (name, steps) in zip(figure.subplots(1, len(ascents)), ascents.items(), strict=True):
-        axes.plot([step.value for step in steps], color=BLUE)
-        axes.set_title(name, fontsize=9)
-        axes.set_xlabel("step", fontsize=8)
-        axes.tick_params(labelsize=7)
-        axes.spines[["top", "right"]].set_visible(False)
-    said = "; ".join(f"{name}: {fv.describe_ascent(steps)}" for name, steps in ascents.items())
-    return describe(figure, f"Curves of the objective. {said}.")
+        chart(axes, name, "step", ticks=7).plot([step.value for step in steps], color=BLUE)
+    fates = "; ".join(f"{name}: {fv.describe_ascent(steps)}" for name, steps in ascents.items())
+    return describe(figure, f"Curves of the objective. {fates}.")
 
 
 def draw_distributions(shares: np.ndarray, maxima: np.ndarray, title: str) -> Figure:
@@ -182,30 +141,22 @@ def draw_distributions(shares: np.ndarray, maxima: np.ndarray, title: str) -> Fi
     for channel in sorted(named):
         place = (100 * shares[channel], maxima[channel])
         axes.annotate(str(channel), place, xytext=(5, 4), textcoords="offset points", fontsize=8)
-    axes.set_xlabel("% of all places at which the channel fires", fontsize=8)
-    axes.set_ylabel("largest activation", fontsize=8)
-    axes.set_title(title, fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
+    chart(axes, title, "% of all places at which the channel fires", "largest activation")
     listed = ", ".join(map(str, np.flatnonzero(dead))) or "none"
     return describe(figure, f"{title}: a dot for each of {len(shares)} channels. Dead, marked by a cross: {listed}.")
 
 
-def draw_growing(photo: np.ndarray, one_map: np.ndarray, steps: Sequence[fv.AscentStep], title: str) -> Figure:
+def draw_growing(photo: np.ndarray, feature_map: np.ndarray, steps: Sequence[fv.AscentStep], title: str) -> Figure:
     """A channel two ways: where it fires in a photo, and the picture that grows for it, with its objective."""
     figure = new_figure(9.6, 2.9)
     axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.2])
     figure.suptitle(title, fontsize=9)
     plain(axes[0], "photo").imshow(photo)
-    scale = color_scale(one_map)
-    show_map(plain(axes[1], "what fired in it"), one_map, scale)
+    scale = color_scale(feature_map)
+    show_map(plain(axes[1], "what fired in it"), feature_map, scale)
     add_colorbar(figure, axes[1], scale, "activation")
     plain(axes[2], f"what it loves, step {len(steps) - 1}").imshow(to_image(steps[-1].pixels))
-    axes[3].plot([step.value for step in steps], color=BLUE)
-    axes[3].set_title("objective: the channel's mean", fontsize=9)
-    axes[3].set_xlabel("step", fontsize=8)
-    axes[3].tick_params(labelsize=7)
-    axes[3].spines[["top", "right"]].set_visible(False)
+    chart(axes[3], "objective: the channel's mean", "step", ticks=7).plot([step.value for step in steps], color=BLUE)
     return describe(
         figure, f"{title}: photo, map, and the ascent picture. The ascent {fv.describe_ascent(list(steps))}."
     )
@@ -217,7 +168,7 @@ def draw_cam(photo: np.ndarray, evidence: np.ndarray, category: str) -> Figure:
     axes = figure.subplots(1, 3)
     scale = color_scale(evidence)
     plain(axes[0], "photo").imshow(photo)
-    plain(axes[1], "lit by the evidence").imshow(day17.spotlight(photo, evidence))
+    plain(axes[1], "lit by the evidence").imshow(spotlight(photo, evidence))
     show_map(plain(axes[2], f"evidence for {category}"), evidence, scale)
     add_colorbar(figure, axes[2], scale, "Grad-CAM")
     row, column = np.unravel_index(evidence.argmax(), evidence.shape)
@@ -243,7 +194,7 @@ def plot_feature_maps(img: np.ndarray, kernels: np.ndarray) -> Path:
 
 def anim_filter_dreaming(kernel: np.ndarray | None = None, *, steps: int = 60, seed: int = 0) -> Path:
     """Animate the toy's gradient ascent, patch and objective, store it, return its path."""
-    kernel = day17.EDGE_KERNEL if kernel is None else np.asarray(kernel, np.float64)
+    kernel = EDGE_KERNEL if kernel is None else np.asarray(kernel, np.float64)
     patches = fv.dreamed_patches(kernel, steps=steps, seed=seed)
     shown = [*range(0, steps, 2), *[steps] * 6]
     frames = (draw_dreaming(patches, kernel, step) for step in shown)
@@ -263,64 +214,25 @@ def _as_squares(kernels: np.ndarray) -> np.ndarray:
     )
 
 
-# ---------------------------------------------------------------- the lesson's own material
-
-
-class Lesson(day17.Lesson):
-    """Day 17's material, and ascents on it."""
-
-    def ascent(self, layer: str, channel: int | None, start: np.ndarray | None = None, **how) -> list[fv.AscentStep]:
-        """A plain ascent from noise, or from a batch, as a list of steps."""
-        from days.day19.code.torch_backend import value_and_gradient
-
-        how = {"steps": 60, "learning_rate": 4.0, "low": LOW, "high": HIGH} | how
-        network, start = self.model.network, noise() if start is None else start
-        return list(fv.ascend(lambda pixels: value_and_gradient(network, layer, pixels, channel), start, **how))
-
-    @cached_property
-    def gray_cat(self) -> np.ndarray:
-        """The cat in gray, (96, 96)."""
-        return load_image("chelsea", size=96).mean(axis=2)
-
-    @property
-    def small_cat(self) -> np.ndarray:
-        """The cat as a batch of SqueezeNet's pixels, (1, 3, 128, 128)."""
-        return self.model.preprocess(load_image("chelsea", size=128)).numpy()
-
-    def dream(self, layer: str) -> np.ndarray:
-        """The cat's photo with one layer amplified, an image."""
-        start = self.model.preprocess(self.cat).numpy()
-        return to_image(self.ascent(layer, None, start, steps=DREAM_STEPS, learning_rate=DREAM_RATE)[-1].pixels)
-
-
-DREAM_STEPS, DREAM_RATE = 30, 3.0
-DREAM_LAYERS = ("fire2", "fire4", "fire6", "fire8")
-FAVORITES = (
-    ("conv1_activation", 47),
-    ("conv1_activation", 60),
-    ("fire2", 84),
-    ("fire4", 200),
-    ("fire6", 341),
-    ("fire6", 233),
-)
+# ---------------------------------------------------------------- the stored figures
 
 
 def _figure_growth(lesson: Lesson) -> Figure:
-    kernel, ways = day17.EDGE_KERNEL, {"at most 1 long": True, "not bounded": False}
+    kernel, ways = EDGE_KERNEL, {"at most 1 long": True, "not bounded": False}
     patches = {name: fv.dreamed_patches(kernel, constrained=bound) for name, bound in ways.items()}
-    lengths = {name: np.linalg.norm(one, axis=(1, 2)) for name, one in patches.items()}
-    angles = {name: np.array([fv.angle_between(patch, kernel) for patch in one]) for name, one in patches.items()}
+    lengths = {name: np.linalg.norm(grown, axis=(1, 2)) for name, grown in patches.items()}
+    angles = {name: np.array([fv.angle_between(one, kernel) for one in grown]) for name, grown in patches.items()}
     return draw_growth(lengths, angles)
 
 
 def _figure_gradient(lesson: Lesson) -> Figure:
-    return draw_gradient(fv.mean_gradient((6, 6), day17.EDGE_KERNEL), day17.EDGE_KERNEL)
+    return draw_gradient(fv.mean_gradient((6, 6), EDGE_KERNEL), EDGE_KERNEL)
 
 
 def _figure_favorites(lesson: Lesson) -> Figure:
-    ascents = {place: lesson.ascent(*place)[-1] for place in FAVORITES}
-    labels = [f"{layer}, channel {channel}" for layer, channel in ascents]
-    return draw_pictures([to_image(one.pixels) for one in ascents.values()], labels, "plain ascent from noise", 3)
+    pictures = [to_image(lesson.ascent(*place)[-1].pixels) for place in FAVORITES]
+    labels = [f"{layer}, channel {channel}" for layer, channel in FAVORITES]
+    return draw_pictures(pictures, labels, "plain ascent from noise", 3)
 
 
 def _figure_dreams(lesson: Lesson) -> Figure:
@@ -351,35 +263,23 @@ def _figure_growing(lesson: Lesson) -> Figure:
     return draw_growing(lesson.cat, lesson.maps("fire6")[341], lesson.ascent("fire6", 341), title)
 
 
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "02_growth.png": _figure_growth,
-    "03_gradient_by_hand.png": _figure_gradient,
-    "04_favorites.png": _figure_favorites,
-    "05_dreams.jpg": _figure_dreams,
-    "06_three_fates.png": _figure_three_fates,
-    "07_distributions.png": _figure_distributions,
-    "08_growing.jpg": _figure_growing,
-}
-
-
-def _store(name: str, lesson: Lesson) -> Path:
-    return save_figure(FIGURES[name](lesson), outputs_dir(19) / name)
-
-
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    first = {
-        "00_feature_maps.png": partial(plot_feature_maps, lesson.gray_cat, KERNELS),
-        "01_filter_dreaming.gif": anim_filter_dreaming,
-    }
-    return first | {name: partial(_store, name, lesson) for name in FIGURES}
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 19 figures")
-
+FIGURES = Figures(
+    19,
+    Lesson,
+    {
+        "02_growth.png": _figure_growth,
+        "03_gradient_by_hand.png": _figure_gradient,
+        "04_favorites.png": _figure_favorites,
+        "05_dreams.jpg": _figure_dreams,
+        "06_three_fates.png": _figure_three_fates,
+        "07_distributions.png": _figure_distributions,
+        "08_growing.jpg": _figure_growing,
+    },
+    {
+        "00_feature_maps.png": lambda lesson: plot_feature_maps(lesson.gray_cat, KERNELS),
+        "01_filter_dreaming.gif": lambda _: anim_filter_dreaming(),
+    },
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()

@@ -1,6 +1,6 @@
 """Is a grown picture right? Numbers to hold against it: photos, noise, shakes that it never saw, and its neighbors.
 
-Everything here takes a `Model` and Day 17's backend of its framework, and returns NumPy arrays.
+Everything here takes a `Model` of either framework, and returns NumPy arrays.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import numpy as np
 
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import Model
+from days.day17.code.backends import capture
 from days.day20.code import objectives
-from days.day20.code.ascent import climb
+from days.day20.code.ascent import Ascent, climb, input_gradient
 from days.day20.code.objectives import Objective
 from days.day20.code.parameterization import STANDARD, Jitter, bilinear, color_basis, spectrum_scale
 
@@ -30,13 +31,13 @@ ONE_FILTER = {"parameterization": "sphere", "decorrelated": False, "transforms":
 """Knobs with which a picture as small as a filter has the proven answer k / |k|."""
 
 
-def responses(model: Model, backend, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
+def responses(model: Model, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
     """The value of every objective for every image (H, W, 3): (images, objectives)."""
     layers = objectives.layers_of(wanted)
     found = []
     for image in images:
-        answers = backend.capture(model.network, layers, model.preprocess(image))
-        found.append([float(objectives.value(one, answers)[0]) for one in wanted])
+        answers = capture(model.network, layers, model.preprocess(image))
+        found.append([float(objectives.value(objective, answers)[0]) for objective in wanted])
     return np.array(found)
 
 
@@ -77,11 +78,11 @@ def held_out_shakes(image: np.ndarray, count: int = 16, *, seed: int = 1) -> Ite
         yield (image.reshape(-1, 3)[indices] * weights[..., None]).sum(axis=0).reshape(image.shape)
 
 
-def robustness(model: Model, backend, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
+def robustness(model: Model, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
     """For each objective and its picture: the value of the picture as it is, and the mean over 16 shakes; (n, 2)."""
     found = []
-    for one, image in zip(wanted, images, strict=True):
-        untouched, *shaken = responses(model, backend, [one], [image, *held_out_shakes(image)])[:, 0]
+    for objective, image in zip(wanted, images, strict=True):
+        untouched, *shaken = responses(model, [objective], [image, *held_out_shakes(image)])[:, 0]
         found.append((untouched, np.mean(shaken)))
     return np.array(found)
 
@@ -94,20 +95,17 @@ class Patch(NamedTuple):
     image: np.ndarray
 
 
-def top_patches(
-    model: Model, backends: tuple, place: tuple[str, int], photos: dict[str, np.ndarray], count: int = 3
-) -> list[Patch]:
+def top_patches(model: Model, place: tuple[str, int], photos: dict[str, np.ndarray], count: int = 3) -> list[Patch]:
     """The patches that excite a channel most, the strongest place of each photo {name: (H, W, 3)}, `count` of them.
 
-    backends : Day 17's and this day's of one framework. place : (layer, channel). A patch is the square that holds 90
-    percent of what influences the unit, by the gradient.
+    place : (layer, channel). A patch is the square that holds 90 percent of what influences the unit, by the gradient.
     """
-    (looking, growing), (layer, index), found = backends, place, []
+    (layer, index), found = place, []
     for name, photo in photos.items():
         batch = model.preprocess(photo)
-        answers = looking.capture(model.network, layer, batch)[layer][0, index]
+        answers = capture(model.network, layer, batch)[layer][0, index]
         row, column = map(int, np.unravel_index(answers.argmax(), answers.shape))
-        gradient = growing.input_gradient(model.network, objectives.unit(layer, index, row, column), batch)[0]
+        gradient = input_gradient(model.network, objectives.unit(layer, index, row, column), batch)[0]
         if answers.max() > 0 and gradient.any():
             top, left, side = influence_window(gradient)
             found.append(Patch(name, float(answers.max()), photo[top : top + side, left : left + side]))
@@ -137,13 +135,13 @@ def influence_window(gradient: np.ndarray, share: float = 0.9) -> tuple[int, int
     return top, left, side
 
 
-def never_moved(growing, model: Model, layer: str, channels: int, *, before_relu: bool, size: int = 64) -> int:
+def never_moved(model: Model, layer: str, channels: int, *, before_relu: bool, size: int = 64) -> int:
     """How many of a layer's first `channels` channels have pictures that eight steps of ascent leave as they were."""
     count = 0
     for first in range(0, channels, 64):
         asked = range(first, min(first + 64, channels))
         how = {"size": size, "before_relu": before_relu, "preprocess": model.preprocess}
-        ascent = growing.Ascent(model.network, layer, asked, **how)
+        ascent = Ascent(model.network, layer, asked, **how)
         before = ascent.images()
         after, _ = climb(ascent, 8, progress=False)
         count += int((np.abs(after - before).max(axis=(1, 2, 3)) == 0).sum())

@@ -10,15 +10,16 @@ from PIL import Image
 
 from days.common.models import Model
 from days.common.widgets import GrowingPicture
+from days.day20.code.ascent import Ascent
 from days.day20.code.evidence import LADDER
-from days.day20.code.visualizations import SQUEEZENET_LAYERS, draw_growing
+from days.day20.code.lesson import SQUEEZENET_LAYERS
+from days.day20.code.visualizations import draw_growing
 
 
-def growing_explorer(model: Model, backend, *, size: int = 96, steps: int = 96) -> GrowingPicture:
+def growing_explorer(model: Model, *, size: int = 96, steps: int = 96) -> GrowingPicture:
     """Choose a layer, a channel and a rung of `LADDER`, press Start, and watch; `.box` is what to show.
 
-    backend : this day's, of the model's framework. Save writes the picture as it stands, size x size pixels, beside the
-    notebook, as LAYER_CHANNEL.png, and says so.
+    Save writes the picture as it stands, size x size pixels, beside the notebook, as LAYER_CHANNEL.png, and says so.
     """
     controls = {
         "layer": ipywidgets.Dropdown(options=SQUEEZENET_LAYERS, value="fire7", description="layer"),
@@ -28,7 +29,7 @@ def growing_explorer(model: Model, backend, *, size: int = 96, steps: int = 96) 
     grown: dict[str, np.ndarray] = {}
 
     def make_steps(layer, channel, rung):
-        ascent = backend.Ascent(model.network, layer, channel, size=size, preprocess=model.preprocess, **LADDER[rung])
+        ascent = Ascent(model.network, layer, channel, size=size, preprocess=model.preprocess, **LADDER[rung])
         history = []
 
         def draw():
@@ -53,17 +54,17 @@ def growing_explorer(model: Model, backend, *, size: int = 96, steps: int = 96) 
 
 def _save_button(grown: dict[str, np.ndarray]) -> ipywidgets.HBox:
     """A button that writes the pictures {name: (H, W, 3)} that stand there when it is pressed, and says so."""
-    save, said = ipywidgets.Button(description="Save"), ipywidgets.HTML()
+    save, message = ipywidgets.Button(description="Save"), ipywidgets.HTML()
 
     def write(_):
         if not grown:
-            said.value = '<b role="alert">nothing has grown yet: press Start</b>'
+            message.value = '<b role="alert">nothing has grown yet: press Start</b>'
         for name, image in grown.items():
             try:
                 Image.fromarray((image * 255).round().astype(np.uint8)).save(Path(name))
-                said.value = f"saved as {name}"
+                message.value = f"saved as {name}"
             except OSError as error:
-                said.value = f'<b role="alert">cannot write {name}: {error.strerror}</b>'
+                message.value = f'<b role="alert">cannot write {name}: {error.strerror}</b>'
 
     save.on_click(write)
-    return ipywidgets.HBox([save, said])
+    return ipywidgets.HBox([save, message])

@@ -12,8 +12,11 @@ from functools import cache
 
 import numpy as np
 
+from days.common import squeezenet
 from days.common.checks import check_integer, is_number
 from days.common.images import IMAGE_NAMES, load_image
+from days.common.preprocessing import Pixels, Preprocess
+from days.day17.code.backends import backend_of
 
 PARAMETERIZATIONS = ("fourier", "pixel", "sphere")
 
@@ -66,6 +69,31 @@ def pixel_map(preprocess: Callable, to_numpy: Callable) -> tuple[np.ndarray, np.
     if not np.allclose(matrix @ colors[4] + offset, answers[4], rtol=1e-3, atol=1e-3):
         raise ValueError("expected a preprocessing that scales and shifts each pixel's color, got one that does more")
     return matrix.astype(np.float32), offset.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Painting:
+    """How what grows becomes a picture of `size` x `size` pixels, and a picture the network's input."""
+
+    size: int
+    parameterization: str
+    decorrelated: bool
+    pixels: Pixels
+
+    @property
+    def key(self) -> tuple[int, str, bool]:
+        """What the drawing depends on, without the preprocessing."""
+        return self.size, self.parameterization, self.decorrelated
+
+
+def pixels_of(network, preprocess: Callable | None = None) -> Pixels:
+    """A preprocessing as a value: a `Model`'s own, a learner's read off by `pixel_map`, or SqueezeNet's."""
+    if preprocess is None:
+        return squeezenet.PIXELS
+    if isinstance(preprocess, Preprocess):
+        return preprocess.pixels
+    to_pixels = backend_of(network).to_pixels
+    return Pixels("a learner's own", *pixel_map(preprocess, lambda batch: to_pixels(batch).transpose(0, 3, 1, 2)))
 
 
 def check_knobs(size, seed, transforms, diversity, learning_rate) -> tuple[int, int, tuple]:

@@ -1,4 +1,4 @@
-"""Activation maximization in PyTorch: pictures that excite what an objective names."""
+"""What grows, in PyTorch: pictures, and one step of Adam. `keras_backend` does the same by the same names."""
 
 from __future__ import annotations
 
@@ -9,122 +9,78 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from days.common import squeezenet
-from days.common.torch_models import batch_maker
-from days.day17.code.torch_backend import check_batch, check_network, live_answers, to_numpy
+from days.day17.code.torch_backend import check_network, live_answers, takes_any_layout, to_numpy
+from days.day19.code.torch_backend import gradient_at
 from days.day20.code import objectives
-from days.day20.code.ascent import climb
-from days.day20.code.objectives import Objective, requested
-from days.day20.code.parameterization import (
-    STANDARD,
-    check_knobs,
-    color_basis,
-    draw_transform,
-    padded,
-    pixel_map,
-    spectrum_scale,
-    start,
-)
+from days.day20.code.ascent import Ascent, input_gradient, maximize
+from days.day20.code.objectives import Objective
+from days.day20.code.parameterization import Painting, color_basis, spectrum_scale
+
+__all__ = ["Ascent", "Painter", "input_gradient", "maximize"]
 
 
-def maximize(
-    network: nn.Module,
-    layer: str | Objective | Sequence[Objective],
-    channels: int | Sequence[int] | None = None,
-    *,
-    size: int = 128,
-    steps: int = 256,
-    seed: int = 0,
-    progress: bool = True,
-    **knobs,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Grow one picture for each channel, or for each objective, all in one batch, by Adam's ascent.
-
-    For the parameters and for all other knobs see `Ascent`. Returns images (n, size, size, 3) in [0, 1], and the
-    objective's value at every step, (steps, n). A step that is not finite ends the ascent with a warning: fewer values
-    then, and the last good picture. Raises ValueError for an unknown layer, a channel out of range, or anything else
-    that cannot be maximized.
-    """
-    return climb(Ascent(network, layer, channels, size=size, seed=seed, **knobs), steps, progress=progress)
-
-
-class Ascent:
-    """Pictures that grow with every `step()`. The network is never changed: its weights get no gradients.
+class Painter:
+    """The numbers that pictures are written in, which Adam moves: one `step` up at a time.
 
     Parameters
     ----------
-    layer, channels : a layer's name and the channels wanted; or one or several objectives, and no channels.
-    size, seed : of the square pictures, in pixels; of the noise that they start from, and of the transforms.
-    parameterization : "fourier", "pixel", or "sphere": pictures of one contrast, whose difference from mid-gray is, as
-        a vector, half as long as 1. decorrelated : colors along `color_basis`.
-    transforms : how the picture is shaken before every look; () for not at all.
-    diversity : how much of the objective may be given up so that the pictures differ, as a share of it; see `likeness`.
-    before_relu : ask a channel of a fire module of SqueezeNet before its ReLU, where it cannot start dead.
-    preprocess : the network's own, as of a `Model`; SqueezeNet's unless given.
+    wanted : an objective for each picture. first : the numbers to start from, as `parameterization.start` draws them.
+    painting : how they become pictures, and pictures a batch. diversity, learning_rate : as of `Ascent`.
     """
 
     @torch.inference_mode(False)
     def __init__(
         self,
         network: nn.Module,
-        layer: str | Objective | Sequence[Objective],
-        channels: int | Sequence[int] | None = None,
+        wanted: Sequence[Objective],
+        first: np.ndarray,
+        painting: Painting,
         *,
-        size: int = 128,
-        seed: int = 0,
-        parameterization: str = "fourier",
-        decorrelated: bool = True,
-        transforms: Sequence = STANDARD,
-        diversity: float = 0.0,
-        before_relu: bool = True,
-        learning_rate: float = 0.05,
-        preprocess: Callable | None = None,
+        diversity: float,
+        learning_rate: float,
     ):
         check_network(network)
-        size, seed, self._transforms = check_knobs(size, seed, transforms, diversity, learning_rate)
-        self.network, self.wanted = network, requested(layer, channels, before_relu)
-        kind = next(network.parameters(), torch.empty(0))
-        device = kind.device
-        values = torch.from_numpy(start(len(self.wanted), size, seed=seed, parameterization=parameterization))
-        self.values = values.to(device).requires_grad_(True)
-        self._before = self.values.detach().clone()
-        self._draw = _painter(size, parameterization, decorrelated, device)
-        self._to_input = _input_maker(preprocess or batch_maker(squeezenet.normalize), kind)
-        self._optimizer = torch.optim.Adam([self.values], learning_rate, fused=True)
-        self._generator, self._size = np.random.default_rng(seed), size
-        self._diversity = diversity
+        weight = next(network.parameters(), torch.empty(0))
+        self._network, self._wanted, self._diversity = network, wanted, diversity
+        self._values = torch.from_numpy(first).to(weight.device).requires_grad_(True)
+        self._before = self._values.detach().clone()
+        self._draw = _drawer(painting, weight.device)
+        self._to_input = _input_maker(painting, weight, channels_last=takes_any_layout(network))
+        self._optimizer = torch.optim.Adam([self._values], learning_rate, fused=True)
 
     @torch.inference_mode(False)
-    def step(self) -> np.ndarray | None:
-        """Go one step up: the objectives (n,) before it; None, and one step back, where something is not finite."""
+    def step(self, matrix: np.ndarray | None, wide: int) -> np.ndarray | None:
+        """Go one step up: the objectives (n,) before it; None, and one step back, where something is not finite.
+
+        matrix : how the pictures are shaken before the look, (2, 3), or not at all. wide : how many pixels are seen.
+        """
         with torch.enable_grad():
-            reached, loss = self._look()
-            gradient = gradient_at(loss, self.values)
+            pictures = self._draw(self._values)
+            reached, loss = self._look(pictures if matrix is None else _shaken(pictures, matrix, wide))
+            gradient = gradient_at(loss, self._values)
+        if gradient is None:
+            raise ValueError("the objective has no gradient: does the network's forward switch gradients off?")
         if not torch.isfinite(reached.sum() + gradient.sum()):
             with torch.no_grad():
-                self.values.copy_(self._before)
+                self._values.copy_(self._before)
             return None
-        self._before.copy_(self.values.detach())
-        self.values.grad = gradient
+        self._before.copy_(self._values.detach())
+        self._values.grad = gradient
         self._optimizer.step()
         return to_numpy(reached)
 
     def images(self) -> np.ndarray:
         """The pictures as they stand, (n, size, size, 3) in [0, 1]."""
         with torch.no_grad():
-            return self._draw(self.values).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+            return self._draw(self._values).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
-    def _look(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def _look(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Each picture's own objective, (n,), and the loss; no layer runs that is deeper than the deepest wanted."""
-        pictures = self._draw(self.values)
-        if self._transforms:
-            matrix = draw_transform(self._transforms, self._generator, self._size)
-            pictures = _shaken(pictures, matrix, padded(self._transforms, self._size))
-        layers = objectives.layers_of(self.wanted)
-        answers = live_answers(self.network, layers, self._to_input(pictures))
+        layers = objectives.layers_of(self._wanted)
+        answers = live_answers(self._network, layers, self._to_input(pictures))
         shapes = {name: tuple(answer.shape) for name, answer in answers.items()}
-        objectives.check_terms(self.wanted, shapes, self._diversity)
-        reached = torch.cat(objectives.values(self.wanted, answers, torch.mean, torch.chunk))
+        objectives.check_terms(self._wanted, shapes, self._diversity)
+        reached = torch.cat(objectives.values(self._wanted, answers, torch.mean, torch.chunk))
         loss = -reached.sum()
         if self._diversity:
             given_up = self._diversity * reached.detach().abs().sum()
@@ -132,33 +88,36 @@ class Ascent:
         return reached, loss
 
 
-def _painter(size: int, parameterization: str, decorrelated: bool, device) -> Callable[[torch.Tensor], torch.Tensor]:
+def _drawer(painting: Painting, device) -> Callable[[torch.Tensor], torch.Tensor]:
     """A function from what is grown to pictures (n, 3, size, size) in [0, 1]."""
+    size = painting.size
     scale = torch.from_numpy(spectrum_scale(size)).to(device)
     basis = torch.from_numpy(color_basis()).to(device)
 
     def draw(values):
-        if parameterization == "fourier":
+        if painting.parameterization == "fourier":
             values = torch.fft.irfft2(torch.view_as_complex(values) * scale, s=(size, size)) / 4
-        if decorrelated:
+        if painting.decorrelated:
             values = torch.einsum("dc,nchw->ndhw", basis, values)
-        if parameterization == "sphere":
+        if painting.parameterization == "sphere":
             return 0.5 + values / (2 * torch.linalg.vector_norm(values, dim=(1, 2, 3), keepdim=True))
         return torch.sigmoid(values)
 
     return draw
 
 
-def _input_maker(preprocess: Callable, kind: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    """`preprocess` for a batch of pictures, differentiable: one 1x1 convolution, laid out as the network is fastest.
+def _input_maker(
+    painting: Painting, like: torch.Tensor, *, channels_last: bool
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The preprocessing of a batch of pictures, differentiable: one 1x1 convolution.
 
-    kind : one of the network's weights, whose device and type the batch gets.
+    like : one of the network's weights, whose device and type the batch gets. channels_last : the layout in memory in
+    which most networks are fastest, and which not every learner's takes.
     """
-    matrix, offset = pixel_map(preprocess, to_numpy)
-    weight, bias = torch.from_numpy(matrix)[:, :, None, None].to(kind), torch.from_numpy(offset).to(kind)
-    return lambda pictures: functional.conv2d(pictures.to(kind), weight, bias).contiguous(
-        memory_format=torch.channels_last
-    )
+    matrix, offset = np.float32(painting.pixels.matrix), np.float32(painting.pixels.offset)
+    weight, bias = torch.tensor(matrix)[:, :, None, None].to(like), torch.tensor(offset).to(like)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    return lambda pictures: functional.conv2d(pictures.to(like), weight, bias).contiguous(memory_format=layout)
 
 
 def _shaken(pictures: torch.Tensor, matrix: np.ndarray, wide: int) -> torch.Tensor:
@@ -166,27 +125,3 @@ def _shaken(pictures: torch.Tensor, matrix: np.ndarray, wide: int) -> torch.Tens
     matrices = torch.from_numpy(matrix).to(pictures.device)[None].expand(len(pictures), 2, 3)
     grid = functional.affine_grid(matrices, [*pictures.shape[:2], wide, wide], align_corners=False)
     return functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
-
-
-@torch.inference_mode(False)
-def input_gradient(network: nn.Module, wanted: Objective, batch: torch.Tensor) -> np.ndarray:
-    """The gradient of an objective for every number of a batch (N, 3, H, W), of the same shape."""
-    batch = check_batch(network, batch).requires_grad_(True)
-    with torch.enable_grad():
-        answers = live_answers(network, wanted.layers, batch)
-        objectives.check_terms([wanted], {name: tuple(answer.shape) for name, answer in answers.items()})
-        return to_numpy(gradient_at(objectives.value(wanted, answers, torch.mean).sum(), batch))
-
-
-def gradient_at(value: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
-    """How `value` changes with `pixels`. Raises ValueError where nothing leads from one to the other."""
-    found = None
-    if value.requires_grad:
-        # Asked for the pixels alone, autograd computes no gradient of any weight.
-        (found,) = torch.autograd.grad(value, [pixels], allow_unused=True)
-    if found is None:
-        raise ValueError(
-            "expected an objective that hangs on the picture, got one without a gradient: "
-            "does the network's forward switch gradients off?"
-        )
-    return found

@@ -1,45 +1,34 @@
 """The figures of Day 20. `python -m days.day20.code.visualizations` rebuilds days/day20/outputs/ (two minutes).
 
-draw_* turn arrays into a described Figure; `Lesson` grows the pictures that they show.
+draw_* turn arrays into a described Figure; `Lesson` grows the pictures that the stored ones show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from days.common.colors import ALARM, BLUE, INK, MUTED, ORANGE
 from days.common.figures import (
-    ALARM,
-    BLUE,
-    INK,
-    MUTED,
-    ORANGE,
     ColorScale,
+    Figures,
     add_colorbar,
+    chart,
     describe,
     draw_panels,
     new_figure,
     plain,
-    rebuild,
-    save_figure,
     save_gif,
     tile,
 )
-from days.common.images import IMAGE_NAMES, load_image
-from days.common.models import Model, load_model
+from days.common.images import IMAGE_NAMES
+from days.common.models import load_model
 from days.common.paths import outputs_dir
 from days.day20.code import evidence, objectives
-from days.day20.code.objectives import Objective, channel, direction, layer, logit, unit
-
-SQUEEZENET_LAYERS = ("conv1_activation", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
-EFFICIENTNET_LAYERS = ("bn1", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
-CHANNELS = (16, 24, 32, 40)
-"""The channels of fire7 on which the lesson turns its knobs."""
-
+from days.day20.code.lesson import CHANNELS, EFFICIENTNET_LAYERS, OBJECTIVES, SQUEEZENET_LAYERS, Lesson
 
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
 
@@ -112,9 +101,7 @@ def draw_against_photos(names: Sequence[str], pictures: np.ndarray, photos: np.n
     axes.scatter(pictures / usual, places, s=60, marker="D", color=BLUE, label="grown picture")
     axes.axvline(0, color=INK, linewidth=0.6)
     axes.set_yticks(places, names, fontsize=8)
-    axes.set_xlabel("channel's mean before its ReLU; 1 is its strongest answer to any crop, up or down", fontsize=9)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
+    chart(axes, x="channel's mean before its ReLU; 1 is its strongest answer to any crop, up or down", size=9)
     axes.legend(fontsize=8, frameon=False, loc="center right")
     beaten = int((pictures > photos.max(axis=0)).sum())
     return describe(
@@ -159,16 +146,13 @@ def draw_silent(counts: dict[str, tuple[int, int, int]]) -> Figure:
     axes = figure.add_subplot()
     places = np.arange(len(counts))
     for shift, which, color, label in ((-0.2, 1, ORANGE, "asked after the ReLU"), (0.2, 2, BLUE, "asked before it")):
-        shares = [100 * one[which] / one[0] for one in counts.values()]
+        shares = [100 * row[which] / row[0] for row in counts.values()]
         bars = axes.bar(places + shift, shares, 0.38, color=color, label=label)
-        axes.bar_label(bars, [str(one[which]) for one in counts.values()], fontsize=8)
-    axes.set_xticks(places, [f"{name}, of {one[0]}" for name, one in counts.items()], fontsize=8)
-    axes.set_ylabel("% never moved", fontsize=9)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
-    axes.legend(fontsize=8, frameon=False, loc="upper left")
-    said = ", ".join(f"{name} {after} after and {before} before" for name, (_, after, before) in counts.items())
-    return describe(figure, f"Bars of how many channels have no gradient on faint noise, by layer: {said}.")
+        axes.bar_label(bars, [str(row[which]) for row in counts.values()], fontsize=8)
+    axes.set_xticks(places, [f"{name}, of {row[0]}" for name, row in counts.items()], fontsize=8)
+    chart(axes, y="% never moved", size=9).legend(fontsize=8, frameon=False, loc="upper left")
+    listed = ", ".join(f"{name} {after} after and {before} before" for name, (_, after, before) in counts.items())
+    return describe(figure, f"Bars of how many channels have no gradient on faint noise, by layer: {listed}.")
 
 
 def draw_spectrum(frequencies: np.ndarray, amplitudes: dict[str, np.ndarray]) -> Figure:
@@ -178,11 +162,7 @@ def draw_spectrum(frequencies: np.ndarray, amplitudes: dict[str, np.ndarray]) ->
     for (name, values), color, style in zip(amplitudes.items(), (BLUE, ORANGE, MUTED), ("-", "--", ":"), strict=False):
         axes.loglog(frequencies, values / values[0], color=color, linestyle=style, label=name)
     axes.loglog(frequencies, frequencies[0] / frequencies, color=INK, linewidth=0.8, label="1 / frequency")
-    axes.set_xlabel("frequency (waves across the picture)", fontsize=9)
-    axes.set_ylabel("amplitude", fontsize=9)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
-    axes.legend(fontsize=8, frameon=False)
+    chart(axes, x="frequency (waves across the picture)", y="amplitude", size=9).legend(fontsize=8, frameon=False)
     return describe(
         figure,
         "Amplitude against frequency on logarithmic axes: photographs fall along the line 1 / frequency; noise drawn "
@@ -197,7 +177,7 @@ def draw_confusion(answers: dict[str, np.ndarray], channels: Sequence[int]) -> F
     """
     figure = new_figure(4.2 * len(answers), 4.3)
     grid = figure.subplots(1, len(answers), squeeze=False)[0]
-    scale, said = ColorScale("viridis", 0, 1), []
+    scale, own = ColorScale("viridis", 0, 1), []
     for axes, (title, values) in zip(grid, answers.items(), strict=True):
         axes.imshow(values / values.max(axis=0), cmap=scale.cmap, vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(title, fontsize=9)
@@ -206,10 +186,10 @@ def draw_confusion(answers: dict[str, np.ndarray], channels: Sequence[int]) -> F
         places = range(0, len(channels), 3)
         axes.set_xticks(places, [channels[place] for place in places], fontsize=7)
         axes.set_yticks(places, [channels[place] for place in places], fontsize=7)
-        said.append(f"{title}: {int((values.argmax(axis=0) == np.arange(len(channels))).sum())} of {len(channels)}")
+        own.append(f"{title}: {int((values.argmax(axis=0) == np.arange(len(channels))).sum())} of {len(channels)}")
     label = "answer; 1 is the largest to that channel, 0 and less is dark"
     add_colorbar(figure, list(grid), scale, label, extend="min")
-    return describe(figure, f"Squares of answers with a bright diagonal. Own picture excites most: {'; '.join(said)}.")
+    return describe(figure, f"Squares of answers with a bright diagonal. Own picture excites most: {'; '.join(own)}.")
 
 
 def draw_growing(images: np.ndarray, labels: Sequence[str], history: np.ndarray, steps: int) -> Figure:
@@ -223,109 +203,23 @@ def draw_growing(images: np.ndarray, labels: Sequence[str], history: np.ndarray,
         middle = place * (images.shape[2] + 3) + images.shape[2] / 2
         top.text(middle, -4, label, ha="center", va="bottom", fontsize=9, color=color)
     bottom.set(xlim=(0, steps))
-    bottom.set_title(f"step {len(history)}: objectives, in the colors of the names", fontsize=8)
-    bottom.tick_params(labelsize=7)
-    bottom.spines[["top", "right"]].set_visible(False)
+    chart(bottom, f"step {len(history)}: objectives, in the colors of the names", title_size=8, ticks=7)
     best = "" if not len(history) else f", objective {history[-1].mean():.3g}"
     return describe(figure, f"{', '.join(labels)} after {len(history)} steps{best}.")
 
 
-# ---------------------------------------------------------------- what they show
-
-
-class Lesson:
-    """Everything that the stored figures show, grown once, in PyTorch."""
-
-    size, steps = 96, 128
-
-    @cached_property
-    def model(self) -> Model:
-        """The trained SqueezeNet."""
-        return load_model("squeezenet")
-
-    @cached_property
-    def backends(self) -> tuple:
-        """Day 17's and this day's, for PyTorch."""
-        from days.day17.code import torch_backend as looking
-        from days.day20.code import torch_backend as growing
-
-        return looking, growing
-
-    def grow(self, *asked, model: Model | None = None, **how) -> np.ndarray:
-        """The pictures of `maximize` at the lesson's size and steps, for SqueezeNet unless told."""
-        model = model or self.model
-        how = {"size": self.size, "steps": self.steps, "progress": False, "preprocess": model.preprocess} | how
-        return self.backends[1].maximize(model.network, *asked, **how)[0]
-
-    def responses(self, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
-        """See `evidence.responses`."""
-        return evidence.responses(self.model, self.backends[0], wanted, images)
-
-    @cached_property
-    def ladder(self) -> dict[str, np.ndarray]:
-        """{rung: pictures of the lesson's four channels}."""
-        return {name: self.grow("fire7", CHANNELS, **knobs) for name, knobs in evidence.LADDER.items()}
-
-    def scores(self, images: np.ndarray) -> np.ndarray:
-        """For each of the four channels' pictures: (4, 2), its objective, and the mean of it when shaken."""
-        wanted = objectives.requested("fire7", CHANNELS, True)
-        return evidence.robustness(self.model, self.backends[0], wanted, images)
-
-    def patches(self) -> dict[str, tuple[np.ndarray, list[np.ndarray], list[float]]]:
-        """{channel's name: (grown picture, patches of photos, their answers as shares of the picture's)}."""
-        photos, shown = {name: load_image(name, size=224) for name in IMAGE_NAMES}, {}
-        for layer_name, index in PATCHED:
-            place = objectives.requested(layer_name, index, True)[0].terms[0]
-            found = evidence.top_patches(self.model, self.backends, (place.layer, place.channel), photos)
-            (picture,) = self.grow(layer_name, index)
-            answers = self.backends[0].capture(self.model.network, place.layer, self.model.preprocess(picture))
-            strongest = answers[place.layer][0, place.channel].max()
-            shares = [float(one.answer / strongest) for one in found]
-            shown[f"{layer_name}, {index}"] = picture, [one.image for one in found], shares
-        return shown
-
-
-def first_filters(lesson: Lesson, grown: np.ndarray) -> dict[str, np.ndarray]:
-    """Rows of patches (n, 27, 27, 3): the direction k / |k| of the first filters, and pictures grown for them."""
-    kernels = lesson.backends[0].filters(lesson.model.network, "conv1")[: len(grown), ::-1].transpose(0, 2, 3, 1)
-    lengths = np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1)[:, None, None, None]
-    rows = {"proven": 0.5 + kernels / lengths / 2, "grown": grown}
-    return {name: one.repeat(9, axis=1).repeat(9, axis=2) for name, one in rows.items()}
+# ---------------------------------------------------------------- the stored figures
 
 
 def _figure_filters(lesson: Lesson) -> Figure:
     grown = lesson.grow("conv1", range(16), size=3, steps=200, **evidence.ONE_FILTER)
     title = "the first 16 filters of conv1: what the proof demands, k / |k|, and what 200 steps of ascent reached"
     alt = "Two rows of sixteen colored 3 x 3 patches, slanted edges and spots, equal to the eye."
-    return draw_rows(first_filters(lesson, grown), title, alt=alt)
+    return draw_rows(lesson.first_filters(grown), title, alt=alt)
 
 
 def _figure_ladder(lesson: Lesson) -> Figure:
     return draw_ladder(lesson.ladder, {name: lesson.scores(images) for name, images in lesson.ladder.items()})
-
-
-def _figure_photos(lesson: Lesson) -> Figure:
-    wanted = [one for name in COMPARED for one in objectives.requested(name, COMPARED[name], True)]
-    names = [f"{name}, {index}" for name, indices in COMPARED.items() for index in indices]
-    pictures = np.concatenate([lesson.grow(name, indices) for name, indices in COMPARED.items()])
-    grown = np.diag(lesson.responses(wanted, pictures))
-    crops, noise = evidence.photo_crops(lesson.size), evidence.noise_images(32, lesson.size)
-    return draw_against_photos(names, grown, lesson.responses(wanted, crops), lesson.responses(wanted, noise))
-
-
-def _figure_silent(lesson: Lesson) -> Figure:
-    counts = {}
-    for name, channels in (("fire3", 128), ("fire5", 256), ("fire7", 384), ("fire9", 512)):
-        asked = (lesson.backends[1], lesson.model, name, channels)
-        counts[name] = channels, *(evidence.never_moved(*asked, before_relu=before) for before in (False, True))
-    return draw_silent(counts)
-
-
-def _figure_spectrum(lesson: Lesson) -> Figure:
-    photos = [load_image(name, size=128).mean(axis=2) for name in IMAGE_NAMES]
-    noise = list(np.random.default_rng(0).random((7, 128, 128)))
-    amplitudes = {"7 photos": evidence.mean_amplitude(photos), "noise, pixel by pixel": evidence.mean_amplitude(noise)}
-    return draw_spectrum(np.arange(1, 64), amplitudes)
 
 
 def draw_objectives(pictures: np.ndarray) -> Figure:
@@ -367,57 +261,11 @@ def _gallery(names: Sequence[str], channels: range, title: str, model: Callable)
     return draw
 
 
-PATCHED = (
-    ("fire3", 8),
-    ("fire5", 16),
-    ("fire5", 40),
-    ("fire7", 24),
-    ("fire7", 40),
-    ("fire8", 0),
-    ("fire9", 16),
-    ("fire9", 56),
-)
-COMPARED = {"fire3": (8, 24, 40), "fire5": (8, 24, 40), "fire7": (8, 24, 40), "fire9": (8, 24, 40)}
-OBJECTIVES = {
-    'unit("fire7", 40)': unit("fire7.expand1x1", 40),
-    'channel("fire7", 40)': channel("fire7.expand1x1", 40),
-    'channel("fire7", 24)': channel("fire7.expand1x1", 24),
-    "0.5 * 40 + 0.5 * 24": 0.5 * channel("fire7.expand1x1", 40) + 0.5 * channel("fire7.expand1x1", 24),
-    "40 - 24": channel("fire7.expand1x1", 40) - channel("fire7.expand1x1", 24),
-    "a random direction": direction("fire7", np.random.default_rng(0).normal(size=384)),
-    'layer("fire5")': layer("fire5"),
-    'logit("Egyptian cat")': logit(285),
-}
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "00_first_filters.png": _figure_filters,
-    "01_ladder.jpg": _figure_ladder,
-    "02_spectrum.png": _figure_spectrum,
-    "03_against_photos.png": _figure_photos,
-    "04_patches.jpg": lambda lesson: draw_patches(lesson.patches()),
-    "05_never_moved.png": _figure_silent,
-    "06_objectives.jpg": lambda lesson: draw_objectives(lesson.grow(list(OBJECTIVES.values()), size=160)),
-    "07_diversity.jpg": _figure_diversity,
-    "09_gallery_squeezenet.jpg": _gallery(
-        SQUEEZENET_LAYERS, range(0, 64, 8), "SqueezeNet, eight channels a layer", lambda lesson: lesson.model
-    ),
-    "10_gallery_efficientnet.jpg": _gallery(
-        EFFICIENTNET_LAYERS,
-        range(8),
-        "EfficientNet-Lite0, eight channels a block",
-        lambda lesson: load_model("efficientnet_lite0"),
-    ),
-}
 GROWING_GIF = "08_growing.gif"
 
 
-def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
-    """Rebuild one still figure of `FIGURES` in the day's outputs folder and return its path."""
-    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(20) / name)
-
-
-def anim_growing(lesson: Lesson | None = None) -> Path:
+def anim_growing(lesson: Lesson) -> Path:
     """Rebuild the animation: four pictures from gray to what their channels love."""
-    lesson = lesson or Lesson()
     ascent = lesson.backends[1].Ascent(lesson.model.network, "fire7", CHANNELS, size=lesson.size)
     frames, history = [], []
     for step in range(97):
@@ -430,16 +278,30 @@ def anim_growing(lesson: Lesson | None = None) -> Path:
     return save_gif([frames[-1], *frames, *frames[-1:] * 8], outputs_dir(20) / GROWING_GIF, alt)
 
 
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {GROWING_GIF: partial(anim_growing, lesson)}
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 20 figures")
-
+FIGURES = Figures(
+    20,
+    Lesson,
+    {
+        "00_first_filters.png": _figure_filters,
+        "01_ladder.jpg": _figure_ladder,
+        "02_spectrum.png": lambda lesson: draw_spectrum(np.arange(1, 64), lesson.spectra()),
+        "03_against_photos.png": lambda lesson: draw_against_photos(*lesson.against_photos()),
+        "04_patches.jpg": lambda lesson: draw_patches(lesson.patches()),
+        "05_never_moved.png": lambda lesson: draw_silent(lesson.never_moved()),
+        "06_objectives.jpg": lambda lesson: draw_objectives(lesson.grow(list(OBJECTIVES.values()), size=160)),
+        "07_diversity.jpg": _figure_diversity,
+        "09_gallery_squeezenet.jpg": _gallery(
+            SQUEEZENET_LAYERS, range(0, 64, 8), "SqueezeNet, eight channels a layer", lambda lesson: lesson.model
+        ),
+        "10_gallery_efficientnet.jpg": _gallery(
+            EFFICIENTNET_LAYERS,
+            range(8),
+            "EfficientNet-Lite0, eight channels a block",
+            lambda lesson: load_model("efficientnet_lite0"),
+        ),
+    },
+    {GROWING_GIF: anim_growing},
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()

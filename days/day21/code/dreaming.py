@@ -43,7 +43,7 @@ class Moment:
     picture: np.ndarray
 
 
-def dream(
+def last_picture(
     ask: Ask,
     image: np.ndarray,
     *,
@@ -55,7 +55,7 @@ def dream(
 ) -> np.ndarray:
     """The last picture of `grow`, which takes the same arguments: an image as large as the one given.
 
-    The backends' `dream` is this with their own `slope`. With 0 steps it is the image itself.
+    `deepdream.dream` is this for a network. With 0 steps it is the image itself.
     """
     moments = grow(ask, image, octaves=octaves, octave_scale=octave_scale, steps=steps, **how)
     total = steps * len(octave_sizes(image.shape[:2], octaves, octave_scale))
@@ -89,7 +89,7 @@ def grow(
 
     Parameters
     ----------
-    ask : what a backend's `slope` returns.
+    ask : what `deepdream.slope` returns.
     image : (H, W, 3) in [0, 1], any size from 32 x 32.
     octaves, octave_scale : how many sizes, each larger than the last by this factor; the last is the image's own.
     step_size : how far the values of a picture move in one step, on average.
@@ -262,7 +262,7 @@ def zoom(
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
     picture = image
     for frame in range(frames):
-        picture = dream(ask, picture, steps=steps, seed=seed + frame, **({"octaves": 2} | how))
+        picture = last_picture(ask, picture, steps=steps, seed=seed + frame, **({"octaves": 2} | how))
         yield picture
         picture = shrunk(picture[top : top + inner[0], left : left + inner[1]], (height, width))
 
@@ -303,7 +303,7 @@ def features_of(answer: np.ndarray) -> np.ndarray:
     return answer[0].reshape(answer.shape[1], -1)
 
 
-def best_matches(answer: np.ndarray, guide: np.ndarray) -> np.ndarray:
+def guide_matches(answer: np.ndarray, guide: np.ndarray) -> np.ndarray:
     """For each place of an answer (1, C, h, w), the guide's feature that it is most like, (1, C, h, w).
 
     guide : features (C, n), one for each place of the guide. Alike is the dot product over the channels.
@@ -330,7 +330,7 @@ def typical_wavelength(added: np.ndarray) -> float:
     return float(1 / frequency[order][np.searchsorted(total, total[-1] / 2)])
 
 
-def concentration(added: np.ndarray, block: int = 16) -> float:
+def gathered_share(added: np.ndarray, block: int = 16) -> float:
     """The share of a change (H, W, 3), squared, that lies in the tenth of all blocks that changed most.
 
     Blocks are `block` x `block` pixels; a change that is even everywhere gives 0.1, one that is all in one place 1.

@@ -1,49 +1,23 @@
 """The figures of Day 21. `python -m days.day21.code.visualizations` rebuilds days/day21/outputs/.
 
-draw_* turn arrays into a described Figure. plot_figure and anim_zoom store one and return its path.
+draw_* turn arrays into a described Figure. anim_zoom stores one and returns its path.
 """
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from days.common.figures import BLUE, ORANGE, describe, new_figure, plain, rebuild, save_figure, save_gif
-from days.common.images import load_image
-from days.common.models import Model, load_model, softmax
+from days.common.colors import BLUE, ORANGE
+from days.common.figures import Figures, chart, describe, new_figure, plain, save_gif
 from days.common.paths import outputs_dir
 from days.day21.code import dreaming
+from days.day21.code.lesson import CONTROL_LAYERS, GUIDES, LAYERS, RICH, SHOWN, SIZE, TRICKS, Lesson
 
-SIZE = (192, 288)
-LAYERS = ("fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
-CONTROL_LAYERS = ("fire3", "fire7", "fire9")
-PHOTOS = ("china", "flower", "chelsea", "coffee", "rocket", "motorcycle_left")
-SHOWN = {
-    "china": "pavilion (china)",
-    "flower": "flower",
-    "chelsea": "cat (chelsea)",
-    "coffee": "cup (coffee)",
-    "rocket": "rocket",
-    "motorcycle_left": "motorcycle",
-}
-"""What the photos show, and, where it differs, their names for `load_image`."""
-GUIDES = ("flower", "coffee")
-DOGS = slice(151, 269)
-"""ImageNet's 118 breeds of dogs, which lie side by side."""
-TRICKS = {
-    "plain steps": {"octaves": 1, "steps": 80, "bands": 1, "jitter": 0},
-    "+ jitter": {"octaves": 1, "steps": 80, "bands": 1},
-    "+ octaves": {"octaves": 4, "steps": 20, "bands": 1},
-    "+ bands": {},  # what `dream` does unless told otherwise
-}
-RICH = {"octaves": 5, "steps": 20, "bands": 3}
-"""What the large dreams are made with: one octave more, and more of the coarse."""
 ZOOM_GIF = "08_zoom.gif"
 
 
@@ -110,11 +84,8 @@ def draw_numbers(
     for axes, (name, (trained, control)) in zip(figure.subplots(1, len(series)), series.items(), strict=True):
         axes.plot(layers, trained, "o-", color=BLUE, label="trained")
         axes.plot(control_layers, control, "s--", color=ORANGE, label="random")
-        axes.set_title(name, fontsize=9)
+        chart(axes, name, ticks=7.5).tick_params(axis="x", rotation=45)
         axes.set_ylim(0, 1.15 * max(*trained, *control))
-        axes.tick_params(labelsize=7.5)
-        axes.tick_params(axis="x", rotation=45)
-        axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=7.5, frameon=False)
     names = "; ".join(name.replace("\n", " ") for name in series)
     return describe(
@@ -141,9 +112,7 @@ def draw_witness(shares: dict[str, Sequence[float]]) -> Figure:
     axes.hlines(rows, 0, values.max(axis=1), color="#dddddd", linewidth=1)
     axes.set(yticks=rows, yticklabels=list(shares), xlim=(0, None))
     axes.invert_yaxis()
-    axes.set_xlabel("share of probability that EfficientNet-Lite0 gives to the 118 breeds of dogs", fontsize=8)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
+    chart(axes, x="share of probability that EfficientNet-Lite0 gives to the 118 breeds of dogs")
     axes.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return describe(
         figure,
@@ -161,11 +130,8 @@ def draw_growing(photo: np.ndarray, moments: Sequence[dreaming.Moment], title: s
     figure.suptitle(f"{title}: octave {last.octave + 1}, step {last.step + 1}", fontsize=9)
     plain(axes[0], "photo").imshow(photo)
     plain(axes[1], f"dream, {last.picture.shape[0]} x {last.picture.shape[1]}").imshow(last.picture)
-    axes[2].plot(1 + np.arange(len(moments)), [one.value for one in moments], color=BLUE)
-    axes[2].set_title("objective", fontsize=9)
-    axes[2].set_xlabel("step", fontsize=8)
-    axes[2].tick_params(labelsize=7)
-    axes[2].spines[["top", "right"]].set_visible(False)
+    chart(axes[2], "objective", "step", ticks=7)
+    axes[2].plot(1 + np.arange(len(moments)), [moment.value for moment in moments], color=BLUE)
     return describe(
         figure,
         f"{title}: photo, dream and objective after {len(moments)} steps, in octave {last.octave + 1}; the objective "
@@ -173,82 +139,7 @@ def draw_growing(photo: np.ndarray, moments: Sequence[dreaming.Moment], title: s
     )
 
 
-# ---------------------------------------------------------------- the lesson's own material
-
-
-class Lesson:
-    """What the figures are drawn from: three networks, and dreams, each of which is dreamed once."""
-
-    def __init__(self):
-        self._dreams: dict[tuple, np.ndarray] = {}
-
-    @cached_property
-    def model(self) -> Model:
-        """SqueezeNet, trained."""
-        return load_model("squeezenet")
-
-    @cached_property
-    def untrained(self) -> Model:
-        """The same network with random weights."""
-        return load_model("squeezenet", weights="random")
-
-    @cached_property
-    def network(self):
-        """The trained network in double precision, whose dreams are the same on every machine."""
-        return copy.deepcopy(self.model.network).double()
-
-    @cached_property
-    def random_network(self):
-        """The random network in double precision."""
-        return copy.deepcopy(self.untrained.network).double()
-
-    @cached_property
-    def witness(self) -> Model:
-        """EfficientNet-Lite0, which takes no part in any dream."""
-        return load_model("efficientnet_lite0")
-
-    def photo(self, name: str, size: tuple[int, int] = SIZE) -> np.ndarray:
-        """A photo at the lesson's size, (192, 288, 3), or another."""
-        return load_image(name, size=size)
-
-    def dream(
-        self, photo: str, layer: str, *, guide: str = "", trained: bool = True, size: tuple[int, int] = SIZE, **how
-    ) -> np.ndarray:
-        """The dream of a layer on a photo, by PyTorch, with `dream`'s own settings unless told otherwise.
-
-        Double precision takes twice the time. In single, processors round differently, and dreams part after ten steps.
-        """
-        from days.day21.code import torch_backend
-
-        key = (photo, layer, guide, trained, size, *sorted(({"seed": 0} | how).items()))
-        if key not in self._dreams:
-            network = self.network if trained else self.random_network
-            how = how | {"guide": self.photo(guide) if guide else None, "progress": False}
-            self._dreams[key] = torch_backend.dream(network, self.photo(photo, size), layer, **how)
-        return self._dreams[key]
-
-    @cached_property
-    def flight(self) -> list[np.ndarray]:
-        """Thirty pictures of a zoom into the pavilion, on which fire7 dreams, smaller than the other dreams."""
-        from days.day21.code import torch_backend
-
-        ask = torch_backend.slope(self.network, "fire7")
-        return list(dreaming.zoom(ask, self.photo("china", (160, 240))))
-
-    def added(self, photo: str, layer: str, **how) -> np.ndarray:
-        """What the dream put on top of the photo, (H, W, 3), signed."""
-        return self.dream(photo, layer, **how) - self.photo(photo)
-
-    def dogs(self, image: np.ndarray, model: Model | None = None) -> float:
-        """The share of probability that a network, the witness unless told otherwise, gives to dogs of all breeds."""
-        model = model or self.witness
-        return float(softmax(model.logits(model.preprocess(image))[0])[DOGS].sum())
-
-    def gram(self, image: np.ndarray, layer: str = "fire7") -> np.ndarray:
-        """The Gram matrix (C, C) of what a layer of the trained network answers to an image."""
-        from days.day17.code.torch_backend import capture
-
-        return dreaming.gram(capture(self.model.network, layer, self.model.preprocess(image))[layer])
+# ---------------------------------------------------------------- the stored figures
 
 
 def _figure_dream(lesson: Lesson) -> Figure:
@@ -266,11 +157,8 @@ def _figure_layers(lesson: Lesson) -> Figure:
 
 
 def _figure_pyramid(lesson: Lesson) -> Figure:
-    from days.day21.code import torch_backend
-
-    photo = lesson.photo("china")
-    last = {one.octave: one.picture for one in dreaming.grow(torch_backend.slope(lesson.network, "fire7"), photo)}
-    return draw_pyramid(list(last.values()), [dreaming.shrunk(photo, one.shape[:2]) for one in last.values()])
+    last = {moment.octave: moment.picture for moment in lesson.moments("china")}.values()
+    return draw_pyramid(list(last), [dreaming.shrunk(lesson.photo("china"), picture.shape[:2]) for picture in last])
 
 
 def _figure_lost_detail(lesson: Lesson) -> Figure:
@@ -279,30 +167,8 @@ def _figure_lost_detail(lesson: Lesson) -> Figure:
 
 
 def _figure_tricks(lesson: Lesson) -> Figure:
-    images = [lesson.dream("china", "fire7", **how) for how in TRICKS.values()]
+    images = [lesson.dream("china", "fire7", **settings) for settings in TRICKS.values()]
     return draw_pictures(images, list(TRICKS), "80 steps on fire7, one trick more at a time", 2)
-
-
-def _figure_numbers(lesson: Lesson) -> Figure:
-    return draw_numbers(LAYERS, numbers_by_layer(lesson), CONTROL_LAYERS)
-
-
-def numbers_by_layer(lesson: Lesson) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Three numbers about dreams on one photo, each (trained by LAYERS, random by CONTROL_LAYERS)."""
-    trained = [(lesson.added("china", layer), lesson.dream("china", layer)) for layer in LAYERS]
-    control = [
-        (lesson.added("china", layer, trained=False), lesson.dream("china", layer, trained=False))
-        for layer in CONTROL_LAYERS
-    ]
-    measures: dict[str, Callable] = {
-        "typical wavelength of\nwhat was added, pixels": lambda added, _: dreaming.typical_wavelength(added),
-        "share of the change in the\ntenth that changed most": lambda added, _: dreaming.concentration(added),
-        "dogs, says\nEfficientNet-Lite0": lambda _, dream: lesson.dogs(dream),
-    }
-    return {
-        name: tuple(np.array([measure(*one) for one in group]) for group in (trained, control))
-        for name, measure in measures.items()
-    }
 
 
 def _figure_control(lesson: Lesson) -> Figure:
@@ -312,25 +178,6 @@ def _figure_control(lesson: Lesson) -> Figure:
     return draw_pictures(rows[0] + rows[1], labels, "fire7's dreams, by the trained network and by a random one", 3)
 
 
-def witness_shares(lesson: Lesson, photos: Sequence[str] = PHOTOS) -> dict[str, list[float]]:
-    """For each photo: dogs in the photo, in the trained network's dream of fire7, in the random one's."""
-    return {
-        name: [
-            lesson.dogs(image)
-            for image in (
-                lesson.photo(name),
-                lesson.dream(name, "fire7"),
-                lesson.dream(name, "fire7", trained=False),
-            )
-        ]
-        for name in photos
-    }
-
-
-def _figure_witness(lesson: Lesson) -> Figure:
-    return draw_witness({SHOWN[name]: shares for name, shares in witness_shares(lesson).items()})
-
-
 def _figure_guided(lesson: Lesson) -> Figure:
     images = [lesson.photo("china"), lesson.dream("china", "fire5")]
     labels = ["photo", "no guide"]
@@ -338,14 +185,6 @@ def _figure_guided(lesson: Lesson) -> Figure:
         images += [lesson.photo(guide), lesson.dream("china", "fire5", guide=guide)]
         labels += [f"guide: {guide}", f"guided by {guide}"]
     return draw_pictures(images, labels, "fire5, free and guided", 2, width=8.0)
-
-
-def _figure_growing(lesson: Lesson) -> Figure:
-    from days.day21.code import torch_backend
-
-    photo = lesson.photo("coffee")
-    moments = list(dreaming.grow(torch_backend.slope(lesson.network, "fire7"), photo))
-    return draw_growing(photo, moments, "fire7")
 
 
 def _figure_strip(lesson: Lesson) -> Figure:
@@ -374,36 +213,26 @@ def draw_frame(picture: np.ndarray) -> Figure:
     return describe(figure, "one picture of a flight into a dream")
 
 
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "00_dream.jpg": _figure_dream,
-    "01_layers.jpg": _figure_layers,
-    "02_octaves.jpg": _figure_pyramid,
-    "03_lost_detail.jpg": _figure_lost_detail,
-    "04_tricks.jpg": _figure_tricks,
-    "05_numbers.png": _figure_numbers,
-    "06_control.jpg": _figure_control,
-    "07_witness.png": _figure_witness,
-    "08_zoom_strip.jpg": _figure_strip,
-    "09_guided.jpg": _figure_guided,
-    "10_growing.jpg": _figure_growing,
-}
-
-
-def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
-    """Draw one of `FIGURES`, store it in days/day21/outputs/, and return its path."""
-    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(21) / name)
-
-
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    return {name: partial(plot_figure, name, lesson) for name in FIGURES} | {ZOOM_GIF: partial(anim_zoom, lesson)}
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 21 figures")
-
+FIGURES = Figures(
+    21,
+    Lesson,
+    {
+        "00_dream.jpg": _figure_dream,
+        "01_layers.jpg": _figure_layers,
+        "02_octaves.jpg": _figure_pyramid,
+        "03_lost_detail.jpg": _figure_lost_detail,
+        "04_tricks.jpg": _figure_tricks,
+        "05_numbers.png": lambda lesson: draw_numbers(LAYERS, lesson.numbers_by_layer(), CONTROL_LAYERS),
+        "06_control.jpg": _figure_control,
+        "07_witness.png": lambda lesson: draw_witness(
+            {SHOWN[name]: row for name, row in lesson.witness_shares().items()}
+        ),
+        "08_zoom_strip.jpg": _figure_strip,
+        "09_guided.jpg": _figure_guided,
+        "10_growing.jpg": lambda lesson: draw_growing(lesson.photo("coffee"), lesson.moments("coffee"), "fire7"),
+    },
+    {ZOOM_GIF: anim_zoom},
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()

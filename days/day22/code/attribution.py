@@ -19,10 +19,13 @@ from difflib import get_close_matches
 import numpy as np
 
 from days.common.categories import imagenet_categories
-from days.common.checks import check_integer, is_number
+from days.common.checks import check_integer, check_scores, is_number
+
+__all__ = ["check_scores"]
 
 Gradient = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Scores = Callable[[np.ndarray], np.ndarray]
+Category = int | str | Sequence[int | str]
 
 LOOKS_AT_ONCE = 16
 """So many covered images go through a network at once: enough to be fast, few enough for a laptop's memory."""
@@ -113,16 +116,6 @@ def _named(name: str, names: list[str]) -> int:
     return found[0]
 
 
-def check_scores(answer, images: int) -> int:
-    """How many categories a network's answer has scores of. Raises ValueError unless it is (images, categories)."""
-    shape = tuple(getattr(answer, "shape", ()))
-    if len(shape) != 2 or shape[0] != images:
-        raise ValueError(
-            f"expected scores ({images}, categories) from the network, got {shape or type(answer).__name__}"
-        )
-    return shape[1]
-
-
 # ---------------------------------------------------------------- Grad-CAM
 
 
@@ -162,10 +155,10 @@ def grad_cam_maps(activations, gradients, asked: Wanted, layer: str, signed: boo
     return shown[0] if asked.alone else shown
 
 
-def _warn_if_empty(one: np.ndarray, what: str, why: str) -> None:
-    if not np.isfinite(one).all():
+def _warn_if_empty(heatmap: np.ndarray, what: str, why: str) -> None:
+    if not np.isfinite(heatmap).all():
         warnings.warn(f"{what} is not finite: look at the network's weights", RuntimeWarning, stacklevel=4)
-    elif not one.any():
+    elif not heatmap.any():
         warnings.warn(f"{what} is 0 everywhere: {why}", RuntimeWarning, stacklevel=4)
 
 

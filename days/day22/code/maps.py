@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from days.common.images import check_image
 
@@ -31,19 +32,9 @@ def enlarge(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     maps = np.asarray(maps)
     if maps.ndim < 2 or not maps.size or min(size) < 1:
         raise ValueError(f"expected maps (..., h, w) and a size of at least (1, 1), got {maps.shape} and {size}")
-    rows, columns = (_bilinear(*pair) for pair in zip(maps.shape[-2:], size, strict=True))
-    kind = np.result_type(maps.dtype, np.float32)
-    return (rows @ maps @ columns.T).astype(kind)
-
-
-def _bilinear(length: int, wanted: int) -> np.ndarray:
-    """The matrix (wanted, length) that mixes each wanted place from its two neighbors."""
-    places = np.clip((np.arange(wanted) + 0.5) * length / wanted - 0.5, 0, length - 1)
-    low = np.minimum(places.astype(int), max(length - 2, 0))
-    matrix = np.zeros((wanted, length))
-    np.add.at(matrix, (np.arange(wanted), low), 1 - (places - low))
-    np.add.at(matrix, (np.arange(wanted), np.minimum(low + 1, length - 1)), places - low)
-    return matrix
+    dtype = np.result_type(maps.dtype, np.float32)
+    factors = [1] * (maps.ndim - 2) + [wanted / length for wanted, length in zip(size, maps.shape[-2:], strict=True)]
+    return ndimage.zoom(maps, factors, output=dtype, order=1, mode="nearest", grid_mode=True)
 
 
 def strength(attribution: np.ndarray) -> np.ndarray:
@@ -65,25 +56,13 @@ def smoothed(maps: np.ndarray, width: float) -> np.ndarray:
     maps = np.asarray(maps)
     if width == 0:
         return maps.copy()
-    rows, columns = (_gaussian(length, width) for length in maps.shape[-2:])
-    return (rows @ maps @ columns.T).astype(np.result_type(maps.dtype, np.float32))
-
-
-def _gaussian(length: int, width: float) -> np.ndarray:
-    """The matrix (length, length) that blurs a line, mirrored at both ends."""
-    reach = int(np.ceil(4 * width))
-    offsets = np.arange(-reach, reach + 1)
-    weights = np.exp(-((offsets / width) ** 2) / 2)
-    places = (np.arange(length)[:, None] + offsets) % (2 * length)
-    places = np.minimum(places, 2 * length - 1 - places)
-    matrix = np.zeros((length, length))
-    np.add.at(matrix, (np.arange(length)[:, None], places), weights / weights.sum())
-    return matrix
+    dtype = np.result_type(maps.dtype, np.float32)
+    return ndimage.gaussian_filter(maps, width, output=dtype, mode="reflect", axes=(-2, -1))
 
 
 def overlay(
     photo: np.ndarray,
-    one: np.ndarray,
+    heatmap: np.ndarray,
     strength: float = 0.6,
     *,
     top: float | None = None,
@@ -96,7 +75,7 @@ def overlay(
 
     Parameters
     ----------
-    photo : (H, W, 3) from 0 to 1. one : a map (h, w) of any size; values below 0 count as 0.
+    photo : (H, W, 3) from 0 to 1. heatmap : a map (h, w) of any size; values below 0 count as 0.
     strength : how much of the photograph the map's highest value hides, from 0 (the photograph itself) to 1.
     top : the value that gets the last color. The map's own largest unless given; give one to compare maps: each scaled
         by itself, an empty map looks as lively as a strong one.
@@ -105,16 +84,16 @@ def overlay(
     Raises ValueError for other shapes, a photo of whole numbers, a map that is not finite, and a strength or a top out
     of range.
     """
-    photo, one = np.asarray(photo), np.asarray(one, np.float32)
-    if photo.ndim != 3 or photo.shape[2] != 3 or one.ndim != 2 or not one.size:
-        raise ValueError(f"expected a photo (H, W, 3) and a map (h, w), got {photo.shape} and {one.shape}")
+    photo, heatmap = np.asarray(photo), np.asarray(heatmap, np.float32)
+    if photo.ndim != 3 or photo.shape[2] != 3 or heatmap.ndim != 2 or not heatmap.size:
+        raise ValueError(f"expected a photo (H, W, 3) and a map (h, w), got {photo.shape} and {heatmap.shape}")
     photo = check_image(photo).astype(np.float32)
-    if not np.isfinite(one).all():
+    if not np.isfinite(heatmap).all():
         raise ValueError("expected a finite map, got NaN or infinity")
     if not 0 <= strength <= 1 or (top is not None and not 0 < top < np.inf):
         raise ValueError(f"expected a strength from 0 to 1 and a top above 0, got {strength!r} and {top!r}")
-    top = max(float(one.max()), np.finfo(np.float32).tiny) if top is None else top
-    share = np.clip(enlarge(one, photo.shape[:2]) / top, 0, 1)
+    top = max(float(heatmap.max()), np.finfo(np.float32).tiny) if top is None else top
+    share = np.clip(enlarge(heatmap, photo.shape[:2]) / top, 0, 1)
     hidden = strength * share[..., None]
     base = (1 - strength) * photo + strength * 0.6 * (photo @ LUMINANCE)[..., None]
     return np.clip((1 - hidden) * base + hidden * colored(share, colors), 0, 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Does a picture hang on what the network has learned? Its layers are spoiled one by one, and the pictures compared.
+"""Does a map depend on what the network has learned? Its layers are spoiled one by one, and the pictures compared.
 
 Source: Adebayo and others, "Sanity checks for saliency maps", 2018.
 """
@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from days.common.checks import check_integer, check_layers
+from days.day17.code.backends import backend_of
 from days.day22.code.maps import strength
 
 CASCADE = ("conv10", "fire9", "fire8", "fire7", "fire6", "fire5", "fire4", "fire3", "fire2", "conv1")
@@ -35,34 +37,41 @@ def shuffled(values: np.ndarray, seed: int, name: str) -> np.ndarray:
     return generator.permutation(values.ravel()).reshape(values.shape)
 
 
+def randomized(network, layers: str | Sequence[str], seed: int):
+    """A copy of the network with the weights of these layers shuffled, each tensor by itself; see `shuffled`.
+
+    A layer's name also stands for all layers inside it ("fire9"). The network itself stays as it is. Raises ValueError
+    for a layer that does not exist or has no weights.
+    """
+    return backend_of(network).altered(network, layers, lambda values, name: shuffled(values, seed, name))
+
+
 def ranks(values: np.ndarray) -> np.ndarray:
     """The rank of each value, from 1 for the smallest, equal values sharing the mean of theirs; flattened.
 
     >>> ranks(np.array([10, 30, 30, 20]))
     array([1. , 3.5, 3.5, 2. ])
     """
-    _, where, counts = np.unique(np.ravel(values), return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[where]
+    return stats.rankdata(values, axis=None)
 
 
-def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Spearman's correlation of two arrays of one shape, from -1 to 1: that of their ranks; nan if one is constant
     or not finite.
 
     >>> round(rank_correlation(np.array([1, 2, 3]), np.array([10, 100, 1000])), 6)
     1.0
     """
-    if np.shape(one) != np.shape(other):
-        raise ValueError(f"expected two arrays of one shape, got {np.shape(one)} and {np.shape(other)}")
-    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+    if np.shape(first) != np.shape(second):
+        raise ValueError(f"expected two arrays of one shape, got {np.shape(first)} and {np.shape(second)}")
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return float("nan")
-    first, second = (ranks(each) - (np.size(each) + 1) / 2 for each in (one, other))
-    length = np.sqrt((first**2).sum() * (second**2).sum())
-    return float((first * second).sum() / length) if length else float("nan")
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    return float(stats.spearmanr(np.ravel(first), np.ravel(second)).statistic)
 
 
-def similarity(one: np.ndarray, other: np.ndarray) -> Similarity:
+def similarity(first: np.ndarray, second: np.ndarray) -> Similarity:
     """How alike two maps (H, W) of at least 3 x 3 places are, each scaled to its own largest value first.
 
     rank : `rank_correlation`. structure : the structural similarity of Wang and others, 2004. Both are nan where one
@@ -70,7 +79,7 @@ def similarity(one: np.ndarray, other: np.ndarray) -> Similarity:
     """
     from skimage.metrics import structural_similarity
 
-    pair = [np.asarray(each, np.float64) for each in (one, other)]
+    pair = [np.asarray(each, np.float64) for each in (first, second)]
     if pair[0].shape != pair[1].shape or pair[0].ndim != 2 or min(pair[0].shape) < 3:
         raise ValueError(f"expected two maps (H, W) of one shape, 3 x 3 or more, got {[each.shape for each in pair]}")
     if any(not np.isfinite(each).all() or np.ptp(each) == 0 for each in pair):
@@ -82,7 +91,6 @@ def similarity(one: np.ndarray, other: np.ndarray) -> Similarity:
 
 
 def cascade(
-    randomized: Callable,
     network,
     methods: dict[str, Callable],
     layers: Sequence[str] = CASCADE,
@@ -93,7 +101,7 @@ def cascade(
 
     Parameters
     ----------
-    randomized : a backend's. methods : {name: function(network) -> map (H, W), or (H, W, 3) that is taken by its
+    methods : {name: function(network) -> map (H, W), or (H, W, 3) that is taken by its
         strength}. layers : the order in which they are shuffled, the last of the network first.
 
     Returns {name: similarities (stages + 1)}, the untouched network first: so each list begins with 1 and 1.

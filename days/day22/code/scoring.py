@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from days.common.checks import check_integer
 from days.common.datasets import Shapes
+from days.day22.code import methods
 from days.day22.code.maps import enlarge, strength
 
 MEASURES = ("pointing game", "share inside", "insertion", "deletion")
@@ -77,28 +79,28 @@ class Curves(NamedTuple):
 
 
 def insertion_deletion(
-    score: Callable[[np.ndarray], np.ndarray], image: np.ndarray, one: np.ndarray, *, fill, steps: int = 16
+    score: Callable[[np.ndarray], np.ndarray], image: np.ndarray, heatmap: np.ndarray, *, fill, steps: int = 16
 ) -> Curves:
     """What a score does when an image's pixels come in, or go, in the order of a map, the strongest first.
 
     Parameters
     ----------
-    score : a function from images (n, H, W, C) to (n,). image : (H, W, C). one : a map (H, W); equal values go by
+    score : a function from images (n, H, W, C) to (n,). image : (H, W, C). heatmap : a map (H, W); equal values go by
     rows. fill : what stands where the image is not: a number, a color (C,) or an image. steps : in how many equal
     parts the pixels come, at least 1.
 
     Source: Petsiuk, Das and Saenko, "RISE: randomized input sampling for explanation", 2018.
     """
-    one = np.asarray(one, np.float64)  # a mask's True and a uint8 have no negative to be sorted by
-    if image.shape[:2] != one.shape or not np.isfinite(one).all():
+    heatmap = np.asarray(heatmap, np.float64)  # a mask's True and a uint8 have no negative to be sorted by
+    if image.shape[:2] != heatmap.shape or not np.isfinite(heatmap).all():
         raise ValueError(
-            f"expected a finite map of the image's size {image.shape[:2]}, got {one.shape}, "
-            f"{np.count_nonzero(~np.isfinite(one))} of its values NaN or infinite"
+            f"expected a finite map of the image's size {image.shape[:2]}, got {heatmap.shape}, "
+            f"{np.count_nonzero(~np.isfinite(heatmap))} of its values NaN or infinite"
         )
-    place = np.empty(one.size, int)
-    place[np.argsort(-one, axis=None, kind="stable")] = np.arange(one.size)
-    counts = np.round(np.linspace(0, one.size, check_integer(steps, 1, "steps") + 1))
-    chosen = (place < counts[:, None]).reshape(-1, *one.shape, 1)
+    place = np.empty(heatmap.size, int)
+    place[np.argsort(-heatmap, axis=None, kind="stable")] = np.arange(heatmap.size)
+    counts = np.round(np.linspace(0, heatmap.size, check_integer(steps, 1, "steps") + 1))
+    chosen = (place < counts[:, None]).reshape(-1, *heatmap.shape, 1)
     blank = np.broadcast_to(np.asarray(fill, image.dtype), image.shape)
     values = score(np.concatenate([np.where(chosen, image, blank), np.where(chosen, blank, image)]))
     return Curves(values[: len(counts)], values[len(counts) :])
@@ -151,26 +153,24 @@ def centered_blob(size: tuple[int, int], width: float = 0.25) -> np.ndarray:
 # ---------------------------------------------------------------- all together
 
 
-def standard_methods(
-    backend, layer: str, *, size: int = 32, stride: int = 16, steps: int = 128, **how
-) -> dict[str, Callable]:
+def standard_methods(layer: str, *, size: int = 32, stride: int = 16, steps: int = 128, **how) -> dict[str, Callable]:
     """The six methods by name, each a function (network, batch, category) -> maps of pixels or of places.
 
-    What is signed in several colors is taken by its strength, the sum of |values| over colors. backend : one of this
-    day's two. layer : Grad-CAM's. size, stride : occlusion's. steps : of
-    integrated gradients. how : `names`, for example.
+    What is signed in several colors is taken by its strength, the sum of |values| over colors. The network may be of
+    either framework. layer : Grad-CAM's. size, stride : occlusion's. steps : of integrated gradients. how : `names`,
+    for example.
     """
 
     def strong(method, **knobs):
         return lambda network, batch, category: strength(method(network, batch, category, **knobs, **how))
 
     return {
-        "saliency": strong(backend.saliency),
-        "SmoothGrad": strong(backend.smooth_grad),
-        "integrated gradients": strong(backend.integrated_gradients, steps=steps),
-        "guided backpropagation": strong(backend.guided_backpropagation),
-        "Grad-CAM": lambda network, batch, category: backend.grad_cam(network, batch, layer, category, **how),
-        "occlusion": lambda network, batch, category: backend.occlusion(
+        "saliency": strong(methods.saliency),
+        "SmoothGrad": strong(methods.smooth_grad),
+        "integrated gradients": strong(methods.integrated_gradients, steps=steps),
+        "guided backpropagation": strong(methods.guided_backpropagation),
+        "Grad-CAM": lambda network, batch, category: methods.grad_cam(network, batch, layer, category, **how),
+        "occlusion": lambda network, batch, category: methods.occlusion(
             network, batch, category, size=size, stride=stride, **how
         ),
     }
@@ -241,6 +241,8 @@ def mean_and_interval(values: np.ndarray, *, seed: int = 0, rounds: int = 2000) 
     values = np.asarray(values, np.float64)
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
         raise ValueError(f"expected finite values (n,), at least one, got shape {values.shape}")
-    drawn = np.random.default_rng(seed).integers(len(values), size=(rounds, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
-    return float(values.mean()), float(low), float(high)
+    if len(values) == 1:
+        return (float(values[0]),) * 3
+    generator = np.random.default_rng(seed)
+    drawn = stats.bootstrap((values,), np.mean, n_resamples=rounds, method="percentile", rng=generator)
+    return float(values.mean()), float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)

@@ -13,7 +13,8 @@ import numpy as np
 
 from days.day17.code import feature_maps
 from days.day17.code.feature_maps import cosine_similarities
-from days.day18.code.training import Weights, largest_possible, neighbor_correlation
+from days.day18.code.filter_statistics import largest_possible, neighbor_correlation
+from days.day18.code.training import Weights
 
 SAME_DIRECTION = 0.97
 NO_KIN = 3.5

@@ -12,7 +12,7 @@ from days.day18.code.training import Weights
 from days.day22.code.scoring import share_inside
 from days.day23.code import detectors, network, patients
 from days.day23.code.detectors import FEW
-from days.day23.code.network import HABITS, LAYERS, Habits
+from days.day23.code.network import LAYERS, SETTINGS, RunSettings
 from days.day23.code.patients import KINDS, Key, Patient
 
 DRIFTED = 1e-2
@@ -152,14 +152,14 @@ def examine_run(patient: Patient, *, run: Callable = network.run) -> list[Findin
     if size <= DRIFTED:
         return []
     explained, remains = explain(patient, observed, run=run)
-    if remains > EXPLAINED or explained == HABITS[0]:
+    if remains > EXPLAINED or explained == SETTINGS[0]:
         words = f"answers to the chart have moved by {size:.2g} of their spread, and no known cause does that"
         return [Finding("", (), "drift of unknown cause", size, "data", words)]
     found, words = [], f"the chart's drift of {size:.2g} comes back to {remains:.1g}"
     if explained.batch_norm_training:
         said = f"batch norm uses the batch's own statistics: run so, {words}"
         found.append(Finding("", (), patients.RUN_KINDS[0], size, "data", said))
-    if explained.preprocessing != HABITS[0].preprocessing:
+    if explained.preprocessing != SETTINGS[0].preprocessing:
         said = f"preprocessing is wrong ({explained.preprocessing}): run so, {words}"
         found.append(Finding("", (), patients.RUN_KINDS[1], size, "data", said))
     return found
@@ -167,19 +167,19 @@ def examine_run(patient: Patient, *, run: Callable = network.run) -> list[Findin
 
 def observe(patient: Patient, *, run: Callable = network.run) -> np.ndarray:
     """What a patient says of the chart as it is run now, in the form of its record: (2, 8, C)."""
-    return _chart(patient, patients.habits(patient), run)
+    return _chart(patient, patients.settings_of(patient), run)
 
 
-def explain(patient: Patient, observed: np.ndarray, *, run: Callable = network.run) -> tuple[Habits, float]:
+def explain(patient: Patient, observed: np.ndarray, *, run: Callable = network.run) -> tuple[RunSettings, float]:
     """The known way of running that comes nearest to what was observed, and how much of a drift remains beside it."""
     remains = explanations(patient, observed, run=run)
     best = min(remains, key=remains.get)
     return best, remains[best]
 
 
-def explanations(patient: Patient, observed: np.ndarray, *, run: Callable = network.run) -> dict[Habits, float]:
+def explanations(patient: Patient, observed: np.ndarray, *, run: Callable = network.run) -> dict[RunSettings, float]:
     """For every known way of running a patient, how far its answers to the chart lie from those observed."""
-    return {habits: detectors.paired_drift(observed, _chart(patient, habits, run)) for habits in HABITS}
+    return {settings: detectors.paired_drift(observed, _chart(patient, settings, run)) for settings in SETTINGS}
 
 
 def company(patient: Patient, images: np.ndarray, *, run: Callable = network.run) -> float:
@@ -187,15 +187,15 @@ def company(patient: Patient, images: np.ndarray, *, run: Callable = network.run
 
     The largest difference between the first convolution's answers alone and in company, over their standard deviation.
     """
-    how = {"statistics": patient.statistics, "habits": patients.habits(patient)}
+    how = {"statistics": patient.statistics, "settings": patients.settings_of(patient)}
     alone, together = (run(patient.weights, part, **how).before[LAYERS[0]][0] for part in (images[:1], images))
     with np.errstate(all="ignore"):
         moved = np.abs(alone - together).max(axis=(1, 2)) / np.maximum(together.std(axis=(1, 2)), 1e-12)
     return float(np.median(moved[np.isfinite(moved)])) if np.isfinite(moved).any() else np.inf
 
 
-def _chart(patient: Patient, habits: Habits, run: Callable) -> np.ndarray:
-    return patients.record_of(patient.weights, run=run, statistics=patient.statistics, habits=habits)
+def _chart(patient: Patient, settings: RunSettings, run: Callable) -> np.ndarray:
+    return patients.record_of(patient.weights, run=run, statistics=patient.statistics, settings=settings)
 
 
 # ---------------------------------------------------------------- grade

@@ -8,11 +8,12 @@ import numpy as np
 
 from days.common.datasets import SHAPE_NAMES
 from days.common.frameworks import import_keras
-from days.common.keras_models import batch_maker, logits_of
+from days.common.keras_models import to_tensor
 from days.common.models import Model, load_model
+from days.common.preprocessing import Preprocess
 from days.day17.code.keras_backend import capture, channels_first
-from days.day18.code.training import Weights, normalize
-from days.day23.code.network import EPSILON, HABITS, LAYERS, Answers, Habits, Statistics, pixels_for
+from days.day18.code.training import PIXELS, Weights
+from days.day23.code.network import EPSILON, LAYERS, SETTINGS, Answers, RunSettings, Statistics, pixels_for
 from days.day23.code.squeezenet_patients import photos
 
 keras = import_keras()
@@ -50,14 +51,14 @@ def _fill(network, weights: Weights) -> None:
 
 
 def run(
-    weights: Weights, images: np.ndarray, *, statistics: Statistics | None = None, habits: Habits = HABITS[0]
+    weights: Weights, images: np.ndarray, *, statistics: Statistics | None = None, settings: RunSettings = SETTINGS[0]
 ) -> Answers:
     """What `days.day23.code.network.run` does, with Keras: same arguments, same result up to rounding."""
     network = clinic_cnn(weights, statistics)
-    pixels = pixels_for(habits, images, statistics)
+    pixels = pixels_for(settings, images, statistics)
     watched = [network.get_layer(f"{name}_norm" if statistics else name).output for name in LAYERS]
     cut = keras.Model(network.inputs, [*watched, *network.outputs])
-    *before, scores = cut(keras.ops.convert_to_tensor(pixels), training=habits.batch_norm_training)
+    *before, scores = cut(keras.ops.convert_to_tensor(pixels), training=settings.batch_norm_training)
     named = {name: channels_first(name, maps) for name, maps in zip(LAYERS, before, strict=True)}
     return Answers(named, keras.ops.convert_to_numpy(scores))
 
@@ -65,7 +66,7 @@ def run(
 def clinic_model(weights: Weights, statistics: Statistics | None = None) -> Model:
     """The clinic's network, rightly run, as a `Model`, as `load_model` gives others."""
     network = clinic_cnn(weights, statistics)
-    return Model(network, batch_maker(normalize), list(SHAPE_NAMES), "clinic", "keras", logits_of(network))
+    return Model(network, Preprocess(PIXELS, to_tensor), list(SHAPE_NAMES), "clinic", "keras")
 
 
 def squeezenet_model(weights: Weights) -> Model:

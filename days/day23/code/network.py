@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from days.common.arrays import flat, load_arrays, paired, reading, save_arrays
 from days.common.datasets import make_shapes
-from days.common.paths import REPO_ROOT, write_bytes
+from days.common.paths import REPO_ROOT
 from days.day18.code.training import CONVOLUTIONS, Weights, normalize
 
 LAYERS = tuple(CONVOLUTIONS)
@@ -37,14 +38,14 @@ PREPROCESSINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @dataclass(frozen=True)
-class Habits:
+class RunSettings:
     """How a network is run: whether its batch norm is in training mode, and a name in `PREPROCESSINGS`."""
 
     batch_norm_training: bool = False
     preprocessing: str = "as trained"
 
 
-HABITS = tuple(Habits(training, name) for training in (False, True) for name in PREPROCESSINGS)
+SETTINGS = tuple(RunSettings(training, name) for training in (False, True) for name in PREPROCESSINGS)
 """Every way of running that the clinic knows; the first is the right one."""
 
 
@@ -65,24 +66,24 @@ class Answers:
 
 
 def run(
-    weights: Weights, images: np.ndarray, *, statistics: Statistics | None = None, habits: Habits = HABITS[0]
+    weights: Weights, images: np.ndarray, *, statistics: Statistics | None = None, settings: RunSettings = SETTINGS[0]
 ) -> Answers:
     """Run the small network on images (N, H, W, 3) from 0 to 1, in NumPy; the backends do the same.
 
     Parameters
     ----------
     weights : of the three convolutions and of "scores", of any widths that fit each other.
-    statistics : what batch norm has stored; needed only if `habits` put it in training mode.
+    statistics : what batch norm has stored; needed only if `settings` put it in training mode.
 
     Numbers that overflow become infinite or NaN, as in the frameworks, without a warning.
     Raises ValueError for images of another form, and for training mode without statistics.
     """
-    maps = pixels_for(habits, images, statistics).transpose(0, 3, 1, 2)
+    maps = pixels_for(settings, images, statistics).transpose(0, 3, 1, 2)
     before = {}
     with np.errstate(all="ignore"):
         for name in LAYERS:
             answer = convolve(maps, *weights[name])
-            if habits.batch_norm_training:
+            if settings.batch_norm_training:
                 answer = batch_norm_in_training(answer, *statistics[name])
             before[name] = answer
             maps = np.maximum(answer, 0)
@@ -124,11 +125,11 @@ def pool(maps: np.ndarray) -> np.ndarray:
     return cut.reshape(count, channels, height // 2, 2, width // 2, 2).max(axis=(3, 5))
 
 
-def pixels_for(habits: Habits, images: np.ndarray, statistics: Statistics | None) -> np.ndarray:
+def pixels_for(settings: RunSettings, images: np.ndarray, statistics: Statistics | None) -> np.ndarray:
     """What goes into the network in place of images (N, H, W, 3): the same shape. Raises ValueError as `run` does."""
-    if habits.batch_norm_training and not statistics:
+    if settings.batch_norm_training and not statistics:
         raise ValueError("expected statistics for batch norm in training mode, got none: patient.statistics has them")
-    return PREPROCESSINGS[habits.preprocessing](check_images(images))
+    return PREPROCESSINGS[settings.preprocessing](check_images(images))
 
 
 def check_images(images) -> np.ndarray:
@@ -189,16 +190,10 @@ def healthy_networks(path: Path = HEALTHY_FILE) -> tuple[Weights, ...]:
 
     Raises FileNotFoundError, with the command that makes the file, where it is missing.
     """
-    from safetensors.numpy import load_file
-
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}: python -m days.day23.code.network makes it")
-    tensors = load_file(path)
-    names = [*LAYERS, "scores"]
-    return tuple(
-        {name: (tensors[f"{place}.{name}.weight"], tensors[f"{place}.{name}.bias"]) for name in names}
-        for place in range(len(tensors) // (2 * len(names)))
-    )
+    with reading(path, "healthy networks", "python -m days.day23.code.network makes it"):
+        arrays, names = load_arrays(path)[0], [*LAYERS, "scores"]
+        places = range(len(arrays) // (2 * len(names)))
+        return tuple(paired(arrays, names, prefix=f"{place}.") for place in places)
 
 
 def crammed(path: Path = CRAMMED_FILE) -> Weights:
@@ -213,21 +208,15 @@ def main() -> list[Path]:
 
     Returns the paths.
     """
-    from safetensors.numpy import save
+    from days.day18.code import runs, storage
 
-    from days.day18.code import runs, storage, torch_backend
-
-    trained, crammed_weights = (
-        runs.train_recipe(torch_backend, runs.RECIPES[name])[0] for name in ("other start", "few images")
-    )
-    tensors = {}
+    trained, crammed_weights = (runs.train_recipe(runs.RECIPES[name])[0] for name in ("other start", "few images"))
+    arrays = {}
     for place, weights in enumerate([storage.load_weights(), trained]):
         freed = with_channels(weights, learned_channels(weights, runs.training_images().images[:2000]))
-        for name, (values, bias) in freed.items():
-            tensors |= {f"{place}.{name}.weight": values, f"{place}.{name}.bias": bias}
+        arrays |= flat(freed, prefix=f"{place}.")
     HEALTHY_FILE.parent.mkdir(exist_ok=True)
-    written = write_bytes(HEALTHY_FILE, save({name: np.ascontiguousarray(one) for name, one in tensors.items()}))
-    return [written, storage.save_weights(crammed_weights, CRAMMED_FILE)]
+    return [save_arrays(arrays, HEALTHY_FILE), storage.save_weights(crammed_weights, CRAMMED_FILE)]
 
 
 if __name__ == "__main__":

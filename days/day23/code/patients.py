@@ -20,12 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
+from days.common.arrays import flat, load_arrays, paired, reading, save_arrays
 from days.common.datasets import Shapes
 from days.common.paths import REPO_ROOT, write_bytes
 from days.day18.code.training import Weights, normalize
 from days.day23.code import network
 from days.day23.code.detectors import bounds
-from days.day23.code.network import HABITS, LAYERS, Habits, Statistics
+from days.day23.code.network import LAYERS, SETTINGS, RunSettings, Statistics
 
 FILTER_KINDS = ("dead", "redundant", "noise", "tuned to one image", "exploded")
 RUN_KINDS = ("batch norm in training mode", "wrong preprocessing")
@@ -42,14 +43,14 @@ class Patient:
     weights : {layer: (weights, bias)}. statistics : what its batch norms have stored.
     record : (2, 8, C) mean and deviation, over all places, of the first convolution's answers to the eight images of
         `network.chart_images()`, written down when these weights were last run rightly.
-    sealed_habits : how it is run now, as a digest that nobody can read; `network.run` needs `habits(patient)`.
+    sealed_settings : how it is run now, as a digest that nobody can read; `network.run` needs `settings_of(patient)`.
     """
 
     name: str
     weights: Weights
     statistics: Statistics
     record: np.ndarray
-    sealed_habits: str
+    sealed_settings: str
 
 
 @dataclass(frozen=True)
@@ -93,22 +94,22 @@ def admit(seed: int, kind: str | None = None, *, name: str | None = None) -> tup
     drawn = [one for one, chosen in zip(KINDS, draws, strict=True) if chosen]
     kinds = drawn if kind is None else [one for one in KINDS if one == kind]
     weights, faults = plant(weights, kinds, generator)
-    habits, run_faults = _draw_habits(kinds, generator)
-    patient = patient_of(weights, habits, name=f"{seed:03d}" if name is None else name)
+    settings, run_faults = _draw_settings(kinds, generator)
+    patient = patient_of(weights, settings, name=f"{seed:03d}" if name is None else name)
     return patient, Key(patient.name, (*faults, *run_faults))
 
 
-def patient_of(weights: Weights, habits: Habits = HABITS[0], *, name: str = "unnamed") -> Patient:
+def patient_of(weights: Weights, settings: RunSettings = SETTINGS[0], *, name: str = "unnamed") -> Patient:
     """A patient from weights of the small network, with statistics and record taken while it is run rightly."""
     before = network.run(weights, network.ward_images().images[:32]).before
     statistics = {layer: _finite_statistics(maps) for layer, maps in before.items()}
-    return Patient(name, weights, statistics, record_of(weights), _seal(habits, name))
+    return Patient(name, weights, statistics, record_of(weights), _seal(settings, name))
 
 
 def record_of(weights: Weights, *, run: Callable = network.run, **how) -> np.ndarray:
     """Mean and deviation over all places of the first convolution's answers to the chart images: (2, 8, C).
 
-    run : `network.run` or a backend's. how : `statistics` and `habits`, as `network.run` takes them.
+    run : `network.run` or a backend's. how : `statistics` and `settings`, as `network.run` takes them.
     """
     with np.errstate(all="ignore"):
         answers = run(weights, network.chart_images().images, **how).before[LAYERS[0]].astype(np.float64)
@@ -117,23 +118,25 @@ def record_of(weights: Weights, *, run: Callable = network.run, **how) -> np.nda
 
 def scores(patient: Patient, images: np.ndarray) -> np.ndarray:
     """What a patient says of images (N, H, W, 3) as it is run now, rightly or wrongly: (N, 6)."""
-    how = {"statistics": patient.statistics, "habits": habits(patient)}
+    how = {"statistics": patient.statistics, "settings": settings_of(patient)}
     return network.run(patient.weights, images, **how).scores
 
 
-def habits(patient: Patient) -> Habits:
+def settings_of(patient: Patient) -> RunSettings:
     """How a patient is run. For `run`, not for a diagnosis: it breaks the seal, and is as good as a look at the key.
 
     Raises ValueError if the seal is none of this patient's.
     """
-    for one in HABITS:
-        if _seal(one, patient.name) == patient.sealed_habits:
+    for one in SETTINGS:
+        if _seal(one, patient.name) == patient.sealed_settings:
             return one
     raise ValueError(f"patient {patient.name!r} has a seal that is not its own: was it renamed? admit(...) makes one")
 
 
-def _seal(habits: Habits, name: str) -> str:
-    return hashlib.sha256(f"{name} {habits}".encode()).hexdigest()
+def _seal(settings: RunSettings, name: str) -> str:
+    # The words under which the stored patients were sealed: do not change them.
+    words = f"Habits({', '.join(f'{field}={value!r}' for field, value in vars(settings).items())})"
+    return hashlib.sha256(f"{name} {words}".encode()).hexdigest()
 
 
 def _finite_statistics(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -143,14 +146,14 @@ def _finite_statistics(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(finite, mean, 0).astype(np.float32), np.where(finite, variance, 1).astype(np.float32)
 
 
-def _draw_habits(kinds: Sequence[str], generator) -> tuple[Habits, list[Fault]]:
-    training, name, faults = RUN_KINDS[0] in kinds, HABITS[0].preprocessing, []
+def _draw_settings(kinds: Sequence[str], generator) -> tuple[RunSettings, list[Fault]]:
+    training, name, faults = RUN_KINDS[0] in kinds, SETTINGS[0].preprocessing, []
     if training:
         faults.append(Fault(RUN_KINDS[0], "", (), "the batch's own statistics in place of the stored ones"))
     if RUN_KINDS[1] in kinds:
         name = str(generator.choice([one for one in network.PREPROCESSINGS if one != name]))
         faults.append(Fault(RUN_KINDS[1], "", (), name))
-    return Habits(training, name), faults
+    return RunSettings(training, name), faults
 
 
 # ---------------------------------------------------------------- a disguise that changes nothing
@@ -321,16 +324,8 @@ _PLANTERS = {
 
 def save_patient(patient: Patient, path: Path | str) -> Path:
     """Store a patient as safetensors, without any key, and return the path."""
-    from safetensors.numpy import save
-
-    tensors = {"record": patient.record}
-    for name, pair in patient.weights.items():
-        tensors |= {f"{name}.{part}": one for part, one in zip(("weight", "bias"), pair, strict=True)}
-    for name, pair in patient.statistics.items():
-        tensors |= {f"{name}.{part}": one for part, one in zip(("mean", "variance"), pair, strict=True)}
-    # One entry only: safetensors writes several in any order, and the same patient would give other bytes.
-    metadata = {"patient": f"{patient.sealed_habits} {patient.name}"}
-    return write_bytes(path, save({name: np.ascontiguousarray(one) for name, one in tensors.items()}, metadata))
+    arrays = {"record": patient.record, **flat(patient.weights), **flat(patient.statistics, _STATISTICS)}
+    return save_arrays(arrays, path, {"patient": f"{patient.sealed_settings} {patient.name}"})
 
 
 def load_patient(name: str | Path) -> Patient:
@@ -338,22 +333,22 @@ def load_patient(name: str | Path) -> Patient:
 
     Raises FileNotFoundError or ValueError, with the way out, where the file is missing or holds no patient.
     """
-    from safetensors import SafetensorError, safe_open
-
-    path = CLINIC / f"patients/{name}.safetensors" if str(name) in WARD else Path(name)
-    if not path.is_file():
-        raise FileNotFoundError(f"no patient {str(name)!r}; there are {', '.join(WARD)}: {_WAY_OUT}")
-    try:
-        with safe_open(path, "numpy") as file:
-            tensors, metadata = {one: file.get_tensor(one) for one in file.keys()}, file.metadata()  # noqa: SIM118
-        weights = {layer: (tensors[f"{layer}.weight"], tensors[f"{layer}.bias"]) for layer in (*LAYERS, "scores")}
-        statistics = {layer: (tensors[f"{layer}.mean"], tensors[f"{layer}.variance"]) for layer in LAYERS}
+    path = _stored_file(name, "patient", "patients/{}.safetensors")
+    with reading(path, "patient", _WAY_OUT):
+        arrays, metadata = load_arrays(path)
+        weights, statistics = paired(arrays, (*LAYERS, "scores")), paired(arrays, LAYERS, _STATISTICS)
         sealed, name = metadata["patient"].split(" ", 1)
-        return Patient(name, weights, statistics, tensors["record"], sealed)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path.name} holds no patient ({error}): {_WAY_OUT}") from error
+        return Patient(name, weights, statistics, arrays["record"], sealed)
 
 
+def _stored_file(name: str | Path, what: str, place: str) -> Path:
+    path = CLINIC / place.format(name) if str(name) in WARD else Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(f"no {what} {str(name)!r}; there are {', '.join(WARD)}: {_WAY_OUT}")
+    return path
+
+
+_STATISTICS = ("mean", "variance")
 _WAY_OUT = "python -m days.day23.code.patients makes them anew"
 
 
@@ -364,15 +359,11 @@ def save_key(key: Key, path: Path | str) -> Path:
 
 def load_key(name: str | Path) -> Key:
     """The key of a stored patient, "01" to "06", or one in a file of its own."""
-    path = CLINIC / f"keys/{name}.json" if str(name) in WARD else Path(name)
-    if not path.is_file():
-        raise FileNotFoundError(f"no key {str(name)!r}; there are {', '.join(WARD)}: {_WAY_OUT}")
-    try:
+    path = _stored_file(name, "key", "keys/{}.json")
+    with reading(path, "key", _WAY_OUT):
         stored = json.loads(path.read_text())
-        faults = tuple(Fault(**{**one, "channels": tuple(one["channels"])}) for one in stored["faults"])
+        faults = tuple(Fault(**{**fault, "channels": tuple(fault["channels"])}) for fault in stored["faults"])
         return Key(stored["name"], faults)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path.name} holds no key ({error}): {_WAY_OUT}") from error
 
 
 def main(folder: Path = CLINIC) -> list[Path]:

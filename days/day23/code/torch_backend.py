@@ -11,10 +11,11 @@ from torch import nn
 
 from days.common.datasets import SHAPE_NAMES
 from days.common.models import Model, load_model
-from days.common.torch_models import batch_maker, logits_of
+from days.common.preprocessing import Preprocess
+from days.common.torch_models import to_tensor
 from days.day17.code.torch_backend import capture, hooks
-from days.day18.code.training import Weights, normalize
-from days.day23.code.network import EPSILON, HABITS, LAYERS, Answers, Habits, Statistics, pixels_for
+from days.day18.code.training import PIXELS, Weights
+from days.day23.code.network import EPSILON, LAYERS, SETTINGS, Answers, RunSettings, Statistics, pixels_for
 from days.day23.code.squeezenet_patients import photos
 
 
@@ -56,11 +57,11 @@ def _fill(module: nn.Module, **values: np.ndarray) -> nn.Module:
 
 @torch.no_grad()
 def run(
-    weights: Weights, images: np.ndarray, *, statistics: Statistics | None = None, habits: Habits = HABITS[0]
+    weights: Weights, images: np.ndarray, *, statistics: Statistics | None = None, settings: RunSettings = SETTINGS[0]
 ) -> Answers:
     """What `days.day23.code.network.run` does, with PyTorch: same arguments, same result up to rounding."""
-    network = clinic_cnn(weights, statistics).train(habits.batch_norm_training)
-    pixels = pixels_for(habits, images, statistics)
+    network = clinic_cnn(weights, statistics).train(settings.batch_norm_training)
+    pixels = pixels_for(settings, images, statistics)
     before: dict[str, np.ndarray] = {}
 
     def keep(name):
@@ -74,7 +75,7 @@ def run(
 def clinic_model(weights: Weights, statistics: Statistics | None = None) -> Model:
     """The clinic's network, rightly run, as a `Model`, as `load_model` gives others."""
     network = clinic_cnn(weights, statistics)
-    return Model(network, batch_maker(normalize), list(SHAPE_NAMES), "clinic", "torch", logits_of(network))
+    return Model(network, Preprocess(PIXELS, to_tensor), list(SHAPE_NAMES), "clinic", "torch")
 
 
 def squeezenet_model(weights: Weights) -> Model:

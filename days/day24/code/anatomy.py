@@ -7,6 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from days.common.preprocessing import Pixels
+
+__all__ = ["Pixels"]
+
 
 class Place(NamedTuple):
     """A convolution and where its answers are read.
@@ -103,23 +107,3 @@ class Layer:
     def channels(self) -> int:
         """How many channels it answers with."""
         return len(self.weights.bias)
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """A preprocessing: network input = matrix (C, 3) @ RGB from 0 to 1 + offset (C,); `name` says it in words."""
-
-    name: str
-    matrix: np.ndarray
-    offset: np.ndarray
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Images (N, H, W, 3) from 0 to 1 -> (N, H, W, C), as the network is fed."""
-        return (images @ self.matrix.T + self.offset).astype(np.float32)
-
-    @property
-    def reach(self) -> tuple[np.ndarray, np.ndarray]:
-        """The least and the most that each input channel can be, zeros around the picture included: (C,) each."""
-        least = np.minimum(self.matrix, 0).sum(axis=1) + self.offset
-        most = np.maximum(self.matrix, 0).sum(axis=1) + self.offset
-        return np.minimum(least, 0), np.maximum(most, 0)

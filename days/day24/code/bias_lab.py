@@ -14,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from days.common.arrays import flat, load_arrays, paired, reading, save_arrays
 from days.common.checks import check_integer
 from days.common.datasets import BACKGROUND_NAMES, Shapes, make_shapes
 from days.common.paths import REPO_ROOT, write_bytes
 from days.day18.code.runs import HELD_OUT_SEED, LEARNING_RATE, TRAINING_COUNT, TRAINING_SEED
 from days.day18.code.training import Weights, initial_weights, weight_shapes
+from days.day22.code.maps import smoothed
 from days.day22.code.scoring import Interval, mean_and_interval, shape_maps, share_inside, standard_methods
 
 DIALS = (0.0, 0.5, 0.9, 1.0)
@@ -31,7 +33,6 @@ SEED, STEPS, MENDING_STEPS = 24, 1500, 400
 SUSPECTS_FILE = REPO_ROOT / "days/day24/weights/suspects.safetensors"
 MENDED_FILE = REPO_ROOT / "days/day24/weights/mended.safetensors"
 KEY_FILE = REPO_ROOT / "days/day24/weights/suspects_key.json"
-_PARTS = "weight", "bias"
 _WAY_OUT = "python -m days.day24.code.bias_lab makes it anew"
 
 
@@ -157,8 +158,8 @@ def relevance(
     methods : names from Day 22's `standard_methods`. Occlusion covers 8x8 pixels, every 4 pixels; Grad-CAM looks at
     `LAYER`; integrated gradients take 32 steps. Raises ValueError for a name that is not among them.
     """
-    training, attribution = backends
-    known = standard_methods(attribution, LAYER, size=8, stride=4, steps=32)
+    training, _ = backends
+    known = standard_methods(LAYER, size=8, stride=4, steps=32)
     unknown = [name for name in methods if name not in known]
     if unknown:
         raise ValueError(f"expected methods among {', '.join(known)}, got {', '.join(map(repr, unknown))}")
@@ -168,6 +169,11 @@ def relevance(
         warnings.filterwarnings("ignore", "integrated gradients of category .* add up", RuntimeWarning)
         maps = shape_maps(chosen, training.small_cnn(weights), shapes, training.to_batch)
     return {name: maps[name] for name in methods}
+
+
+def blurred(maps: np.ndarray) -> np.ndarray:
+    """Maps (N, H, W) as the lesson shows them: what is above 0, blurred by half a pixel."""
+    return smoothed(np.maximum(maps, 0), 0.5)
 
 
 def shares_inside(
@@ -231,15 +237,10 @@ def by_dial(table: dict[str, dict], key: dict[str, float]) -> dict[float, dict]:
 
 def save_suspects(suspects: dict[str, Weights], path: Path | str = SUSPECTS_FILE) -> Path:
     """Store networks by name, {name: {layer: (weights, bias)}}, as one safetensors file, and return the path."""
-    from safetensors.numpy import save
-
-    tensors = {
-        f"{name}.{layer}.{part}": np.ascontiguousarray(one)
-        for name, weights in suspects.items()
-        for layer, pair in weights.items()
-        for part, one in zip(_PARTS, pair, strict=True)
-    }
-    return write_bytes(path, save(tensors))
+    arrays = {}
+    for name, weights in suspects.items():
+        arrays |= flat(weights, prefix=f"{name}.")
+    return save_arrays(arrays, path)
 
 
 def load_suspects(path: Path | str = SUSPECTS_FILE) -> dict[str, Weights]:
@@ -256,40 +257,23 @@ def load_mended(path: Path | str = MENDED_FILE) -> dict[str, Weights]:
 
 
 def _networks(path: Path | str, names: Sequence[str]) -> dict[str, Weights]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    data, networks = _stored(path), {}
-    try:
-        tensors = load(data)
-        for name in names:
-            pairs = {layer: [tensors[f"{name}.{layer}.{part}"] for part in _PARTS] for layer in weight_shapes()}
-            networks[name] = {layer: tuple(pair) for layer, pair in pairs.items()}
-    except (SafetensorError, KeyError) as error:
-        raise ValueError(f"{Path(path).name} holds no suspects ({error}): {_WAY_OUT}") from error
+    with reading(path, "suspects", _WAY_OUT):
+        arrays, _ = load_arrays(path)
+        networks = {name: paired(arrays, weight_shapes(), prefix=f"{name}.") for name in names}
     for name, weights in networks.items():
         for layer, shape in weight_shapes().items():
-            if (found := tuple(one.shape for one in weights[layer])) != (shape, shape[:1]):
-                raise ValueError(f"expected {layer} of {name} as {shape}, {shape[:1]}, got {found}: {_WAY_OUT}")
+            if (got := tuple(part.shape for part in weights[layer])) != (shape, shape[:1]):
+                raise ValueError(f"expected {layer} of {name} as {shape}, {shape[:1]}, got {got}: {_WAY_OUT}")
     return networks
 
 
 def load_key(path: Path | str = KEY_FILE) -> dict[str, float]:
     """Which dial each suspect was trained at, {"A": dial, ...}; raises as `load_suspects` does."""
-    data = _stored(path)
-    try:
-        key = {name: float(dial) for name, dial in json.loads(data).items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{Path(path).name} holds no key ({error}): {_WAY_OUT}") from error
+    with reading(path, "key", _WAY_OUT):
+        key = {name: float(dial) for name, dial in json.loads(Path(path).read_bytes()).items()}
     if sorted(key) != list(NAMES) or sorted(key.values()) != list(DIALS):
         raise ValueError(f"expected a dial of {DIALS} for each of {NAMES}, got {key} in {Path(path).name}: {_WAY_OUT}")
     return key
-
-
-def _stored(path: Path | str) -> bytes:
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no file {path}: {_WAY_OUT}")
-    return Path(path).read_bytes()
 
 
 def main(

@@ -5,13 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 import ipywidgets
-import numpy as np
 from matplotlib.figure import Figure
 
 from days.common.datasets import BACKGROUND_NAMES, SHAPE_NAMES, Shapes
 from days.common.widgets import explorer
 from days.day18.code.training import Weights
-from days.day22.code.maps import smoothed
 from days.day22.code.scoring import share_inside
 from days.day22.code.visualizations import draw_explanation
 from days.day24.code import bias_lab
@@ -39,13 +37,13 @@ def suspect_explorer(backends, suspects: dict[str, Weights]) -> ipywidgets.VBox:
     return explorer(controls, draw)
 
 
-def draw_suspect(backends, suspects: dict[str, Weights], name: str, one: Shapes, method: str) -> Figure:
+def draw_suspect(backends, suspects: dict[str, Weights], name: str, shapes: Shapes, method: str) -> Figure:
     """What a suspect calls one image, (1, H, W, 3), and the map of what spoke for the true shape."""
     training, weights = backends[0], suspects[name]
-    said = training.scores(training.small_cnn(weights), one.images).argmax(axis=1)[0]
-    found = bias_lab.relevance(backends, weights, one, [method])[method]
-    where = f"{SHAPE_NAMES[one.labels[0]]} on {BACKGROUND_NAMES[one.backgrounds[0]]}"
-    title = f"{name} calls the {where} '{SHAPE_NAMES[said]}'; {share_inside(found, one.masks)[0]:.0%} of the map inside"
-    return draw_explanation(
-        one.images[0], smoothed(np.maximum(found[0], 0), 0.5), title, f"{method}, what is above 0", 0.85
-    )
+    answer = training.scores(training.small_cnn(weights), shapes.images).argmax(axis=1)[0]
+    heatmap = bias_lab.relevance(backends, weights, shapes, [method])[method]
+    inside = share_inside(heatmap, shapes.masks)[0]
+    where = f"{SHAPE_NAMES[shapes.labels[0]]} on {BACKGROUND_NAMES[shapes.backgrounds[0]]}"
+    title = f"{name} calls the {where} '{SHAPE_NAMES[answer]}'; {inside:.0%} of the map inside"
+    shown = bias_lab.blurred(heatmap)[0]
+    return draw_explanation(shapes.images[0], shown, title, f"{method}, what is above 0", 0.85)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from days.common.models import softmax
-from days.day18.code.training import largest_possible
+from days.day18.code.filter_statistics import largest_possible
 from days.day23.code import detectors
 from days.day24.code.anatomy import Layer, NormStatistics
 

@@ -1,49 +1,39 @@
 """The figures of Day 24. `python -m days.day24.code.visualizations` rebuilds days/day24/outputs/.
 
-draw_* turn arrays and scores into a described Figure; what they show is computed elsewhere.
+draw_* turn arrays and scores into a described Figure; `Lesson` computes what the stored ones show.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from days.common.colors import BLUE, GREEN, INK, ORANGE, VIOLET
 from days.common.datasets import BACKGROUND_NAMES, SHAPE_NAMES, Shapes
-from days.common.figures import BLUE, INK, ORANGE, describe, draw_panels, new_figure, rebuild, save_figure
-from days.common.paths import outputs_dir
-from days.day18.code import runs
-from days.day18.code import torch_backend as training
-from days.day18.code.training import Weights
+from days.common.figures import Figures, chart, describe, draw_panels, new_figure
 from days.day20.code.visualizations import draw_rows
-from days.day22.code import torch_backend as attribution
 from days.day22.code.maps import overlay
-from days.day22.code.scoring import Interval, mean_and_interval
-from days.day22.code.visualizations import smoothed
+from days.day22.code.scoring import Interval
 from days.day24.code import bias_lab
+from days.day24.code.explorer import draw_suspect
+from days.day24.code.lesson import BACKENDS, Lesson
 
-BACKENDS = (training, attribution)
-GREEN = "#2e7d4f"
-COLORS, STYLES, MARKS = (BLUE, ORANGE, GREEN, "#7b4fa3"), ("-", "--", ":", "-."), ("o", "s", "^", "D")
+COLORS, STYLES, MARKS = (BLUE, ORANGE, GREEN, VIOLET), ("-", "--", ":", "-."), ("o", "s", "^", "D")
 
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
 
 
-def on_image(image: np.ndarray, one: np.ndarray) -> np.ndarray:
-    """A map on its small image as the lesson shows it: blurred by half a pixel, its strongest percent pale yellow."""
-    one = smoothed(np.maximum(one, 0), 0.5)
-    return overlay(image, one, 0.85, top=max(float(np.percentile(one, 99)), 1e-12))
+def on_image(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
+    """A heatmap on its small image; its strongest percent is pale yellow."""
+    return overlay(image, heatmap, 0.85, top=max(float(np.percentile(np.maximum(heatmap, 0), 99)), 1e-12))
 
 
 def draw_maps(images: np.ndarray, rows: dict[str, np.ndarray], heads: Sequence[str], title: str) -> Figure:
     """Images (n, H, W, 3) on top, and below a row of maps for each network: {name: (n, H, W)}."""
     shown = {"": images} | {
-        name: np.stack([on_image(image, one) for image, one in zip(images, maps, strict=True)])
-        for name, maps in rows.items()
+        name: np.stack([on_image(*pair) for pair in zip(images, maps, strict=True)]) for name, maps in rows.items()
     }
     alt = f"{len(images)} small images of shapes on textures, and a row of maps on them for each of {', '.join(rows)}."
     return draw_rows(shown, title, heads=heads, alt=alt)
@@ -58,27 +48,23 @@ def draw_dials(rows: dict[float, dict]) -> Figure:
         means, low, high = np.transpose([rows[dial]["inside"][name] for dial in dials])
         left.errorbar(dials, means, [means - low, high - means], color=color, ls=style, marker=mark, ms=4, label=name)
     left.axhline(0.13, color=INK, linestyle=":", linewidth=1)
-    left.set_title("share inside, 200 tied images (mean, 95 % interval; dotted: chance)", fontsize=8)
-    for (kind, said), color, style, mark in zip(_KINDS.items(), COLORS, STYLES, MARKS, strict=True):
-        values = [rows[dial][kind] for dial in dials]
-        right.plot(dials, values, color=color, linestyle=style, marker=mark, markersize=4, label=said)
-    right.set_title("share of 2,000 new images", fontsize=8)
-    for axes in (left, right):
+    for (score, label), color, style, mark in zip(_SCORES.items(), COLORS, STYLES, MARKS, strict=True):
+        values = [rows[dial][score] for dial in dials]
+        right.plot(dials, values, color=color, linestyle=style, marker=mark, markersize=4, label=label)
+    inside, shares = "share inside, 200 tied images (mean, 95 % interval; dotted: chance)", "share of 2,000 new images"
+    for axes, title in ((left, inside), (right, shares)):
         axes.set_xticks(dials, [f"{dial:g}" for dial in dials])
-        axes.set_xlabel("dial", fontsize=8)
         axes.set_ylim(0, None)
-        axes.tick_params(labelsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(fontsize=7, frameon=False)
-    said = "; ".join(
+        chart(axes, title, "dial", title_size=8).legend(fontsize=7, frameon=False)
+    listed = "; ".join(
         f"dial {dial:g}: integrated gradients {rows[dial]['inside']['integrated gradients'][0]:.2f} inside, "
         f"{rows[dial]['swapped']:.2f} right after the swap"
         for dial in dials
     )
-    return describe(figure, f"Curves against the dial: share of relevance on the object, and accuracies. {said}.")
+    return describe(figure, f"Curves against the dial: share of relevance on the object, and accuracies. {listed}.")
 
 
-_KINDS = {
+_SCORES = {
     "tied": "right, tied",
     "blind": "right, blind",
     "swapped": "right, swapped",
@@ -93,8 +79,8 @@ def draw_swap(three: dict[str, Shapes], named: dict[str, dict[str, np.ndarray]],
         for index in chosen:
             # Room for a label of two lines above the next row.
             panels.append(np.pad(data.images[index], ((0, 5), (0, 0), (0, 0)), constant_values=1))
-            said = "  ".join(f"{name} {SHAPE_NAMES[answers[index]]}" for name, answers in named[kind].items())
-            labels.append(f"{kind}, {BACKGROUND_NAMES[data.backgrounds[index]]}\n{said}")
+            words = "  ".join(f"{name} {SHAPE_NAMES[answers[index]]}" for name, answers in named[kind].items())
+            labels.append(f"{kind}, {BACKGROUND_NAMES[data.backgrounds[index]]}\n{words}")
     alt = (
         f"{len(chosen)} shapes, each on three textures, a row for each: {', '.join(three)}; above, what is said of it."
     )
@@ -111,147 +97,69 @@ def draw_mending(rows: dict[str, tuple[float, Interval]]) -> Figure:
     ):
         axes.errorbar(right, mean, [[mean - low], [high - mean]], color=color, marker=mark, linestyle="none", capsize=2)
         axes.annotate(name, (right, mean), (9, -3), textcoords="offset points", fontsize=8, color=color)
-    axes.set_xlabel("share right after the swap", fontsize=8)
-    axes.set_ylabel("share inside", fontsize=8)
-    axes.margins(0.4, 0.18)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    said = "; ".join(
+    chart(axes, x="share right after the swap", y="share inside").margins(0.4, 0.18)
+    listed = "; ".join(
         f"{' '.join(name.split())}: {right:.2f} right, {mean:.2f} inside" for name, (right, (mean, *_)) in rows.items()
     )
-    return describe(figure, f"Networks as dots by two scores. {said}.")
+    return describe(figure, f"Networks as dots by two scores. {listed}.")
 
 
-# ---------------------------------------------------------------- the lesson's own material
-
-
-@dataclass
-class Lesson:
-    """What the figures are drawn from: the four suspects, their key, three kinds of images, two mended networks."""
-
-    @cached_property
-    def suspects(self) -> dict[str, Weights]:
-        """The four networks by name."""
-        return bias_lab.load_suspects()
-
-    @cached_property
-    def key(self) -> dict[str, float]:
-        """Which dial each suspect was trained at."""
-        return bias_lab.load_key()
-
-    @cached_property
-    def three(self) -> dict[str, Shapes]:
-        """2,000 held-out objects on tied, blind and swapped backgrounds."""
-        return bias_lab.on_three_backgrounds(2000, seed=runs.HELD_OUT_SEED)
-
-    @cached_property
-    def table(self) -> dict[str, dict]:
-        """All scores of all suspects (half a minute)."""
-        return bias_lab.score_suspects(BACKENDS, self.suspects)
-
-    @property
-    def worst(self) -> str:
-        """The suspect that was trained at dial 1."""
-        return max(self.key, key=self.key.get)
-
-    @cached_property
-    def mended(self) -> dict[str, Weights]:
-        """The worst suspect, mended in two ways."""
-        return bias_lab.load_mended()
-
-    def named(self, weights: Weights, kind: str) -> np.ndarray:
-        """What a network calls the 2,000 objects on one kind of background, (2000,) numbers."""
-        return training.scores(training.small_cnn(weights), self.three[kind].images).argmax(axis=1)
-
-    def maps(self, weights: Weights, shapes: Shapes, method: str = "integrated gradients") -> np.ndarray:
-        """Maps (N, H, W) of what spoke for the true shapes."""
-        return bias_lab.relevance(BACKENDS, weights, shapes, [method])[method]
-
-    def scores(self, weights: Weights, mapped: int = 200) -> tuple[float, Interval]:
-        """Share right after the swap, and share of integrated gradients inside the mask."""
-        shapes = self.three["tied"][:mapped]
-        inside = bias_lab.shares_inside(BACKENDS, weights, shapes, ["integrated gradients"])["integrated gradients"]
-        right = self.named(weights, "swapped") == self.three["swapped"].labels
-        return float(right.mean()), mean_and_interval(inside)
+# ---------------------------------------------------------------- the stored figures
 
 
 SHOWN = 8
 
 
-def _one_of_each(data: Shapes, count: int = SHOWN) -> np.ndarray:
-    """Indices of `count` images, label after label."""
-    order = [np.flatnonzero(data.labels == label) for label in range(len(SHAPE_NAMES))]
-    return np.array([order[place % len(order)][place // len(order)] for place in range(count)])
+def _blurred_maps(lesson: Lesson, networks: dict, data: Shapes) -> dict[str, np.ndarray]:
+    return {name: bias_lab.blurred(lesson.maps(weights, data)) for name, weights in networks.items()}
 
 
 def _figure_suspects(lesson: Lesson) -> Figure:
     data = lesson.three["tied"]
-    data = data[_one_of_each(data)]
-    rows = {name: lesson.maps(weights, data) for name, weights in lesson.suspects.items()}
+    of_label = [np.flatnonzero(data.labels == label) for label in range(len(SHAPE_NAMES))]
+    data = data[np.array([of_label[place % 6][place // 6] for place in range(SHOWN)])]
     heads = [SHAPE_NAMES[label] for label in data.labels]
-    return draw_maps(data.images, rows, heads, "four suspects, integrated gradients, each map scaled by itself")
+    title = "four suspects, integrated gradients, each map scaled by itself"
+    return draw_maps(data.images, _blurred_maps(lesson, lesson.suspects, data), heads, title)
 
 
 def _figure_swap(lesson: Lesson) -> Figure:
-    honest = min(lesson.key, key=lesson.key.get)
     named = {
-        kind: {name: lesson.named(lesson.suspects[name], kind) for name in (honest, lesson.worst)}
-        for kind in lesson.three
+        background: {name: lesson.named(lesson.suspects[name], background) for name in (lesson.honest, lesson.worst)}
+        for background in lesson.three
     }
-    swapped = lesson.three["swapped"]
-    fooled = np.flatnonzero(named["swapped"][lesson.worst] == swapped.backgrounds)
-    return draw_swap(lesson.three, named, fooled[:6])
+    return draw_swap(lesson.three, named, lesson.fooled[:6])
 
 
 def _figure_mended(lesson: Lesson) -> Figure:
-    data = lesson.three["swapped"]
-    data = data[np.flatnonzero(lesson.named(lesson.suspects[lesson.worst], "swapped") == data.backgrounds)[:SHOWN]]
-    networks = {f"{lesson.worst},\nas it came": lesson.suspects[lesson.worst], **lesson.mended}
-    rows = {name: lesson.maps(weights, data) for name, weights in networks.items()}
+    data = lesson.three["swapped"][lesson.fooled[:SHOWN]]
     heads = [f"{SHAPE_NAMES[a]} on {BACKGROUND_NAMES[b]}" for a, b in zip(data.labels, data.backgrounds, strict=True)]
-    return draw_maps(data.images, rows, heads, f"{lesson.worst} before and after mending, integrated gradients")
+    title = f"{lesson.worst} before and after mending, integrated gradients"
+    return draw_maps(data.images, _blurred_maps(lesson, lesson.before_and_after, data), heads, title)
 
 
 def _figure_mending(lesson: Lesson) -> Figure:
-    honest = min(lesson.key, key=lesson.key.get)
-    networks = {f"{lesson.worst},\nas it came": lesson.suspects[lesson.worst], **lesson.mended}
-    networks[f"{honest}, honest\nfrom the start"] = lesson.suspects[honest]
+    networks = lesson.before_and_after | {f"{lesson.honest}, honest\nfrom the start": lesson.suspects[lesson.honest]}
     return draw_mending({name: lesson.scores(weights) for name, weights in networks.items()})
 
 
 def _figure_explorer(lesson: Lesson) -> Figure:
-    from days.day24.code.explorer import draw_suspect
-
-    data = lesson.three["swapped"]
-    fooled = np.flatnonzero(lesson.named(lesson.suspects[lesson.worst], "swapped") == data.backgrounds)[4]
-    return draw_suspect(BACKENDS, lesson.suspects, lesson.worst, data[fooled : fooled + 1], "integrated gradients")
+    shapes = lesson.three["swapped"][lesson.fooled[4:5]]
+    return draw_suspect(BACKENDS, lesson.suspects, lesson.worst, shapes, "integrated gradients")
 
 
-FIGURES: dict[str, Callable[[Lesson], Figure]] = {
-    "00_suspects.png": _figure_suspects,
-    "01_swap.png": _figure_swap,
-    "02_dials.png": lambda lesson: draw_dials(bias_lab.by_dial(lesson.table, lesson.key)),
-    "03_mended_maps.png": _figure_mended,
-    "04_mending.png": _figure_mending,
-    "05_explorer.png": _figure_explorer,
-}
-
-
-def plot_figure(name: str, lesson: Lesson | None = None) -> Path:
-    """Rebuild one still figure of `FIGURES` in the day's outputs folder and return its path."""
-    return save_figure(FIGURES[name](lesson or Lesson()), outputs_dir(24) / name)
-
-
-def jobs() -> dict[str, Callable[[], Path]]:
-    """What rebuilds each picture of the day, by the name of its file."""
-    lesson = Lesson()
-    return {name: partial(plot_figure, name, lesson) for name in FIGURES}
-
-
-def main() -> list[Path]:
-    """Rebuild every picture of the day with a progress bar; returns the paths in order."""
-    return rebuild(jobs(), "Day 24 figures")
-
+FIGURES = Figures(
+    24,
+    Lesson,
+    {
+        "00_suspects.png": _figure_suspects,
+        "01_swap.png": _figure_swap,
+        "02_dials.png": lambda lesson: draw_dials(bias_lab.by_dial(lesson.table, lesson.key)),
+        "03_mended_maps.png": _figure_mended,
+        "04_mending.png": _figure_mending,
+        "05_explorer.png": _figure_explorer,
+    },
+)
 
 if __name__ == "__main__":
-    main()
+    FIGURES.rebuild()

@@ -1,0 +1,45 @@
+"""Keras' own inner functions that the course cannot do without, in one place; public calls may replace them one day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+def times_used(layer) -> int:
+    """At how many places a layer stands in graphs, of whatever networks: `layer.output` is the oldest of them.
+
+    In place of a public count: Keras keeps its nodes in `layer._inbound_nodes`.
+    """
+    return len(layer._inbound_nodes)
+
+
+def feeds(layer, later) -> bool:
+    """Whether what `layer` answers is what `later` is given, anywhere in a graph."""
+    answers = [id(tensor) for node in layer._inbound_nodes for tensor in node.output_tensors]
+    return any(id(tensor) in answers for node in later._inbound_nodes for tensor in node.input_tensors)
+
+
+def run_watched(network, inputs, seen: Callable, prefix: str = ""):
+    """The network's answer; what each operation answers goes through seen(name, operation, answer) first.
+
+    It does what calling the network does, with `_run_through_graph`, and makes no new nodes, so that the layers stay as
+    they were; a public sub-model of every layer would add a node to each.
+    """
+    import keras
+
+    def watched(operation):
+        name = prefix + operation.name
+        nested = isinstance(operation, keras.Model) and getattr(operation, "inputs", None)
+
+        def run(*values, **options):
+            if nested:
+                return seen(name, operation, run_watched(operation, values, seen, f"{name}/"))
+            # A layer that was told to train when the graph was made must not do so here.
+            how = {"training": False} if getattr(operation, "_call_has_training_arg", False) else {}
+            return seen(name, operation, operation(*values, **(options | how)))
+
+        return run
+
+    graph = keras.Model(network.inputs, network.outputs)
+    answer = keras.tree.flatten(graph._run_through_graph(inputs, operation_fn=watched))
+    return answer[0] if len(answer) == 1 else answer

@@ -1,0 +1,111 @@
+"""What Day 20's figures compute once and use often: pictures grown at the lesson's size, and what excites channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from days.common.images import IMAGE_NAMES, load_image
+from days.common.models import Model
+from days.day17.code import lesson as lesson17
+from days.day17.code.backends import capture, filters
+from days.day20.code import evidence, objectives
+from days.day20.code.ascent import maximize
+from days.day20.code.objectives import Objective, channel, direction, layer, logit, unit
+
+SQUEEZENET_LAYERS = ("conv1_activation", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
+EFFICIENTNET_LAYERS = ("bn1", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
+CHANNELS = (16, 24, 32, 40)
+"""The channels of fire7 on which the lesson turns its knobs."""
+PATCHED = (
+    ("fire3", 8),
+    ("fire5", 16),
+    ("fire5", 40),
+    ("fire7", 24),
+    ("fire7", 40),
+    ("fire8", 0),
+    ("fire9", 16),
+    ("fire9", 56),
+)
+COMPARED = {"fire3": (8, 24, 40), "fire5": (8, 24, 40), "fire7": (8, 24, 40), "fire9": (8, 24, 40)}
+OBJECTIVES = {
+    'unit("fire7", 40)': unit("fire7.expand1x1", 40),
+    'channel("fire7", 40)': channel("fire7.expand1x1", 40),
+    'channel("fire7", 24)': channel("fire7.expand1x1", 24),
+    "0.5 * 40 + 0.5 * 24": 0.5 * channel("fire7.expand1x1", 40) + 0.5 * channel("fire7.expand1x1", 24),
+    "40 - 24": channel("fire7.expand1x1", 40) - channel("fire7.expand1x1", 24),
+    "a random direction": direction("fire7", np.random.default_rng(0).normal(size=384)),
+    'layer("fire5")': layer("fire5"),
+    'logit("Egyptian cat")': logit(285),
+}
+
+
+class Lesson(lesson17.Lesson):
+    """Everything that the stored figures show, grown once, in PyTorch."""
+
+    size, steps = 96, 128
+
+    def grow(self, *asked, model: Model | None = None, **settings) -> np.ndarray:
+        """The pictures of `maximize` at the lesson's size and steps, for SqueezeNet unless told."""
+        model = model or self.model
+        usual = {"size": self.size, "steps": self.steps, "progress": False, "preprocess": model.preprocess}
+        return maximize(model.network, *asked, **usual | settings)[0]
+
+    def responses(self, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
+        """See `evidence.responses`."""
+        return evidence.responses(self.model, wanted, images)
+
+    @cached_property
+    def ladder(self) -> dict[str, np.ndarray]:
+        """{rung: pictures of the lesson's four channels}."""
+        return {name: self.grow("fire7", CHANNELS, **knobs) for name, knobs in evidence.LADDER.items()}
+
+    def scores(self, images: np.ndarray) -> np.ndarray:
+        """For each of the four channels' pictures: (4, 2), its objective, and the mean of it when shaken."""
+        wanted = objectives.requested("fire7", CHANNELS, True)
+        return evidence.robustness(self.model, wanted, images)
+
+    def patches(self) -> dict[str, tuple[np.ndarray, list[np.ndarray], list[float]]]:
+        """{channel's name: (grown picture, patches of photos, their answers as shares of the picture's)}."""
+        photos, shown = {photo: load_image(photo, size=224) for photo in IMAGE_NAMES}, {}
+        for name, index in PATCHED:
+            place = objectives.requested(name, index, True)[0].terms[0]
+            patches = evidence.top_patches(self.model, (place.layer, place.channel), photos)
+            (picture,) = self.grow(name, index)
+            answers = capture(self.model.network, place.layer, self.model.preprocess(picture))
+            strongest = answers[place.layer][0, place.channel].max()
+            shares = [float(patch.answer / strongest) for patch in patches]
+            shown[f"{name}, {index}"] = picture, [patch.image for patch in patches], shares
+        return shown
+
+    def first_filters(self, grown: np.ndarray) -> dict[str, np.ndarray]:
+        """Rows of patches (n, 27, 27, 3): the direction k / |k| of the first filters, and pictures grown for them."""
+        kernels = filters(self.model.network, "conv1")[: len(grown), ::-1].transpose(0, 2, 3, 1)
+        lengths = np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1)[:, None, None, None]
+        rows = {"proven": 0.5 + kernels / lengths / 2, "grown": grown}
+        return {name: patches.repeat(9, axis=1).repeat(9, axis=2) for name, patches in rows.items()}
+
+    def against_photos(self) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+        """Names of n channels; their means on their own pictures (n,), on photo crops (m, n) and on noise (m, n)."""
+        wanted = [one for name, indices in COMPARED.items() for one in objectives.requested(name, indices, True)]
+        names = [f"{name}, {index}" for name, indices in COMPARED.items() for index in indices]
+        pictures = np.concatenate([self.grow(name, indices) for name, indices in COMPARED.items()])
+        images = pictures, evidence.photo_crops(self.size), evidence.noise_images(32, self.size)
+        grown, crops, noise = (self.responses(wanted, one) for one in images)
+        return names, np.diag(grown), crops, noise
+
+    def never_moved(self) -> dict[str, tuple[int, int, int]]:
+        """{layer: (channels, how many have no gradient on faint noise after their ReLU, how many before it)}."""
+        counts = {}
+        for name, channels in (("fire3", 128), ("fire5", 256), ("fire7", 384), ("fire9", 512)):
+            asked = (self.model, name, channels)
+            counts[name] = channels, *(evidence.never_moved(*asked, before_relu=before) for before in (False, True))
+        return counts
+
+    def spectra(self) -> dict[str, np.ndarray]:
+        """The mean amplitude by frequency, 1 to 63, of the photos and of noise drawn pixel by pixel."""
+        photos = [load_image(name, size=128).mean(axis=2) for name in IMAGE_NAMES]
+        noise = list(np.random.default_rng(0).random((7, 128, 128)))
+        return {"7 photos": evidence.mean_amplitude(photos), "noise, pixel by pixel": evidence.mean_amplitude(noise)}
