@@ -107,5 +107,6 @@ def run_all_cells(page, count: int) -> None:
         ".some(prompt => prompt.textContent.includes(last))",
         arg=f"[{count}]",
         timeout=limits.LESSON * 1000,
+        polling=500,
     )
     page.locator("#jp-main-statusbar").get_by_text(IDLE).wait_for()

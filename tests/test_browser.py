@@ -80,7 +80,9 @@ def write_as_never_run(notebook, path):
 
 
 def run_notebook(lab, path: str):
-    """A page on which a notebook has just been run."""
+    """A page on which a notebook has just been run, the only page that is open and has a kernel."""
+    for context in lab.browser.contexts:
+        context.close()
     shut_down_kernels(lab.address)
     page = new_page(lab.browser, viewport={"width": 1400, "height": 1000})
     open_notebook(page, lab.address, path)
