@@ -15,11 +15,13 @@ from pathlib import Path
 
 import limits
 import pytest
+from nbformat.v4 import new_code_cell, new_output
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel, start_new_kernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 HEAD = re.compile(r"# Exercise (\d+\.\d+) ")
 CORRECT = "✓ correct"
+FIRST_OF_KERAS = re.compile(r"^(KERAS = |if keras_)", re.M)
 
 
 def solved(source: str, day: str) -> tuple[str, str] | None:
@@ -68,6 +70,20 @@ class Cell(IPyNbCell):
         self.output_timeout = limits.OUTPUT
 
 
+class NoKerasYet(Cell):
+    """Just before the first cell of Keras: nothing has imported it, so a PyTorch learner has not waited for it."""
+
+    source = "import sys\n\nprint('imported:', sorted({'tensorflow', 'keras'} & set(sys.modules)))"
+
+    @classmethod
+    def before(cls, item: IPyNbCell):
+        """The item that runs before `item`."""
+        stored = new_output("stream", name="stdout", text="imported: []\n")
+        cell = new_code_cell(cls.source, execution_count=1, outputs=[stored])
+        parts = {"cell_num": item.cell_num, "cell": cell, "options": item.options | {"check": True}}
+        return cls.from_parent(item.parent, name="No Keras yet", **parts)
+
+
 class SolvedCell(Cell):
     """An exercise's cell with its solution in it: its last output must be the verdict "correct"."""
 
@@ -101,6 +117,8 @@ class Notebook(IPyNbFile):
     def collect(self):
         cells = []
         for item in super().collect():
+            if FIRST_OF_KERAS.search(item.cell.source) and not any(FIRST_OF_KERAS.search(c.cell.source) for c in cells):
+                yield NoKerasYet.before(item)
             cells.append(item)
             parts = {"cell_num": item.cell_num, "cell": item.cell, "options": item.options}
             yield Cell.from_parent(self, name=item.name, **parts)

@@ -67,7 +67,7 @@ SAMPLE = {
     "day21": ("02_octaves.jpg",),
     "day22": ("01_layers.jpg", "11_explorer.jpg"),
     "day23": ("00_filters.png", "01_three_deaths.png", "03_noise.png"),
-    "day24": ("01_swap.png", "05_explorer.png"),
+    "day24": ("05_explorer.png",),
 }
 
 
