@@ -9,15 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torchvision
 from torch import nn
 
 from days.common import squeezenet
 from days.common.categories import imagenet_categories
 from days.common.errors import cannot_run, download_failed, network_timeout, unknown_name
-from days.common.frameworks import import_torchvision
 from days.common.images import check_image
-
-torchvision = import_torchvision()
 
 
 def build(name: str, weights: str, seed: int):
