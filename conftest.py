@@ -15,7 +15,7 @@ from days.common.images import load_image
 
 matplotlib.use("Agg")
 
-collect_ignore_glob = [] if keras_is_installed() else ["days/*/code/keras_backend.py", "days/common/keras_models.py"]
+collect_ignore_glob = [] if keras_is_installed() else ["days/*/code/keras_*.py", "days/common/keras_*.py"]
 
 # What takes longest, longest first: under two workers nothing long may be left for the end.
 LONG = [
