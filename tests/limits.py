@@ -1,7 +1,8 @@
 """How long a test waits before it gives up, in seconds.
 
-A limit is there so that a test which hangs ends at all; nothing may fail for being slow. So each limit is at least ten
-times what was the longest on a quiet machine with two cores, which stands beside it.
+A limit is there so that a test which hangs ends at all; nothing may fail for being slow. So each limit is meant to be
+at least ten times what a quiet machine with two cores takes. That time stands beside it: LESSON's was measured there,
+the others are estimates.
 """
 
 from __future__ import annotations
