@@ -7,4 +7,4 @@ COMMANDS := lab quick test test-all book figures notebooks weights lint types be
 
 # DAY=19 names a day where a command takes one; ARGS="..." passes whatever else.
 $(COMMANDS):
-	@$(PYTHON) course.py $@ $(DAY) $(ARGS)
+	@"$(PYTHON)" course.py $@ $(DAY) $(ARGS)

@@ -41,6 +41,14 @@ def command(*arguments, script=SCRIPT, before="", cwd=None):
     return subprocess.run([sys.executable, "-c", code], cwd=cwd, env={**os.environ, "PYTHONUTF8": "1"}, **how)
 
 
+def make(*words):
+    """What make prints, started as from a terminal: not as a part of the make that may run the tests."""
+    environment = {name: value for name, value in os.environ.items() if not re.fullmatch("M(AKE|)(FLAGS|LEVEL)", name)}
+    return subprocess.run(
+        ["make", *words], cwd=REPO_ROOT, env=environment, capture_output=True, encoding="utf-8", check=True
+    ).stdout
+
+
 def recorded(monkeypatch, course):
     """What the commands would run, in a list; nothing is installed and nothing runs."""
     calls = []
@@ -65,16 +73,14 @@ def test_help_lists_every_command_from_any_folder_and_is_what_comes_without_one(
     assert re.findall(r"^  ([a-z-]+) +[a-z]", said.stdout, re.M) == list(course.HELP)
     assert command(cwd=tmp_path).stdout == said.stdout
     if shutil.which("make"):
-        made = subprocess.run(["make", f"PYTHON={sys.executable}"], cwd=REPO_ROOT, capture_output=True, check=True)
-        assert made.stdout.decode() == said.stdout
+        assert make(f"PYTHON={sys.executable}") == said.stdout
 
 
 def test_make_passes_the_day_and_what_else_there_is():
     if not shutil.which("make"):
         pytest.skip("there is no make here")
-    line = ["make", "--dry-run", "quick", "DAY=19", "ARGS=-x --lf", "PYTHON=python3.12"]
-    said = subprocess.run(line, cwd=REPO_ROOT, capture_output=True, text=True, check=True).stdout
-    assert said.strip() == "python3.12 course.py quick 19 -x --lf"
+    said = make("--dry-run", "quick", "DAY=19", "ARGS=-x --lf", "PYTHON=/a folder/python3.12")
+    assert said.strip() == '"/a folder/python3.12" course.py quick 19 -x --lf'
 
 
 def test_an_unknown_command_and_an_unknown_day_are_one_line():
@@ -290,6 +296,7 @@ def test_a_real_environment_in_a_folder_with_a_difficult_name(course):
     assert run.stderr.count("\n") == 1
     assert course.venv_python(course.ROOT / ".venv").exists()
     (course.ROOT / "days").mkdir()
+    (course.ROOT / "days/__init__.py").touch()  # as the real one has it: a folder without would give way to that
     (course.ROOT / "days/figures.py").write_text("import sys; print(sys.argv[1:], sys.prefix); sys.exit(3)")
     (course.ROOT / "requirements.txt").write_text("")
     said = command("figures", "19", script=course.ROOT / "course.py", cwd=course.ROOT.parent)
