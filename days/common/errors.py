@@ -32,7 +32,8 @@ WAYS_OUT = {
     r"kernel size can't be greater|output size is too small|shapes? cannot be multiplied|must match the size|"
     r"negative dimension|output size would be|<= 0 due to downsampling|is invalid for input of size|"
     r"expected shape=|doesn't match model|wrong image (height|width)|to have value|non-empty|"
-    r"sizes of tensors must match|empty output|nothing is left of the image": "load_image(..., size=224) makes an image of the usual size",
+    r"sizes of tensors must match|empty output|"
+    r"nothing is left of the image": "load_image(..., size=224) makes an image of the usual size",
 }
 """What frameworks say of a cause that is known (a regular expression), and the way out of it."""
 
