@@ -4,16 +4,50 @@ from __future__ import annotations
 
 import random
 
+import limits
 import matplotlib
 import numpy as np
 import pytest
+from notebook_run import Notebook
 
 from days.common.frameworks import keras_is_installed
 from days.common.images import load_image
 
 matplotlib.use("Agg")
 
-collect_ignore_glob = [] if keras_is_installed() else ["days/*/code/keras_backend.py", "days/common/keras_models.py"]
+collect_ignore_glob = [] if keras_is_installed() else ["days/*/code/keras_*.py", "days/*/keras_*.py"]
+
+# What takes longest, longest first: under two workers nothing long may be left for the end.
+LONG = [
+    "tests/test_figures.py",
+    "tests/test_browser.py",
+    "tests/test_day22.py",
+    "tests/test_day18.py",
+    "tests/test_xray.py",
+    "tests/test_day20.py",
+    "tests/test_day21.py",
+]
+
+
+def pytest_configure(config):
+    config.option.nbval_cell_timeout = limits.CELL
+
+
+def pytest_collect_file(file_path, parent):
+    """Every notebook runs once, as `notebook_run` says."""
+    if file_path.suffix == ".ipynb":
+        return Notebook.from_parent(parent, path=file_path)
+    return None
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first, then the notebooks, then the rest; a file's own tests keep their order."""
+
+    def place(item):
+        file = item.nodeid.split("::")[0]
+        return LONG.index(file) if file in LONG else len(LONG) + (not file.endswith(".ipynb"))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from days.common.frameworks import import_keras, import_torchvision
+from days.common.frameworks import import_keras
 from days.common.images import load_image
 from days.common.models import load_model
 
@@ -75,7 +75,6 @@ def lucent_rows() -> Iterator[Row]:
 
     As it comes, lucent enlarges what is below 224 pixels before the network sees it; it can be told not to.
     """
-    import_torchvision()
     import kornia
     from kornia.geometry import transform
 
@@ -139,7 +138,6 @@ def attribution_rows() -> Iterator[Row]:
     The peers get a copy of the network without ReLUs in place, which their hooks cannot take. grad-cam and torchcam
     scale their map to 0 to 1, and grad-cam enlarges it.
     """
-    import_torchvision()
     import torch
     from captum.attr import IntegratedGradients, LayerGradCam, Saliency
     from pytorch_grad_cam import GradCAM

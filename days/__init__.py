@@ -1,0 +1,5 @@
+"""The days of the course."""
+
+from days.common.torchvision_import import watch_torchvision
+
+watch_torchvision()

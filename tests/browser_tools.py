@@ -13,6 +13,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+import limits
+
 from days.common.paths import REPO_ROOT
 
 TOKEN = "seeing"
@@ -58,17 +60,17 @@ def jupyter_server(folder: Path, settings: Path):
     finally:
         server.terminate()
         try:
-            server.wait(20)
+            server.wait(limits.STOP)
         except subprocess.TimeoutExpired:
             server.kill()
 
 
-def _wait_until_it_answers(address: str, server: subprocess.Popen, log: Path, seconds: int = 60) -> None:
-    for _ in range(seconds * 4):
+def _wait_until_it_answers(address: str, server: subprocess.Popen, log: Path) -> None:
+    for _ in range(limits.SERVER * 4):
         if server.poll() is not None:
             break
         with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{address}/api?token={TOKEN}", timeout=2)
+            urllib.request.urlopen(f"{address}/api?token={TOKEN}", timeout=limits.REQUEST)
             return
         time.sleep(0.25)
     raise RuntimeError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
@@ -76,32 +78,35 @@ def _wait_until_it_answers(address: str, server: subprocess.Popen, log: Path, se
 
 def shut_down_kernels(address: str) -> None:
     """End all kernels: each holds two frameworks in memory."""
-    with urllib.request.urlopen(f"{address}/api/kernels?token={TOKEN}", timeout=20) as answer:
+    with urllib.request.urlopen(f"{address}/api/kernels?token={TOKEN}", timeout=limits.REQUEST) as answer:
         running = json.load(answer)
     for one in running:
         request = urllib.request.Request(f"{address}/api/kernels/{one['id']}?token={TOKEN}", method="DELETE")
-        urllib.request.urlopen(request, timeout=20)
+        urllib.request.urlopen(request, timeout=limits.REQUEST)
+
+
+def new_page(browser, **options):
+    """A new page, on which everything is waited for as long as `limits` says."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(limits.WIDGET * 1000)
+    return page
 
 
 def open_notebook(page, address: str, path: str) -> None:
     """Open a notebook and wait until its kernel is there."""
-    page.goto(f"{address}/lab/tree/{path}?reset&token={TOKEN}")
-    page.locator("#jp-main-statusbar").get_by_text(IDLE).wait_for(timeout=90_000)
+    page.goto(f"{address}/lab/tree/{path}?reset&token={TOKEN}", timeout=limits.OPEN * 1000)
+    page.locator("#jp-main-statusbar").get_by_text(IDLE).wait_for(timeout=limits.OPEN * 1000)
 
 
-def run_all_cells(page, seconds: int = 240, *, quick: bool = False) -> None:
-    """Run > Run All Cells, and wait until no cell waits for the kernel; between two cells it says Idle already.
-
-    quick : the cells may be done before anybody sees that the kernel is busy.
-    """
+def run_all_cells(page, count: int) -> None:
+    """Run > Run All Cells, and wait until the last of `count` code cells has its number; none must have one before."""
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    if quick:
-        page.wait_for_timeout(2_000)
-    else:
-        page.locator("#jp-main-statusbar").get_by_text("Busy").wait_for(timeout=30_000)
     page.wait_for_function(
-        "() => ![...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some(p => p.textContent.includes('*'))",
-        timeout=seconds * 1000,
+        "last => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
+        ".some(prompt => prompt.textContent.includes(last))",
+        arg=f"[{count}]",
+        timeout=limits.LESSON * 1000,
+        polling=500,
     )
-    page.locator("#jp-main-statusbar").get_by_text(IDLE).wait_for(timeout=30_000)
+    page.locator("#jp-main-statusbar").get_by_text(IDLE).wait_for()

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 
+import limits
 import numpy as np
 import pytest
 import torch
@@ -236,6 +237,7 @@ def retrained():
     return runs.train_recipe(runs.RECIPES["honest"], progress=False)
 
 
+@pytest.mark.slow
 def test_the_shipped_weights_are_what_the_command_makes(retrained, stored):
     """Bit for bit on a processor that rounds alike. Elsewhere rounding grows into other filters that do the same."""
     weights, snapshots, history = retrained
@@ -255,6 +257,7 @@ def test_the_shipped_weights_are_what_the_command_makes(retrained, stored):
     assert (named[0] == named[1]).mean() >= 0.95
 
 
+@pytest.mark.slow
 def test_keras_learns_it_as_well(retrained):
     pytest.importorskip("days.day18.code.keras_backend")
     weights, _, _ = runs.train_recipe(runs.RECIPES["honest"], framework="keras", progress=False)
@@ -430,7 +433,7 @@ def test_the_kernels_own_stop_button(tmp_path):
             "network = torch_backend.small_cnn(training.initial_weights(0))\n"
             "data = make_shapes(640, seed=0)"
         )
-        assert client.execute_interactive(setup, timeout=120)["content"]["status"] == "ok"
+        assert client.execute_interactive(setup, timeout=limits.COMMAND)["content"]["status"] == "ok"
         printed = []
 
         def hear(message):
@@ -444,11 +447,11 @@ def test_the_kernels_own_stop_button(tmp_path):
             "history = torch_backend.train(network, data, steps=100_000, callback=say, progress=False)\n"
             "print('stopped:', history.stopped, len(history.losses))"
         )
-        reply = client.execute_interactive(training_cell, timeout=120, output_hook=hear)
+        reply = client.execute_interactive(training_cell, timeout=limits.COMMAND, output_hook=hear)
         assert reply["content"]["status"] == "ok"
         assert "stopped: interrupted after step" in "".join(printed)
         after = "scores = torch_backend.scores(network, data.images); assert scores.shape == (640, 6)"
-        assert client.execute_interactive(after, timeout=60)["content"]["status"] == "ok"
+        assert client.execute_interactive(after, timeout=limits.COMMAND)["content"]["status"] == "ok"
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

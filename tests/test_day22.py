@@ -15,7 +15,6 @@ from torch import nn
 from torch.nn import functional
 
 from days.common.datasets import SHAPE_NAMES, make_shapes
-from days.common.frameworks import import_torchvision
 from days.day18.code import torch_backend as shapes_backend
 from days.day22.code import attribution, maps, randomization, scoring, torch_backend
 
@@ -43,8 +42,7 @@ def batch(squeezenet, cat):
 
 @pytest.fixture(scope="module")
 def peer(squeezenet):
-    """The network as captum can take it: no ReLU in place. torchvision's late repair must come before captum."""
-    import_torchvision()
+    """The network as captum can take it: no ReLU in place."""
     network = copy.deepcopy(squeezenet.network)
     for module in network.modules():
         if isinstance(module, nn.ReLU):

@@ -312,8 +312,8 @@ def test_backgrounds_that_cannot_be(how, words):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: bias_lab.swapped(0, seed=0), "count of at least 1, got 0"),
-        (lambda: bias_lab.on_three_backgrounds(5, seed=-1), "seed of at least 0, got -1"),
+        (lambda: bias_lab.swapped(0, seed=0), "count as a whole number of at least 1, got 0"),
+        (lambda: bias_lab.on_three_backgrounds(5, seed=-1), "seed as a whole number of at least 0, got -1"),
         (lambda: bias_lab.on_others_backgrounds(make_shapes(1, seed=0)), "at least two images.*got 1 images"),
         (
             lambda: bias_lab.on_others_backgrounds(

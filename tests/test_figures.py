@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -57,27 +58,82 @@ def frames(path: Path) -> np.ndarray:
     return np.stack(shown)
 
 
+# Quick to draw, from every day: `make test` draws these, `make test-all` every picture.
+SAMPLE = {
+    "day17": ("00_toy.png", "03_strongest_channels.png", "10_one_channel.png"),
+    "day18": ("00_shapes.png", "07_six_trainings.png", "11_trained_or_random.png"),
+    "day19": ("00_feature_maps.png", "02_growth.png", "03_gradient_by_hand.png"),
+    "day20": ("00_first_filters.png", "02_spectrum.png"),
+    "day21": ("02_octaves.jpg",),
+    "day22": ("01_layers.jpg", "11_explorer.jpg"),
+    "day23": ("00_filters.png", "01_three_deaths.png", "03_noise.png"),
+    "day24": ("05_explorer.png",),
+}
+
+
+def test_the_sample_holds_pictures_of_every_day():
+    assert list(SAMPLE) == DAYS
+    assert {(day, name) for day in DAYS for name in SAMPLE[day]} <= {(path.parts[-3], path.name) for path in OUTPUTS}
+    assert all(SAMPLE.values())
+
+
+@lru_cache(maxsize=1)
+def twice(day):
+    """What rebuilds each picture of a day, by name, two times over: each from a lesson of its own, computed once."""
+    pictures = importlib.import_module(f"days.{day}.code.visualizations").FIGURES
+    return pictures.jobs(), pictures.jobs()
+
+
 @pytest.mark.parametrize("day", DAYS)
-def test_rebuilt_pictures_are_the_stored_ones(day, tmp_path, monkeypatch):
+def test_every_stored_picture_can_be_rebuilt_and_no_other(day):
+    assert sorted(twice(day)[0]) == sorted(path.name for path in OUTPUTS if path.parts[-3] == day)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pytest.param(
+            path,
+            id=f"{path.parts[-3]}-{path.name}",
+            marks=[] if path.name in SAMPLE.get(path.parts[-3], ()) else [pytest.mark.slow],
+        )
+        for path in OUTPUTS
+    ],
+)
+def test_a_rebuilt_picture_is_the_stored_one(stored, tmp_path, monkeypatch):
     """From nothing: no visible change against what is stored, and twice the same bytes on one machine.
 
     What equals the stored picture byte for byte has been built twice; all else is built a second time.
     """
-    pictures = importlib.import_module(f"days.{day}.code.visualizations").FIGURES
-    stored = {path.name: path for path in OUTPUTS if path.parts[-3] == day}
+    first, second = twice(stored.parts[-3])
     monkeypatch.setenv("SEEING_CNNS_OUTPUTS", str(tmp_path / "first"))
-    built = {path.name: path for path in pictures.rebuild()}
-    assert list(built) == sorted(stored)
+    built = first[stored.name]()
+    if built.read_bytes() == stored.read_bytes():
+        return
     monkeypatch.setenv("SEEING_CNNS_OUTPUTS", str(tmp_path / "second"))
-    again = pictures.jobs()
-    for name, path in built.items():
-        if path.read_bytes() == stored[name].read_bytes():
-            continue
-        assert path.read_bytes() == again[name]().read_bytes(), f"{name} differs between two runs"
-        now, then = frames(path), frames(stored[name])
-        assert now.shape == then.shape
-        assert np.abs(now - then).mean() < 4, f"{name} has changed: make figures, and look at it"
-        assert figures.stored_alt(path) == figures.stored_alt(stored[name])
+    assert built.read_bytes() == second[stored.name]().read_bytes(), "differs between two runs"
+    now, then = frames(built), frames(stored)
+    assert now.shape == then.shape
+    assert np.abs(now - then).mean() < 4, "has changed: make figures, and look at it"
+    assert figures.stored_alt(built) == figures.stored_alt(stored)
+
+
+def test_a_day_is_rebuilt_from_one_lesson_in_the_order_of_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEEING_CNNS_OUTPUTS", str(tmp_path))
+    lessons = []
+
+    def draw(lesson):
+        lessons.append(lesson)
+        return describe(new_figure(1, 1), "An empty square, for this test alone.")
+
+    def store(lesson):
+        return save_figure(draw(lesson), paths.outputs_dir(19) / "b.png")
+
+    built = figures.Figures(19, object, {"c.png": draw, "a.png": draw}, {"b.png": store}).rebuild()
+    assert [path.name for path in built] == ["a.png", "b.png", "c.png"]
+    assert all(path.is_file() for path in built)
+    assert len(lessons) == 3
+    assert len(set(map(id, lessons))) == 1
 
 
 def test_color_scales_are_honest():

@@ -7,8 +7,13 @@ import statistics
 import subprocess
 import sys
 
+import nbformat
 import pytest
-from notebook_tools import NOTEBOOKS, code_cells, headings, read
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from notebook_run import FIRST_OF_KERAS, solved
+from notebook_tools import NOTEBOOKS, code_cells, headings, read, shortened
+
+from days.common.paths import REPO_ROOT
 
 SLOTS = [
     "1. Core intuition",
@@ -97,3 +102,48 @@ def test_animations_are_not_compared_byte_by_byte(path):
     for cell in code_cells(path):
         if any("image/gif" in output.get("data", {}) for output in cell.outputs):
             assert "nbval-ignore-output" in cell.metadata.get("tags", [])
+
+
+@every_notebook
+def test_has_a_first_cell_of_keras_and_exercises_to_solve(path):
+    """What `notebook_run` looks for in each lesson."""
+    assert any(FIRST_OF_KERAS.search(cell.source) for cell in code_cells(path))
+    assert len([cell for cell in code_cells(path) if solved(cell.source, path.parent.name)]) >= 5
+
+
+SOURCES = [
+    "import sys",
+    "import numpy as np",
+    "a = 1\nfor name in 'ab':\n    a += 1",
+    "b = [name for name in 'cd']",
+    "total = np.sum(a)",
+    "def f(x):\n    return a + x",
+    "show(total)",
+    "a = 2",
+    "f(3)",
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kept"),
+    [
+        (["show(total)"], [0, 1, 2, 4, 6]),
+        (["b = [name"], [0, 3]),
+        (["def f"], [0, 2, 5]),
+        (["a = 2", "f(3)"], [0, 2, 5, 7, 8]),
+    ],
+)
+def test_a_shortened_notebook_keeps_what_the_wanted_cells_need(tmp_path, wanted, kept):
+    path = tmp_path / "all.ipynb"
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# All"), *map(new_code_cell, SOURCES)]), path)
+    found = [cell.source for cell in shortened(path, wanted).cells if cell.cell_type == "code"]
+    assert found == [SOURCES[place] for place in kept]
+    with pytest.raises(ValueError, match=r"no cell of all\.ipynb holds 'c = 3'"):
+        shortened(path, ["c = 3"])
+
+
+def test_every_time_limit_of_the_tests_stands_in_one_place():
+    for path in (REPO_ROOT / "tests").glob("*.py"):
+        if path.name not in ("limits.py", "test_notebooks.py"):
+            limits = re.findall(r"timeout=(?!limits\.)[\d(].*", path.read_text(encoding="utf-8"))
+            assert not limits, f"{path.name}: {limits}"

@@ -1,16 +1,36 @@
-"""Import the heavy frameworks late, quietly, and around one known fault."""
+"""Import TensorFlow and Keras late and quietly, and tell which framework a network is of."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import os
+import platform
 import sys
+import tomllib
+
+from packaging.requirements import Requirement
+
+from days.common.paths import REPO_ROOT
 
 
 def keras_is_installed() -> bool:
     """Whether TensorFlow and Keras are there; looks without importing them."""
     return all(importlib.util.find_spec(package) for package in ("tensorflow", "keras"))
+
+
+def why_no_keras(python: str | None = None) -> str:
+    """One line on why TensorFlow is missing and what helps, for this Python or for another one such as "3.14".
+
+    Whether the course's TensorFlow can be had at all is read from pyproject.toml, where it is pinned.
+    """
+    python = python or ".".join(platform.python_version_tuple()[:2])
+    lines = tomllib.loads((REPO_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    wanted = next(line for line in map(Requirement, lines) if line.name == "tensorflow")
+    if wanted.marker is None or wanted.marker.evaluate({"python_version": python}):
+        return "TensorFlow is not installed: pip install -r requirements.txt brings it"
+    version = str(wanted.specifier).removeprefix("==")
+    return f"TensorFlow is not installed: its version {version} has no wheel for Python {python}"
 
 
 def framework_of(network) -> str:
@@ -30,9 +50,7 @@ def import_keras():
         os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not keras_is_installed():
-        raise ImportError(
-            "TensorFlow is not installed: pip install -r requirements.txt brings it; every PyTorch part runs without it"
-        )
+        raise ImportError(f"{why_no_keras()}; every PyTorch part runs without it")
     with _quiet_stderr():
         import keras
         import tensorflow
@@ -44,29 +62,6 @@ def import_keras():
             "restart the kernel, and import days.common before keras"
         )
     return keras
-
-
-def import_torchvision():
-    """The `torchvision` module, also where its CUDA build stands beside a CPU-only torch.
-
-    That pair fails on import because torchvision's compiled operators cannot be loaded. Models, weights' metadata and
-    transforms need none of them, so declaring the two missing schemas is enough.
-    """
-    import torch
-
-    try:
-        import torchvision
-    except RuntimeError as error:
-        if "torchvision::nms" not in str(error):
-            raise
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        import torchvision
-
-        # A library that is collected takes its schemas with it.
-        torchvision._schemas_declared_here = library
-    return torchvision
 
 
 @contextlib.contextmanager

@@ -9,15 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torchvision
 from torch import nn
 
 from days.common import squeezenet
 from days.common.categories import imagenet_categories
 from days.common.errors import cannot_run, download_failed, network_timeout, unknown_name
-from days.common.frameworks import import_torchvision
 from days.common.preprocessing import Pixels, scaled
-
-torchvision = import_torchvision()
 
 CENTERED = scaled("-1 to 1, RGB", 2, -1)
 

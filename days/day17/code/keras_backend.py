@@ -20,6 +20,9 @@ keras = import_keras()
 
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 
+SMALL = 32
+"""Images with a shorter side, in pixels, may be too small for a network's pooling."""
+
 _submodels: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
@@ -79,9 +82,18 @@ def run(network, batch, seen: Callable | None = None):
     seen : what each operation answers goes through seen(name, operation, answer) first; see `keras_private`.
     """
     try:
+        if min(batch.shape[1:3], default=SMALL) < SMALL:
+            run_watched(network, batch, _with_places)
         return run_watched(network, batch, seen) if seen else network(batch, training=False)
     except Exception as error:
         raise cannot_run(batch, error, _way_out(network, batch)) from error
+
+
+def _with_places(name: str, operation, answer):
+    """The answer, unless it has no places. Some processors go on with such an answer and end in NaN; others stop."""
+    if keras.ops.is_tensor(answer) and 0 in answer.shape:
+        raise ValueError(f"nothing is left of the image at layer {name!r}, which answers {tuple(answer.shape)}")
+    return answer
 
 
 def classify(network, batch, seen: Callable | None = None):
