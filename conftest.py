@@ -15,7 +15,7 @@ from days.common.images import load_image
 
 matplotlib.use("Agg")
 
-collect_ignore_glob = [] if keras_is_installed() else ["days/*/code/keras_*.py", "days/common/keras_*.py"]
+collect_ignore_glob = [] if keras_is_installed() else ["days/*/code/keras_*.py", "days/*/keras_*.py"]
 
 # What takes longest, longest first: under two workers nothing long may be left for the end.
 LONG = [
@@ -23,7 +23,7 @@ LONG = [
     "tests/test_browser.py",
     "tests/test_day22.py",
     "tests/test_day18.py",
-    "tests/test_day24_xray.py",
+    "tests/test_xray.py",
     "tests/test_day20.py",
     "tests/test_day21.py",
 ]

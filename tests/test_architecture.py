@@ -40,12 +40,16 @@ def days_in(names: set[str]) -> set[int]:
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_imports_run_one_way(path):
-    used = days_in(imports(path))
-    if path.parts[0] == "book" or path.parts[1] == "common":
+    names = imports(path)
+    used, room = days_in(names), path.parts[1]
+    if path.parts[0] == "book" or room == "common":
         assert not used, f"{path} belongs to no day and imports one"
     else:
-        own = days_in({path.parts[1]})
+        own = days_in({room})
         assert all(day <= max(own, default=99) for day in used), f"{path} imports a later day"
+    # The X-ray builds on the days and on common; of the days only Day 24, whose lesson ends with it, imports it.
+    asks_xray = any(name == "days.xray" or name.startswith("days.xray.") for name in names)
+    assert not asks_xray or room in ("xray", "day24"), f"{path} imports the X-ray"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
@@ -57,14 +61,14 @@ def test_frameworks_are_imported_in_backends_only(path):
         assert not heavy & {"tensorflow", "keras"}
 
 
-DRAWING = {"visualizations", "explorer", "figures", "widgets", "illustration"}
-STILL_DRAWING = {"days/day24/code/pictures.py"}  # goes with the X-ray, and then from this list
+DRAWING = {"visualizations", "explorer", "figures", "widgets", "illustration", "pictures"}
+PUT_TOGETHER = {"days/xray/__init__.py", "days/xray/report.py"}  # what was computed and what was drawn
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if {"code", "xray"} & {*path.parts}], ids=str)
 def test_compute_modules_do_not_draw(path):
     """They import neither matplotlib nor a module that draws."""
-    if path.stem not in DRAWING and str(path) not in STILL_DRAWING:
+    if path.stem not in DRAWING and str(path) not in PUT_TOGETHER:
         assert not {name for name in imports(path) if {"matplotlib", *DRAWING} & {*name.split(".")}}
 
 
@@ -83,10 +87,7 @@ def test_no_class_name_means_two_things():
         for node in ast.walk(ast.parse((REPO_ROOT / path).read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef) and (node.name, path.name) != ("Lesson", "lesson.py"):
                 places.setdefault(node.name, set()).add(re.sub("(torch|keras)_backend", "backend", str(path)))
-    # What is still doubled; a list that may only become shorter.
-    known = {"Finding": {"days/day23/code/diagnosis.py", "days/day24/code/findings.py"}}
-    doubled = {name: paths for name, paths in places.items() if len(paths) > 1}
-    assert not {name for name, paths in doubled.items() if not paths <= known.get(name, set())}
+    assert not {name: paths for name, paths in places.items() if len(paths) > 1}
 
 
 # Files whose public functions still have a parameter called `one`; a list that may only become shorter.
@@ -96,7 +97,6 @@ STILL_ONE = {
     "days/day22/code/randomization.py",
     "days/day22/code/scoring.py",
     "days/day24/code/exercises.py",
-    "days/day24/code/pictures.py",
 }
 
 

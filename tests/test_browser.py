@@ -293,7 +293,7 @@ def test_an_xray_is_accessible_and_fits_a_phone(lab, tmp_path, scheme):
 
     from days.common.datasets import SHAPE_NAMES
     from days.day23.code import network, patients, torch_backend
-    from days.day24.code.xray import xray
+    from days.xray import xray
 
     patient, _ = patients.admit(2, "dead")
     model = torch_backend.clinic_model(patient.weights, patient.statistics)

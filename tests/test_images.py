@@ -149,13 +149,15 @@ def test_a_bad_transparency_is_refused(alpha):
         load_image(rgba)
 
 
-def test_wide_gray_files_are_right_or_refused(photo_file):
-    plain = photo_file(Image.fromarray(np.full((2, 2), 120, np.uint8)).convert("I"), "wide.tif")
-    np.testing.assert_allclose(load_image(plain), 120 / 255, atol=1e-6)
-    for pixels in (
-        np.array([[-5, 9]], np.int32),
-        np.array([[0.0, 1.2]], np.float32),
-        np.array([[0, np.inf]], np.float32),
+def test_wide_gray_files_keep_one_scale_or_are_refused(photo_file, tmp_path):
+    (tmp_path / "dark.pgm").write_bytes(b"P5 1 1 65535 " + (200).to_bytes(2, "big"))
+    np.testing.assert_allclose(load_image(tmp_path / "dark.pgm"), 200 / 65535, atol=1e-6)
+    for pixels, words in (
+        (np.array([[120, 250]], np.int32), "do not say how much is white"),
+        (np.array([[120, 260]], np.int32), "do not say how much is white"),
+        (np.array([[-5, 9]], np.int32), "do not say how much is white"),
+        (np.array([[0.0, 1.2]], np.float32), "expected"),
+        (np.array([[0, np.inf]], np.float32), "expected"),
     ):
-        with pytest.raises(ValueError, match="expected"):
+        with pytest.raises(ValueError, match=words):
             load_image(photo_file(Image.fromarray(pixels), "odd.tif"))

@@ -111,10 +111,10 @@ def _bundled(name: str) -> Path:
 def _from_pil(picture: Image.Image) -> np.ndarray:
     if 0 in picture.size:
         raise ValueError(f"expected a picture with pixels, got {picture.size[0]} x {picture.size[1]}")
-    picture = ImageOps.exif_transpose(picture)
+    format, picture = picture.format, ImageOps.exif_transpose(picture)  # the turned copy has no format
     if picture.mode.startswith("I") or picture.mode == "F":
         # Pillow's own conversion saturates above 255.
-        return _from_array(_narrowed(np.asarray(picture)))
+        return _from_array(_narrowed(picture, format))
     if picture.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
     else:
@@ -122,10 +122,20 @@ def _from_pil(picture: Image.Image) -> np.ndarray:
     return _from_array(np.asarray(picture))
 
 
-def _narrowed(pixels: np.ndarray) -> np.ndarray:
-    """32-bit integers, in which Pillow hands over some 8- and 16-bit files, as what they hold; others as they are."""
-    if pixels.dtype.kind == "i" and pixels.min() >= 0 and pixels.max() <= 65535:
-        return pixels.astype(np.uint8 if pixels.max() <= 255 else np.uint16)
+def _narrowed(picture: Image.Image, format: str | None) -> np.ndarray:
+    """A picture of more than 8 bits as an array, one scale for all files of its kind.
+
+    Pillow hands over a 16-bit PGM as 32-bit integers. A file that really has 32 bits does not say how much is white,
+    and its own largest value says so of this one file only.
+    """
+    pixels = np.asarray(picture)
+    if pixels.dtype.kind == "i" and format == "PPM":
+        return pixels.astype(np.uint16)
+    if pixels.dtype.kind == "i":
+        raise ValueError(
+            "its 32-bit integers do not say how much is white: "
+            "load_image(np.asarray(Image.open(path)) / white) takes it, with one number for the whole series"
+        )
     return pixels
 
 

@@ -24,6 +24,7 @@ TIMES_THE_MEDIAN = 100
 ONE_IMAGES_SHARE = 0.4
 FEW = 20
 SHRINK = 0.2
+ANYTHING = np.finfo(np.float64).max
 
 
 # ---------------------------------------------------------------- dead
@@ -89,15 +90,26 @@ def bounds(weights: Weights, low: float = -1.0, high: float = 1.0, hears: dict |
             most = [np.maximum(found[one][1], 0) for one in heard]
             # The zeros around a map count as inputs, so 0 belongs to every interval.
             span = (0.0, np.concatenate(most)) if most else (min(low, 0.0), max(high, 0.0))
-            found[name] = _layer_bounds(values.astype(np.float64), bias.astype(np.float64), *span)
+            found[name] = layer_bounds(values, bias, *span)
     return found
 
 
-def _layer_bounds(values: np.ndarray, bias: np.ndarray, low: float, high) -> tuple[np.ndarray, np.ndarray]:
-    high = np.reshape(high, (-1,) + (1,) * (values.ndim - 2))
-    room = 1e-6 * largest_possible(np.abs(values), np.abs(bias), 0, np.maximum(-low, high))
-    room = np.where(values.any(axis=tuple(range(1, values.ndim))), room, 0)
-    return -largest_possible(-values, -bias, low, high) - room, largest_possible(values, bias, low, high) + room
+def layer_bounds(filters: np.ndarray, bias: np.ndarray, low=-ANYTHING, high=ANYTHING) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the most (out,) that one layer's filters can answer before their ReLU, room for rounding included.
+
+    filters : (out, in, kh, kw), or a matrix (out, in). bias : (out,). low, high : of the values that the layer is
+    given, the zeros around a map among them, so low <= 0 <= high; a number, or (in,) for each input channel. Unless
+    given nothing is known of them. A filter that can answer no more than 0 is proven dead behind a ReLU.
+
+    >>> layer_bounds(np.array([[1.0, -2.0], [0.0, 0.0]]), np.array([0.0, -1.0]), 0, 1)[1] <= 0
+    array([False,  True])
+    """
+    values, bias, rest = filters.astype(np.float64), bias.astype(np.float64), (1,) * (filters.ndim - 2)
+    low, high = (np.reshape(np.asarray(limit, np.float64), (-1, *rest)) for limit in (low, high))
+    with np.errstate(all="ignore"):
+        room = 1e-6 * largest_possible(np.abs(values), np.abs(bias), 0, np.maximum(-low, high))
+        room = np.where(values.any(axis=tuple(range(1, values.ndim))), room, 0)
+        return -largest_possible(-values, -bias, low, high) - room, largest_possible(values, bias, low, high) + room
 
 
 # ---------------------------------------------------------------- told from the weights
@@ -270,30 +282,6 @@ def tuned_to_one_image(activations: np.ndarray, threshold: float = ONE_IMAGES_SH
     chosen = np.flatnonzero(peak_shares(activations) > threshold)
     sums = activations.sum(axis=(2, 3))
     return {int(channel): int(sums[:, channel].argmax()) for channel in chosen}
-
-
-class Drift(NamedTuple):
-    """How each channel's distribution has moved.
-
-    shift : (C,) by how many of its former deviations its mean has moved. spread : (C,) its deviation now over before.
-    """
-
-    shift: np.ndarray
-    spread: np.ndarray
-
-
-def distribution_drift(before: np.ndarray, after: np.ndarray) -> Drift:
-    """How activations of one layer have moved between two runs, which may show other images: (N, C, h, w) each.
-
-    It sees what changes means and deviations, and that only: colors swapped in images whose colors are symmetrical
-    leave both as they were. Held image by image, `paired_drift` sees that too.
-    """
-    before, after = check_maps(before).astype(np.float64), check_maps(after).astype(np.float64)
-    if before.shape[1] != after.shape[1]:
-        raise ValueError(f"expected one layer's maps, got {before.shape[1]} and {after.shape[1]} channels")
-    axes = (0, 2, 3)
-    deviations = np.maximum(before.std(axis=axes), 1e-12), np.maximum(after.std(axis=axes), 1e-12)
-    return Drift((after.mean(axis=axes) - before.mean(axis=axes)) / deviations[0], deviations[1] / deviations[0])
 
 
 def paired_drift(before: np.ndarray, after: np.ndarray) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,30 +11,12 @@ from days.day18.code.training import Weights
 from days.day22.code.scoring import share_inside
 from days.day23.code import detectors, network, patients
 from days.day23.code.detectors import FEW
+from days.day23.code.finding import Finding, Place
 from days.day23.code.network import LAYERS, SETTINGS, RunSettings
 from days.day23.code.patients import KINDS, Key, Patient
 
 DRIFTED = 1e-2
 EXPLAINED = 1e-3
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong.
-
-    layer : "" for the whole network. channels : (kept, its copy) if redundant, else one, or none for the whole network.
-    kind : of `patients.KINDS`, or "drift of unknown cause". evidence : the number that it rests on. sure : "theorem",
-    "weights" (told from the weights alone) or "data" (said of the images that were shown). words : a plain sentence.
-    scale : the copy is about this many times the one kept; 0 for other kinds.
-    """
-
-    layer: str
-    channels: tuple[int, ...]
-    kind: str
-    evidence: float
-    sure: str
-    words: str
-    scale: float = 0.0
 
 
 # ---------------------------------------------------------------- examine
@@ -82,16 +63,16 @@ def examine_layer(
     for channel, image in detectors.tuned_to_one_image(activations).items() if len(activations) >= FEW else ():
         share = float(shares[channel])
         words = f"{layer} {channel}: {share:.0%} of all it answers goes to image {image}"
-        found.append(Finding(layer, (channel,), "tuned to one image", share, "data", words))
+        found.append(Finding("tuned to one image", ((layer, (channel,)),), "data", words))
         seen.add(channel)
     for first, second, cosine, scale in detectors.redundant_pairs(filters, biases):
         if not {first, second} & seen:
             words = f"{layer} {second}: {scale:.2f} times filter {first}, cosine {cosine:.3f}"
-            found.append(Finding(layer, (first, second), "redundant", cosine, "weights", words, scale))
+            found.append(Finding("redundant", ((layer, (first, second)),), "weights", words, scale))
     for channel in (int(one) for one in detectors.noise_filters(filters) if one not in seen):
         kin = float(detectors.kinship(filters)[channel])
         words = f"{layer} {channel}: unlike the rest of its layer (kinship {kin:.2f}), and no smoother than chance"
-        found.append(Finding(layer, (channel,), "noise", kin, "weights", words))
+        found.append(Finding("noise", ((layer, (channel,)),), "weights", words))
     return found
 
 
@@ -103,7 +84,7 @@ def _dead(layer: str, filters: np.ndarray, activations: np.ndarray, largest: np.
         why = "its weights are all zero" if zero else f"its answer stays below {largest[channel]:.2g} for any input"
         words = why if proven else f"silent on all {len(activations)} images, but not for any input"
         sure = "theorem" if proven else "data"
-        found.append(Finding(layer, (channel,), "dead", float(largest[channel]), sure, f"{layer} {channel}: {words}"))
+        found.append(Finding("dead", ((layer, (channel,)),), sure, f"{layer} {channel}: {words}"))
     return found
 
 
@@ -115,7 +96,7 @@ def examine_explosions(layer: str, filters: np.ndarray, biases: np.ndarray) -> l
         words = f"{layer} {channel}: {times:.2g} times as long as the layer's median filter"
         if not (np.isfinite(times) and np.isfinite(biases[channel])):
             words = f"{layer} {channel}: it holds numbers that are not finite"
-        found.append(Finding(layer, (channel,), "exploded", times, "weights", words))
+        found.append(Finding("exploded", ((layer, (channel,)),), "weights", words))
     return found
 
 
@@ -154,14 +135,14 @@ def examine_run(patient: Patient, *, run: Callable = network.run) -> list[Findin
     explained, remains = explain(patient, observed, run=run)
     if remains > EXPLAINED or explained == SETTINGS[0]:
         words = f"answers to the chart have moved by {size:.2g} of their spread, and no known cause does that"
-        return [Finding("", (), "drift of unknown cause", size, "data", words)]
+        return [Finding("drift of unknown cause", (), "data", words)]
     found, words = [], f"the chart's drift of {size:.2g} comes back to {remains:.1g}"
     if explained.batch_norm_training:
         said = f"batch norm uses the batch's own statistics: run so, {words}"
-        found.append(Finding("", (), patients.RUN_KINDS[0], size, "data", said))
+        found.append(Finding(patients.RUN_KINDS[0], (), "data", said))
     if explained.preprocessing != SETTINGS[0].preprocessing:
         said = f"preprocessing is wrong ({explained.preprocessing}): run so, {words}"
-        found.append(Finding("", (), patients.RUN_KINDS[1], size, "data", said))
+        found.append(Finding(patients.RUN_KINDS[1], (), "data", said))
     return found
 
 
@@ -222,12 +203,13 @@ class Grade(NamedTuple):
 def grade(findings: Sequence[Finding], key: Key) -> dict[str, Grade]:
     """How good a diagnosis is, for each kind that was found or planted: {kind: Grade}; {} for both empty.
 
-    A finding is right if a fault has its kind, its layer and its channels, in any order.
+    A finding is right if a fault has its kind, its layer and its channels, in any order; one that names several places,
+    as the X-ray's do, counts once for each.
     """
     grades = {}
-    for kind in (*KINDS, *sorted({one.kind for one in findings} - set(KINDS))):
-        said = {_place(one): one.words for one in findings if one.kind == kind}
-        true = {_place(one): _words(one) for one in key.faults if one.kind == kind}
+    for kind in (*KINDS, *sorted({finding.kind for finding in findings} - set(KINDS))):
+        said = {place: finding.words for finding in findings if finding.kind == kind for place in _places(finding)}
+        true = {_place(fault.layer, fault.channels): _words(fault) for fault in key.faults if fault.kind == kind}
         if said or true:
             missed = tuple(words for place, words in true.items() if place not in said)
             alarms = tuple(words for place, words in said.items() if place not in true)
@@ -247,12 +229,16 @@ def tally(pairs: Iterable[tuple[Sequence[Finding], Key]]) -> dict[str, Grade]:
 
 def new_findings(findings: Sequence[Finding], before: Sequence[Finding]) -> list[Finding]:
     """What was not found before, by kind, layer and channels: for a network that is not spotless when it is well."""
-    known = {(one.kind, _place(one)) for one in before}
-    return [one for one in findings if (one.kind, _place(one)) not in known]
+    known = {(finding.kind, place) for finding in before for place in _places(finding)}
+    return [finding for finding in findings if not {(finding.kind, place) for place in _places(finding)} <= known]
 
 
-def _place(one) -> tuple:
-    return one.layer, tuple(sorted(one.channels))
+def _places(finding: Finding) -> list[Place]:
+    return [_place(*place) for place in finding.places or (("", ()),)]
+
+
+def _place(layer: str, channels: Sequence[int]) -> Place:
+    return layer, tuple(sorted(channels))
 
 
 def _words(fault: patients.Fault) -> str:

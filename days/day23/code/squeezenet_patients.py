@@ -23,7 +23,8 @@ from days.common import squeezenet
 from days.common.images import IMAGE_NAMES, load_image
 from days.day18.code.training import Weights
 from days.day23.code.detectors import Bounds, bounds
-from days.day23.code.diagnosis import Finding, examine_layer
+from days.day23.code.diagnosis import examine_layer
+from days.day23.code.finding import Finding
 from days.day23.code.patients import Key, plant
 
 LAYERS = tuple(name for name in squeezenet.weight_shapes() if name != "conv10")

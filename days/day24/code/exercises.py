@@ -408,7 +408,7 @@ TAKEN = "a network that the X-ray takes"
 def _at_the_xray(network) -> str:
     """What the X-ray says of a network: that it takes it, or why not."""
     from days.common.images import load_image
-    from days.day24.code.xray import xray
+    from days.xray import xray
 
     photos, said = [load_image(name, size=64) for name in ("chelsea", "coffee")], []
     # None is the size that a network is bound to; PyTorch's do not say theirs.

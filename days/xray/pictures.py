@@ -43,43 +43,44 @@ def filters_picture(filters: np.ndarray, channels: Sequence[int], layer: str, *,
         figure = draw_sheet(chosen[:, inputs, 0, 0].T, f"{title}, a column each{some}")
     else:
         figure = draw_all_slices(chosen[:, inputs], f"{title}, a column each{some}")
-    alt = f"Weights of {len(chosen)} filters of {layer} as patches of color, channels {', '.join(map(str, channels))}."
-    return Picture(
-        _uri(picture_bytes(figure), "png"), alt, f"Filters of channels {', '.join(map(str, channels))}{some}."
-    )
+    numbers = ", ".join(map(str, channels))
+    alt = f"Weights of {len(chosen)} filters of {layer} as patches of color, channels {numbers}."
+    return Picture(_uri(picture_bytes(figure), "png"), alt, f"Filters of channels {numbers}{some}.")
 
 
 def maps_picture(maps: np.ndarray, channels: Sequence[int], layer: str, photo: str) -> Picture:
     """The maps (n, h, w) that these channels of a layer make of a photo, on one scale."""
     maps = np.where(np.isfinite(maps), maps, 0)
-    dark = [index for index, one in enumerate(maps) if not np.ptp(one)]
+    dark = np.flatnonzero(np.ptp(maps, axis=(1, 2)) == 0)
     title = f"{layer}: its {len(maps)} strongest channels on one photo"
     figure = draw_panels(maps, title=title, labels=list(map(str, channels)), columns=min(len(maps), 8), alarm=dark)
-    alt = (
-        f"{len(maps)} maps of {layer} on one scale, channels {', '.join(map(str, channels))}; {len(dark)} are uniform."
-    )
+    numbers = ", ".join(map(str, channels))
+    alt = f"{len(maps)} maps of {layer} on one scale, channels {numbers}; {len(dark)} are uniform."
     return Picture(_uri(picture_bytes(figure), "png"), alt, f"What these channels answer to {photo}.")
 
 
-def cam_picture(photo: np.ndarray, one: np.ndarray, name: str, caption: str) -> Picture:
+def heatmap_picture(photo: np.ndarray, heatmap: np.ndarray, name: str, caption: str) -> Picture:
     """A photo (H, W, 3) beside itself with a Grad-CAM map (h, w) on it, scaled by itself."""
-    row, column = np.unravel_index(int(one.argmax()), one.shape)
-    where = f"{(row + 0.5) / one.shape[0]:.0%} from the top and {(column + 0.5) / one.shape[1]:.0%} from the left"
-    alt = f"{name}, and Grad-CAM on it: strongest {where}." if one.max() > 0 else f"{name}, and an empty Grad-CAM map."
-    return _beside([photo, overlay(photo, one, 0.8)], alt, caption)
+    row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
+    down, across = (row + 0.5) / heatmap.shape[0], (column + 0.5) / heatmap.shape[1]
+    alt = f"{name}, and Grad-CAM on it: strongest {down:.0%} from the top and {across:.0%} from the left."
+    alt = alt if heatmap.max() > 0 else f"{name}, and an empty Grad-CAM map."
+    return _beside([photo, overlay(photo, heatmap, 0.8)], alt, caption)
 
 
-def channel_picture(favorite: np.ndarray | None, photo: np.ndarray, one: np.ndarray, alt: str, caption: str) -> Picture:
+def channel_picture(
+    favorite: np.ndarray | None, photo: np.ndarray, feature_map: np.ndarray, alt: str, caption: str
+) -> Picture:
     """A channel's grown favorite (size, size, 3), if there is one, beside a photo lit where its map (h, w) is high."""
     # The root lets weaker answers be seen beside the strongest.
-    lit = spotlight(photo, np.sqrt(np.maximum(np.where(np.isfinite(one), one, 0), 0)))
+    lit = spotlight(photo, np.sqrt(np.maximum(np.where(np.isfinite(feature_map), feature_map, 0), 0)))
     return _beside([lit] if favorite is None else [favorite, lit], alt, caption)
 
 
 def _beside(images: Sequence[np.ndarray], alt: str, caption: str) -> Picture:
     """Square images side by side as one JPEG."""
     panels = [
-        Image.fromarray((np.clip(one, 0, 1) * 255).round().astype(np.uint8)).resize((SIDE, SIDE)) for one in images
+        Image.fromarray((np.clip(image, 0, 1) * 255).round().astype(np.uint8)).resize((SIDE, SIDE)) for image in images
     ]
     sheet = Image.new("RGB", (SIDE * len(panels) + 4 * (len(panels) - 1), SIDE), "white")
     for index, panel in enumerate(panels):

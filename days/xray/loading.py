@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from days.common.images import load_image
+from days.common.models import Model
+from days.xray.subject import xray_backend
 
 
 @dataclass(frozen=True)
 class Photos:
     """Images of one size with what is known of them.
 
-    images : (N, size, size, 3) from 0 to 1. names : N of them. folders : N names of the folders that they lie in, or
-    None. skipped : (name, reason) of files that could not be read. left_out : how many more there were than wanted.
+    images : (N, size, size, 3) from 0 to 1. names : N of them. folders : N names of the folders that are their truth,
+    or None. skipped : (name, reason) of files that could not be read. left_out : how many more there were than wanted.
+    below : what the folders lie in, such as "train" and "val".
     """
 
     images: np.ndarray
@@ -27,6 +32,7 @@ class Photos:
     folders: list[str] | None
     skipped: list[tuple[str, str]]
     left_out: int
+    below: tuple[str, ...] = ()
 
 
 def load_callable(name: str):
@@ -36,7 +42,7 @@ def load_callable(name: str):
     """
     module, _, attribute = name.partition(":")
     if not module or not attribute:
-        raise ValueError(f"expected package.module:callable, got {name!r}: such as days.day24.code.examples:squeezenet")
+        raise ValueError(f"expected package.module:callable, got {name!r}: such as days.xray.examples:squeezenet")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -63,6 +69,15 @@ def call_factory(name: str):
         raise ValueError(f"{name}() failed: {type(error).__name__}: {one_line(error)}") from error
 
 
+def load_weights(network, path: Path | str) -> None:
+    """Fill a network, or a `Model`'s, with the weights of a file. Raises ValueError for a file that holds others."""
+    network = network.network if isinstance(network, Model) else network
+    with warnings.catch_warnings():
+        # What torch says of a file that it then refuses is said again in one line.
+        warnings.simplefilter("ignore", UserWarning)
+        xray_backend(network).load_weights_file(network, str(Path(path).expanduser()))
+
+
 def one_line(error: BaseException) -> str:
     """What an error says, in one line of at most 300 characters."""
     return " ".join(str(error).split())[:300]
@@ -81,25 +96,29 @@ def read_labels(path: Path | str) -> list[str]:
     return [name.strip() for name in names]
 
 
+SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing", "eval", "dev"}
+"""Folders of these names part a data set, and are no categories."""
+
+
 def read_photos(source, size: int, limit: int) -> Photos:
     """Photos of a folder, or from a list or a dictionary of what `load_image` takes, cropped to squares of `size`.
 
-    In a folder with folders inside, their names are the truth. Files that are no readable picture are listed, and of
-    more than `limit` photos as many are taken, evenly spread. Raises ValueError where no photo is left.
+    In a folder with folders of photos inside, their names are the truth; hidden ones are left out, and of train/ and
+    val/ the folders inside them count. Files that are no readable picture are listed, and of more than `limit` photos
+    as many are taken, evenly spread. Raises ValueError where no photo is left.
     """
     if isinstance(source, (str, Path)):
-        found, skipped, labelled = _files(Path(source).expanduser())
+        found, skipped, labels, below = _files(Path(source).expanduser())
     else:
         pairs = source.items() if isinstance(source, dict) else enumerate(source)
-        found, skipped, labelled = {str(name): one for name, one in pairs}, [], False
+        found, skipped, labels, below = {str(name): photo for name, photo in pairs}, [], {}, ()
     chosen = list(found)
     if len(chosen) > limit:
         chosen = [chosen[index] for index in np.linspace(0, len(chosen) - 1, limit).round().astype(int)]
-    images, names = [], []
+    images = {}
     for name in chosen:
         try:
-            images.append(load_image(found[name], size=size))
-            names.append(name)
+            images[name] = load_image(found[name], size=size)
         except (OSError, ValueError) as error:
             skipped.append((name, one_line(error).replace(str(found[name]), name)))
     if not images:
@@ -107,25 +126,48 @@ def read_photos(source, size: int, limit: int) -> Photos:
         raise ValueError(
             f"expected at least one readable picture in {source!s:.200}, got none ({reasons or 'no files'})"
         )
-    folders = [name.split("/")[0] for name in names] if labelled else None
-    return Photos(np.stack(images), names, folders, skipped, len(found) - len(chosen))
+    folders = [labels[name] for name in images] if labels else None
+    return Photos(np.stack(list(images.values())), list(images), folders, skipped, len(found) - len(chosen), below)
 
 
-def _files(folder: Path) -> tuple[dict[str, Path], list[tuple[str, str]], bool]:
-    """The files of a folder by name, those that lie beside its label folders, and whether it has such."""
+def _files(folder: Path) -> tuple[dict[str, Path], list[tuple[str, str]], dict[str, str], tuple[str, ...]]:
+    """The files of a folder by name, those that are left out and why, their label folders, and what these lie in."""
     if not folder.is_dir():
         raise ValueError(f"no folder {str(folder)!r}: name one that holds pictures")
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    inside = [path for path in files if path.parent != folder]
-    beside = [path for path in files if path.parent == folder]
-    if not inside:
-        return {path.name: path for path in beside}, [], False
-    why = "lies beside the folders whose names are the truth"
-    named = {path.relative_to(folder).as_posix(): path for path in inside}
-    return named, [(path.name, why) for path in beside], True
+    parts = {path: path.relative_to(folder).parts for path in sorted(folder.rglob("*")) if path.is_file()}
+    parts = {path: names for path, names in parts.items() if not any(map(_is_hidden, names))}
+    pictures = [names for path, names in parts.items() if len(names) > 1 and _is_picture(path)]
+    if not pictures:
+        named = {path.name: path for path, names in parts.items() if len(names) == 1}
+        return named, [("/".join(names), _NO_PICTURES) for names in parts.values() if len(names) > 1], {}, ()
+    # The level of the labels: behind train/ and val/, where all pictures lie in folders inside them.
+    level = int(all(len(names) > 2 and names[0].lower() in SPLITS for names in pictures))
+    labels, rooms = {names[level] for names in pictures}, {names[0] for names in pictures}
+    found, told, skipped = {}, {}, []
+    for path, names in parts.items():
+        name = "/".join(names)
+        if len(names) > level + 1 and names[level] in labels:
+            found[name], told[name] = path, names[level]
+        else:
+            skipped.append((name, _BESIDE if len(names) == 1 or names[0] in rooms else _NO_PICTURES))
+    return found, skipped, told, tuple(sorted(rooms)) if level else ()
 
 
-def truth_of(folders: Sequence[str] | None, categories: Sequence[str] | None, count: int) -> tuple:
+_BESIDE = "lies beside the folders whose names are the truth"
+_NO_PICTURES = "lies in a folder without pictures"
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "__MACOSX")) or name in ("Thumbs.db", "desktop.ini")
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in Image.registered_extensions()
+
+
+def truth_of(
+    folders: Sequence[str] | None, categories: Sequence[str] | None, count: int, below: Sequence[str] = ()
+) -> tuple[np.ndarray | None, str]:
     """The photos' categories (N,) by their folders' names, or None; and a sentence that says how it was told.
 
     A folder's name is looked for among the categories, or is a number. Without categories' names, as many folders as
@@ -141,7 +183,10 @@ def truth_of(folders: Sequence[str] | None, categories: Sequence[str] | None, co
     if strange:
         listed = ", ".join(strange[:5])
         return None, f"The truth is not known: the folders {listed} are no categories of the network; see --labels."
-    return np.array([known[_plain(name)] for name in folders]), "The truth is the name of the folder a photo lies in."
+    inside = f", inside {' and '.join(below)}" if below else ""
+    return np.array(
+        [known[_plain(name)] for name in folders]
+    ), f"The truth is the name of the folder a photo lies in{inside}."
 
 
 def _plain(name: str) -> str:

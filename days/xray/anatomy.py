@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from days.common.preprocessing import Pixels
 
-__all__ = ["Pixels"]
-
-
-class Place(NamedTuple):
+class Convolution(NamedTuple):
     """A convolution and where its answers are read.
 
-    layer : the convolution. watch : it, or the batch norm right behind it, before any ReLU. rectified : whether what
-    comes next is 0 wherever that answer is not positive. grouped : each filter sees only some of the input channels.
-    sees_pixels : its input is the picture itself.
+    layer : its name. watch : it, or the batch norm right behind it, before any ReLU. rectified : whether what comes
+    next is 0 wherever that answer is not positive. grouped : each filter sees only some of the input channels.
+    separable : its filters are products of smaller ones, and share these. sees_pixels : its input is the picture.
     """
 
     layer: str
     watch: str
     rectified: bool
     grouped: bool
+    separable: bool
     sees_pixels: bool
 
 
-class Weights(NamedTuple):
-    """A convolution with the batch norm behind it folded in: filters (out, in, kh, kw), bias (out,)."""
+class FoldedWeights(NamedTuple):
+    """A convolution with the batch norm behind it folded in: filters (out, in, kh, kw), bias (out,).
+
+    asleep : (out,), where the batch norm's scale is 0, so that training can wake what the filters hold.
+    """
 
     filters: np.ndarray
     bias: np.ndarray
+    asleep: np.ndarray
+
+
+def folded(filters: np.ndarray, bias: np.ndarray | None, scale=1.0, shift=0.0) -> FoldedWeights:
+    """Filters (out, in, kh, kw) and bias (out,) with what is done to their answer: scale * answer + shift, (out,)."""
+    ones = np.ones(len(filters))
+    bias, scale = 0 * ones if bias is None else bias, scale * ones
+    return FoldedWeights(filters * scale[:, None, None, None], bias * scale + shift, scale == 0)
 
 
 class Summary(NamedTuple):
@@ -56,8 +65,13 @@ class Summary(NamedTuple):
             variance = self.square.mean(axis=0) - self.middle.mean(axis=0) ** 2
             return np.sqrt(np.maximum(variance, 1e-12 * self.square.mean(axis=0)))
 
+    def strongest(self, count: int) -> np.ndarray:
+        """The `count` channels with the largest mean answer, the strongest first."""
+        means = np.nan_to_num(self.mean.mean(axis=0), posinf=0)
+        return np.argsort(-means, kind="stable")[:count]
 
-def together(parts: list[Summary]) -> Summary:
+
+def together(parts: Sequence[Summary]) -> Summary:
     """Summaries of several batches as one."""
     columns = zip(*(part[:-1] for part in parts), strict=True)
     return Summary(*(np.concatenate(column).astype(np.float64) for column in columns), parts[0].size)
@@ -90,18 +104,26 @@ class NormStatistics(NamedTuple):
         return float(np.median(apart)) if len(apart) else 0.0
 
 
+def averaged(parts: Sequence[NormStatistics]) -> NormStatistics | None:
+    """What a batch norm sees of several batches as one; None for none."""
+    if not parts:
+        return None
+    means, variances = np.stack([part.mean for part in parts]), np.stack([part.variance for part in parts])
+    return parts[0]._replace(mean=means.mean(axis=0), variance=variances.mean(axis=0) + means.var(axis=0))
+
+
 @dataclass(frozen=True)
 class Layer:
     """All that the findings need to know of one convolution."""
 
-    place: Place
-    weights: Weights
+    convolution: Convolution
+    weights: FoldedWeights
     summary: Summary
 
     @property
     def name(self) -> str:
         """The convolution's name."""
-        return self.place.layer
+        return self.convolution.layer
 
     @property
     def channels(self) -> int:

@@ -1,4 +1,4 @@
-"""Networks to try the X-ray on: each function here is a MODEL for `python -m days.day24.code.xray`."""
+"""Networks to try the X-ray on: each function here is a MODEL for `python -m days.xray`."""
 
 from __future__ import annotations
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from days.day24.code.anatomy import Pixels
+from days.common.preprocessing import Pixels
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LUMINANCE = np.array([[0.299, 0.587, 0.114]])
 CAFFE_MEAN = np.array([123.0, 117.0, 104.0])
 
 
-def pixels_of(channels: int, mean=None, std=None, order: str = "rgb") -> Pixels:
+def pixels_from(channels: int, mean=None, std=None, order: str = "rgb") -> Pixels:
     """The preprocessing (value - mean) / std of values from 0 to 1, as a learner gives it.
 
     Parameters
@@ -48,7 +48,7 @@ def _numbers(given, usual: Sequence[float], channels: int, what: str) -> np.ndar
 
 
 def _said(values: np.ndarray) -> str:
-    return ", ".join(f"{one:.4g}" for one in (values[:1] if np.ptp(values) == 0 else values))
+    return ", ".join(f"{value:.4g}" for value in (values[:1] if np.ptp(values) == 0 else values))
 
 
 def _scaled(name: str, channels: int, mean, std, order: str = "rgb") -> Pixels:
@@ -64,7 +64,7 @@ def alternatives(given: Pixels) -> list[Pixels]:
         _scaled("values from 0 to 1", channels, 0, 1),
         _scaled("values from 0 to 255", channels, 0, 1 / 255),
         _scaled("values from -1 to 1", channels, 0.5, 0.5),
-        pixels_of(channels),
+        pixels_from(channels),
     ]
     usual[-1] = Pixels("ImageNet's mean and std", usual[-1].matrix, usual[-1].offset)
     if channels == 1:
@@ -72,10 +72,10 @@ def alternatives(given: Pixels) -> list[Pixels]:
     else:
         usual.append(_scaled("0 to 255 minus Caffe's mean, BGR", 3, CAFFE_MEAN[::-1] / 255, 1 / 255, "bgr"))
         usual.insert(0, Pixels("red and blue exchanged", given.matrix[:, ::-1], given.offset))
-    return [one for one in usual if not _same(one, given)]
+    return [pixels for pixels in usual if not _same(pixels, given)]
 
 
-def _same(one: Pixels, other: Pixels) -> bool:
+def _same(pixels: Pixels, other: Pixels) -> bool:
     """Whether two preprocessings differ by less than a hundredth of the input's range."""
     room = 0.01 * np.ptp(np.stack(other.reach))
-    return bool(np.abs(one.matrix - other.matrix).max() < room and np.abs(one.offset - other.offset).max() < room)
+    return bool(np.abs(pixels.matrix - other.matrix).max() < room and np.abs(pixels.offset - other.offset).max() < room)

@@ -12,24 +12,12 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from days.common.errors import cannot_run
+from days.common.checks import check_scores
 from days.common.torch_models import load_weights_file
-from days.day17.code.torch_backend import (
-    capture,
-    check_network,
-    conv_layers,
-    evaluation_mode,
-    filters,
-    hooks,
-    module_named,
-    to_numpy,
-)
-from days.day20.code.torch_backend import Ascent
-from days.day22.code.attribution import check_scores
-from days.day22.code.torch_backend import grad_cam
-from days.day24.code.anatomy import NormStatistics, Place, Summary, Weights
+from days.day17.code.torch_backend import check_network, conv_layers, filters, hooks, module_named, run, to_numpy
+from days.xray.anatomy import Convolution, FoldedWeights, NormStatistics, Summary, folded
 
-__all__ = ["Ascent", "capture", "filters", "grad_cam", "load_weights_file"]
+__all__ = ["load_weights_file"]
 
 
 def input_form(network: nn.Module) -> tuple[int, int | None]:
@@ -40,8 +28,8 @@ def input_form(network: nn.Module) -> tuple[int, int | None]:
     check_network(network)
     needed = [
         name
-        for name, one in inspect.signature(network.forward).parameters.items()
-        if one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+        for name, taken in inspect.signature(network.forward).parameters.items()
+        if taken.default is taken.empty and taken.kind in (taken.POSITIONAL_ONLY, taken.POSITIONAL_OR_KEYWORD)
     ]
     if len(needed) > 1:
         raise ValueError(
@@ -62,22 +50,10 @@ def training_layers(network: nn.Module) -> int:
 
 def parameter_count(network: nn.Module) -> int:
     """How many numbers the network has learned, or could learn."""
-    return sum(one.numel() for one in network.parameters())
+    return sum(values.numel() for values in network.parameters())
 
 
-def to_batch(network: nn.Module, pixels: np.ndarray) -> torch.Tensor:
-    """Preprocessed pixels (N, H, W, C) as the network takes them: its axes, type and device."""
-    weight = next(network.parameters(), torch.empty(0))
-    batch = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
-    return batch.to(device=weight.device, dtype=weight.dtype)
-
-
-def to_planes(batch: torch.Tensor) -> np.ndarray:
-    """A batch as an array (N, C, H, W)."""
-    return to_numpy(batch)
-
-
-def places(network: nn.Module, batch: torch.Tensor) -> tuple[list[Place], str | None]:
+def convolutions(network: nn.Module, batch: torch.Tensor) -> tuple[list[Convolution], str | None]:
     """The convolutions that run, in the order in which they do, and the name of the first batch norm, if any.
 
     One forward pass is watched: what each convolution answers is followed through a batch norm to what is done with it
@@ -98,11 +74,11 @@ def places(network: nn.Module, batch: torch.Tensor) -> tuple[list[Place], str | 
 
         return hook
 
-    with hooks([(module, look(name)) for name, module in named]), trace:
-        _run(network, batch)
+    with hooks([(module, look(name)) for name, module in named]), trace, torch.no_grad():
+        run(network, batch)
     found = [
-        Place(name, watch, rectified, network.get_submodule(name).groups > 1, pixels)
-        for name, (watch, rectified, pixels) in trace.found.items()
+        Convolution(name, watch, rectified, network.get_submodule(name).groups > 1, False, sees_pixels)
+        for name, (watch, rectified, sees_pixels) in trace.found.items()
     ]
     return found, next(iter(first_norm), None)
 
@@ -139,7 +115,11 @@ class _Trace(TorchFunctionMode):
         # A ReLU is told by what it does, before it does it in place.
         silent = first.detach() <= 0
         answer = function(*args, **(kwargs or {}))
-        if isinstance(answer, torch.Tensor) and answer.shape == silent.shape and answer.dtype == first.dtype:
+        if not isinstance(answer, torch.Tensor):
+            return answer
+        if getattr(function, "__name__", "").startswith(("max_pool", "dropout")):
+            self._owner[answer] = layer  # what a ReLU behind it silences, it would silence before it
+        elif answer.shape == silent.shape and answer.dtype == first.dtype:
             self.found[layer][1] = _rectifies(silent, answer)
         return answer
 
@@ -156,20 +136,20 @@ def _normed(norm: nn.BatchNorm2d, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def look(
-    network: nn.Module, watched: Sequence[Place], norm: str | None, batch: torch.Tensor
+    network: nn.Module, watched: Sequence[Convolution], norm: str | None, batch: torch.Tensor
 ) -> tuple[np.ndarray, dict[str, Summary], NormStatistics | None]:
-    """One pass: the scores (N, categories), a summary for each place, and what the first batch norm sees.
+    """One pass: the scores (N, categories), a summary for each convolution, and what the first batch norm sees.
 
     Maps are reduced as soon as they are there: never more than one layer's are held for it.
     """
     summaries: dict[str, Summary] = {}
     seen: list[NormStatistics] = []
 
-    def reduce(place):
+    def reduce(layer):
         def hook(module, inputs, output):
-            if place.layer not in summaries:
+            if layer not in summaries:
                 built_in = isinstance(module, nn.BatchNorm2d) and type(module) is not nn.BatchNorm2d
-                summaries[place.layer] = _summary(_normed(module, inputs[0]) if built_in else output)
+                summaries[layer] = _summary(_normed(module, inputs[0]) if built_in else output)
 
         return hook
 
@@ -178,23 +158,14 @@ def look(
             values = inputs[0].float()
             now = values.mean(dim=(0, 2, 3)), values.var(dim=(0, 2, 3), correction=0)
             stored = module.running_mean, module.running_var
-            seen.append(NormStatistics(*(to_numpy(one).astype(np.float64) for one in (*stored, *now))))
+            seen.append(NormStatistics(*(to_numpy(part).astype(np.float64) for part in (*stored, *now))))
 
-    watching = [(module_named(network, place.watch), reduce(place)) for place in watched]
+    watching = [(module_named(network, part.watch), reduce(part.layer)) for part in watched]
     watching += [(module_named(network, norm), compare)] if norm else []
-    with hooks(watching):
-        scores = _run(network, batch)
+    with hooks(watching), torch.no_grad():
+        scores = run(network, batch)
     check_scores(scores, len(batch))
     return to_numpy(scores).astype(np.float64), summaries, seen[0] if seen else None
-
-
-@torch.no_grad()
-def _run(network: nn.Module, batch: torch.Tensor):
-    with evaluation_mode(network):
-        try:
-            return network(batch)
-        except RuntimeError as error:
-            raise cannot_run(batch, error) from error
 
 
 def _summary(maps: torch.Tensor) -> Summary:
@@ -211,15 +182,15 @@ def _summary(maps: torch.Tensor) -> Summary:
     return Summary(*map(to_numpy, parts), tuple(maps.shape[2:]))
 
 
-def weights(network: nn.Module, place: Place) -> Weights:
-    """The place's filters and bias, with the batch norm between convolution and watched answer folded in."""
-    values, module = filters(network, place.layer).astype(np.float64), network.get_submodule(place.layer)
-    bias = np.zeros(len(values)) if module.bias is None else to_numpy(module.bias).astype(np.float64)
-    norm = network.get_submodule(place.watch)
+def folded_weights(network: nn.Module, part: Convolution) -> FoldedWeights:
+    """Filters and bias, with the batch norm between the convolution and its watched answer folded in."""
+    values, module = filters(network, part.layer).astype(np.float64), network.get_submodule(part.layer)
+    bias = None if module.bias is None else to_numpy(module.bias).astype(np.float64)
+    norm = network.get_submodule(part.watch)
     if norm is module or norm.running_mean is None:
-        return Weights(values, bias)
+        return folded(values, bias)
     scale = 1 / np.sqrt(to_numpy(norm.running_var).astype(np.float64) + norm.eps)
     shift = -to_numpy(norm.running_mean) * scale
     if norm.affine:
         scale, shift = scale * to_numpy(norm.weight), shift * to_numpy(norm.weight) + to_numpy(norm.bias)
-    return Weights(values * scale[:, None, None, None], bias * scale + shift)
+    return folded(values, bias, scale, shift)

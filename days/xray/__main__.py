@@ -1,0 +1,64 @@
+"""The X-ray's command line: `python -m days.xray --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from days.xray import xray
+from days.xray.loading import call_factory, load_weights, one_line, read_labels
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line: 0 when the report is written, 2 with one line for what cannot be done, 130 when interrupted."""
+    asked = vars(_parser().parse_args(arguments))
+    model, images, weights, labels = (asked.pop(name) for name in ("model", "images", "weights", "labels"))
+    try:
+        network = call_factory(model)
+        if weights:
+            load_weights(network, weights)
+        findings = xray(network, images, labels=read_labels(labels) if labels else None, **asked).findings
+    except (ValueError, OSError, ImportError) as error:
+        print(f"xray: {one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("xray: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    print(f"{len(findings)} {'finding' if len(findings) == 1 else 'findings'}, in {asked['output']}")
+    for finding in findings:
+        print(f"- {finding.title} ({finding.sure})")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m days.xray",
+        description="X-ray a CNN of your own: what is inside, what is wrong, how sure that is. One HTML file.",
+        epilog="Example: python -m days.xray days.xray.examples:squeezenet --images photos -o r.html",
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="package.module:callable, a function that returns a torch or Keras network")
+    add("--images", required=True, metavar="FOLDER", help="photos; names of folders inside it are the truth")
+    add("-o", "--output", default="report.html", metavar="FILE", help="the report (report.html)")
+    add("--weights", metavar="FILE", help="weights alone: .pt, .pth or .safetensors (torch), .weights.h5 (Keras)")
+    add("--size", type=int, help="photos are cropped to squares of SIZE pixels (224)")
+    add("--mean", type=_numbers, metavar="R,G,B", help="taken away from values of 0 to 1 (ImageNet's)")
+    add("--std", type=_numbers, metavar="R,G,B", help="the rest is divided by it (ImageNet's; 1/255 gives 0 to 255)")
+    add("--order", choices=("rgb", "bgr"), help="of the colors that the network wants (rgb)")
+    add("--labels", metavar="FILE", help="the categories' names, one a line")
+    add("--limit", type=int, default=60, help="of more photos than this, as many are looked at (60)")
+    return parser
+
+
+def _numbers(text: str) -> list[float]:
+    """Numbers and fractions with commas between: "0.5" or "104/255,117/255,123/255"."""
+    try:
+        parts = [part.split("/") for part in text.split(",")]
+        return [float(part[0]) / float(part[1]) if len(part) == 2 else float("".join(part)) for part in parts]
+    except (ValueError, ZeroDivisionError) as error:
+        raise argparse.ArgumentTypeError(f"expected numbers such as 0.5 or 0.485,0.456,0.406, got {text!r}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""The examination: the network runs over the photos, as it is fed and as it might be, and what is seen is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from scipy import stats
+
+from days.common.models import softmax
+from days.common.preprocessing import Pixels
+from days.xray.anatomy import Convolution, Layer, NormStatistics, Summary, averaged, together
+from days.xray.facts import Facts, facts_of
+from days.xray.loading import Photos, truth_of
+from days.xray.preprocessing import alternatives
+from days.xray.subject import Subject
+
+BATCH = 4
+FEW = 3
+"""Of fewer photos no other preprocessing is tried."""
+
+Item = TypeVar("Item")
+Track = Callable[[Sequence[Item], str], Iterable[Item]]
+"""Goes through a sequence and shows, by the words that it is given, what is being done and how far it is."""
+
+
+def untracked(items: Sequence[Item], doing: str) -> Iterable[Item]:
+    """A `Track` that shows nothing."""
+    return items
+
+
+class Trial(NamedTuple):
+    """What the network says of the images under one preprocessing: scores (N, categories), and its first batch norm.
+
+    outputs : how many numbers it answers with; a single one stands for two categories.
+    """
+
+    name: str
+    scores: np.ndarray
+    norm: NormStatistics | None
+    outputs: int
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Of each category for each image, (N, categories)."""
+        return softmax(np.nan_to_num(self.scores))
+
+    @property
+    def information(self) -> float:
+        """How much an answer tells of which image was shown, in nats: entropy of the mean answer - mean entropy."""
+        shares = self.probabilities
+        return float(stats.entropy(shares.mean(axis=0)) - stats.entropy(shares, axis=-1).mean())
+
+    @property
+    def confidence(self) -> float:
+        """The mean of the highest probability."""
+        return float(self.probabilities.max(axis=-1).mean())
+
+    def right(self, truth: np.ndarray) -> np.ndarray:
+        """Which images (N,) are told right."""
+        return self.scores.argmax(axis=-1) == truth
+
+
+@dataclass(frozen=True)
+class Examination:
+    """All that was seen of a network.
+
+    truth : the photos' categories (N,), or None where they are not known; truth_words : how they are known. facts : one
+    for each of `layers`. trials : the preprocessing as given, then others that were tried. training_layers : how many
+    layers of the network came in training mode.
+    """
+
+    subject: Subject
+    photos: Photos
+    truth: np.ndarray | None
+    truth_words: str
+    layers: tuple[Layer, ...]
+    facts: tuple[Facts, ...]
+    trials: tuple[Trial, ...]
+    training_layers: int
+
+
+def examination_of(subject: Subject, photos: Photos, track: Track = untracked) -> Examination:
+    """Run the network over the photos, as it is fed and as it might be. Raises ValueError where it cannot run."""
+    network, backend = subject.network, subject.backend
+    training_layers = backend.training_layers(network)
+    try:
+        convolutions, norm = backend.convolutions(network, subject.batch(photos.images[:1]))
+    except ValueError as error:
+        raise ValueError(f"{error}; for the X-ray, size (--size) says how large, now {subject.size}") from error
+    if not convolutions:
+        raise ValueError("no 2-d convolution of the network ran on the first photo: there are no maps to look at")
+    trial, summaries = _tried(subject, photos.images, subject.pixels, convolutions, norm, track)
+    others = alternatives(subject.pixels) if len(photos.names) >= FEW else []
+    trials = [trial, *(_tried(subject, photos.images, pixels, [], norm, track)[0] for pixels in others)]
+    count = trial.scores.shape[1]
+    if subject.categories and len(subject.categories) != count:
+        raise ValueError(f"expected {count} labels, one a category, got {len(subject.categories)}")
+    truth, words = truth_of(photos.folders, subject.categories, count, photos.below)
+    if truth is not None and not subject.categories and not any(map(str.isdigit, photos.folders)):
+        subject = replace(subject, categories=sorted(set(photos.folders)))
+    layers = [Layer(part, backend.folded_weights(network, part), summaries[part.layer]) for part in convolutions]
+    with np.errstate(all="ignore"):
+        facts = [facts_of(layer, subject.pixels.reach) for layer in layers]
+    return Examination(subject, photos, truth, words, tuple(layers), tuple(facts), tuple(trials), training_layers)
+
+
+def _tried(
+    subject: Subject,
+    images: np.ndarray,
+    pixels: Pixels,
+    convolutions: Sequence[Convolution],
+    norm: str | None,
+    track: Track,
+) -> tuple[Trial, dict[str, Summary]]:
+    """One preprocessing tried on all images, a few at a time: what is said, and the maps' summaries by layer."""
+    scores, norms, summaries = [], [], {part.layer: [] for part in convolutions}
+    for start in track(range(0, len(images), BATCH), f"looking, fed with {pixels.name}"):
+        batch = subject.batch(images[start : start + BATCH], pixels)
+        answers, seen, statistics = subject.backend.look(subject.network, convolutions, norm, batch)
+        scores.append(answers)
+        norms += [statistics] if statistics else []
+        for layer, summary in seen.items():
+            summaries[layer].append(summary)
+    answers = np.concatenate(scores)
+    trial = Trial(pixels.name, as_scores(answers), averaged(norms), answers.shape[1])
+    return trial, {layer: together(parts) for layer, parts in summaries.items()}
+
+
+def as_scores(answers: np.ndarray) -> np.ndarray:
+    """A network's answers (N, categories) as scores before the softmax, whatever it ends in; one number becomes two.
+
+    Probabilities are told by their sum of 1. One number of 0 to 1 throughout is a sigmoid's, any other a logit.
+    """
+    if answers.shape[1] == 1 and not (answers.min() >= 0 and answers.max() <= 1):
+        return np.hstack([0 * answers, answers])
+    if answers.shape[1] == 1:
+        answers = np.hstack([1 - answers, answers])
+    if answers.min() >= 0 and np.allclose(answers.sum(axis=1), 1, atol=1e-3):
+        return np.log(np.maximum(answers, 1e-30))
+    return answers

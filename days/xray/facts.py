@@ -1,0 +1,122 @@
+"""What the weights and the answers of one layer show: dead, silent, alike, random, exploded.
+
+A healthy network has silent channels, opposite twins and rough filters, too: these are facts, and not yet findings.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from days.day23.code import detectors
+from days.xray.anatomy import Layer
+
+FAR_FROM_WAKING = 1.0
+"""Of its own deviations: a silent channel that comes nearer to 0 may well wake on the next photo."""
+UNSEEN = 3
+"""So many times the channels that rarity leads to expect may be silent."""
+TOO_FEW_WEIGHTS, FEW_WEIGHTS = 9, 18
+"""Filters of so few weights are alike by chance: not compared at all, or only if exactly alike."""
+ALIKE, EXACT = 0.99, 0.999
+NOISY = 3.0
+WIDEST = 64
+"""Of filters with more input channels than this, some are left out when noise is looked for."""
+
+
+class Facts(NamedTuple):
+    """What was seen of a layer, usual or not: channel indices, and pairs of filters of one direction.
+
+    dead : silent for any input, which is proven. silent : silent on all images, the dead ones too. far : those of the
+    silent that are neither near to waking nor explained by channels that wake rarely. copies, opposites :
+    `detectors.Pair`s with a positive or a negative scale.
+    """
+
+    dead: np.ndarray
+    silent: np.ndarray
+    far: np.ndarray
+    copies: list[detectors.Pair]
+    opposites: list[detectors.Pair]
+    noise: np.ndarray
+    exploded: np.ndarray
+    broken: bool
+
+
+def facts_of(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> Facts:
+    """What the weights and the answers of one layer show. reach : see `Pixels.reach`."""
+    values, bias, _ = layer.weights
+    finite = np.isfinite(values).all(axis=(1, 2, 3))
+    silent, far = _silent(layer)
+    dead = _proven_dead(layer, reach)
+    comparable = not layer.convolution.grouped and values[0].size >= TOO_FEW_WEIGHTS
+    pairs = _pairs(values, bias) if comparable else []
+    return Facts(
+        dead=dead,
+        silent=np.union1d(silent, dead),
+        far=far,
+        copies=[pair for pair in pairs if pair.cosine >= ALIKE],
+        opposites=[pair for pair in pairs if pair.scale < 0],
+        noise=_noise(layer),
+        exploded=detectors.exploded_filters(values),
+        broken=not (finite.all() and np.isfinite(layer.summary.top).all()),
+    )
+
+
+def _silent(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+    """Channels that are silent on all images, and those of them that are more than rarity explains, the farthest."""
+    top = layer.summary.top.max(axis=0)
+    if not layer.convolution.rectified:
+        # Without a ReLU behind it a channel is silent only if it never changes.
+        constant = np.flatnonzero(top == layer.summary.low.min(axis=0))
+        return constant, constant[~layer.weights.asleep[constant]]
+    silent, below = np.flatnonzero(top <= 0), below_waking(layer)
+    too_many = max(0, len(silent) - int(np.ceil(UNSEEN * rarely_seen((layer.summary.top > 0).sum(axis=0)))))
+    farthest = silent[np.argsort(-below[silent], kind="stable")][:too_many]
+    return silent, np.sort(farthest[below[farthest] > FAR_FROM_WAKING])
+
+
+def below_waking(layer: Layer) -> np.ndarray:
+    """By how many of its own deviations each channel (C,) stays below 0 at its best; negative where it wakes."""
+    return -layer.summary.top.max(axis=0) / np.maximum(layer.summary.spread, 1e-12)
+
+
+def rarely_seen(images_awake: np.ndarray) -> float:
+    """How many channels are to be expected silent that wake on other images, from on how many images each one woke.
+
+    once * (once - 1) / (2 * (twice + 1)), with the numbers of channels that woke on exactly one image and on two: it is
+    a lower bound on how many were not met.
+
+    Source: Chao, "Nonparametric estimation of the number of classes in a population", 1984.
+
+    >>> rarely_seen(np.array([1, 1, 1, 2, 5, 0]))
+    1.5
+    """
+    once, twice = (int((images_awake == count).sum()) for count in (1, 2))
+    return once * (once - 1) / (2 * (twice + 1))
+
+
+def _proven_dead(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Channels that a ReLU silences for any input; without one a gradient reaches even filters of zeros."""
+    values, bias, _ = layer.weights
+    if not layer.convolution.rectified:
+        return np.arange(0)
+    on_pixels = layer.convolution.sees_pixels and not layer.convolution.grouped
+    most = detectors.layer_bounds(values, bias, *(reach if on_pixels else ()))[1]
+    return np.flatnonzero(most <= 0)
+
+
+def _pairs(values: np.ndarray, bias: np.ndarray) -> list[detectors.Pair]:
+    """Filters of one direction. Where a filter has few weights, chance makes near ones: then only exact ones count."""
+    few = values[0].size < FEW_WEIGHTS
+    return detectors.redundant_pairs(values, bias, EXACT if few else detectors.SAME_DIRECTION)
+
+
+def _noise(layer: Layer) -> np.ndarray:
+    """Filters of random numbers. Of very wide filters every k-th input channel is looked at: noise is noise in each.
+
+    Filters that share their parts are no independent numbers even before training, and grouped ones see too little.
+    """
+    values = layer.weights.filters[:, :: -(-layer.weights.filters.shape[1] // WIDEST)]
+    usable = np.isfinite(values).all(axis=(1, 2, 3)) & values.any(axis=(1, 2, 3))
+    judged = not (layer.convolution.grouped or layer.convolution.separable) and values.shape[2] * values.shape[3] > 1
+    return detectors.noise_filters(values, NOISY) if judged and usable.sum() >= 8 else np.arange(0)

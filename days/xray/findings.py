@@ -1,0 +1,314 @@
+"""From facts to plain words: what is wrong with a network's filters and with how it is fed, and how sure that is.
+
+A finding is what healthy networks do not show. The thresholds were set on SqueezeNet, EfficientNet-Lite0 and 20
+healthy patients of Day 23's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from days.day23.code import detectors
+from days.day23.code.finding import Finding, Place
+from days.xray.anatomy import Layer
+from days.xray.examination import Examination, Trial
+from days.xray.facts import Facts, below_waking
+
+SERIOUS, WORTH_A_LOOK, NOTE = 3, 2, 1
+ENOUGH_IMAGES = 20
+NORM_APART = 0.45
+
+
+def findings_of(seen: Examination) -> tuple[Finding, ...]:
+    """All that is wrong with a network, worst first."""
+    given = seen.trials[0]
+    with np.errstate(all="ignore"):
+        feeding = about_feeding(seen.trials, seen.truth)
+        found = feeding + about_answers(given, seen.truth, seen.training_layers)
+        found += about_filters(seen.layers, seen.facts, len(given.scores))
+    if feeding:
+        found = [finding for finding in found if finding.kind not in ("silent", "constant", "guessing")]
+    return tuple(sorted(found, key=lambda finding: -finding.severity))
+
+
+class _Told(NamedTuple):
+    """How one kind of fault is told: texts with {fields}."""
+
+    severity: int
+    title: str
+    words: str
+    sure: str
+    advice: str
+
+
+_TOLD = {
+    "not finite": _Told(
+        SERIOUS,
+        "Numbers that are not finite",
+        "Weights or answers are infinite or not numbers (NaN), and all that comes later inherits them.",
+        "certain",
+        "Go back to the last good weights; lower the learning rate, or clip gradients.",
+    ),
+    "exploded": _Told(
+        SERIOUS,
+        "{count} filter{s} far too large",
+        "What lies behind hears nothing else. Silence behind it is not judged until this is mended.",
+        "certain: told from the weights alone",
+        "Set the filter back, or train on with a lower learning rate and weight decay.",
+    ),
+    "dead": _Told(
+        WORTH_A_LOOK,
+        "{count} dead filter{s}",
+        "No image whatever makes them answer, so no gradient reaches them: they cost time and do nothing.",
+        "certain: follows from the weights, for any input",
+        "Cut them out; or give them new random weights and train on with a lower learning rate.",
+    ),
+    "silent": _Told(
+        WORTH_A_LOOK,
+        "{count} channel{s} silent on all {images} images",
+        "Some silence is usual where channels wait for something rare. This is more than the layer's other "
+        "channels, of which few wake on only one or two images, lead to expect; named are those that stay farthest "
+        "below 0.",
+        "likely for most of them, and said of these {images} images: others may wake some",
+        "Show the network more and other images. What stays silent can be cut out, or trained anew.",
+    ),
+    "redundant": _Told(
+        NOTE,
+        "{count} filter{s} repeating another one",
+        "Weights and biases point the same way, so the maps differ by a factor only: the same work is done twice.",
+        "certain: told from the weights alone",
+        "Cut the copy and add its outgoing weights, times the factor, to the other's: that changes nothing, or hardly.",
+    ),
+    "noise": _Told(
+        NOTE,
+        "{count} filter{s} looking like random numbers",
+        "They are unlike the rest of their layer, and no smoother than chance.",
+        "possible: two statistical tests agree, and a learned filter may be odd",
+        "Cut them out one at a time and see whether accuracy falls. If it does not, they never learned.",
+    ),
+    "preprocessing": _Told(
+        SERIOUS,
+        "The preprocessing looks wrong",
+        "{why} Fed with {best}, the network does clearly better than as it was fed. "
+        "Findings about silent channels are held back until this is settled.",
+        "{sure}",
+        "Compare with the training code; then try {best}.",
+    ),
+    "untrained": _Told(
+        SERIOUS,
+        "Untrained batch norm: were the weights loaded?",
+        "The first batch norm holds the statistics that it was created with, so nothing was ever trained with it.",
+        "likely: training moves these numbers",
+        "Load the weights before the X-ray, or name their file with --weights.",
+    ),
+    "training mode": _Told(
+        WORTH_A_LOOK,
+        "The network came in training mode",
+        "The X-ray ran it in evaluation mode and gave it back as it was. Run as it came, dropout and batch norm make "
+        "its answers depend on chance and on the rest of the batch.",
+        "certain",
+        "Call network.eval() before you use it.",
+    ),
+    "constant": _Told(
+        SERIOUS,
+        "The answer hardly depends on the image",
+        "Whatever is shown, the network says much the same: it is untrained, broken, or fed wrongly.",
+        "{sure}",
+        "Check that the weights were loaded, and the preprocessing.",
+    ),
+    "guessing": _Told(
+        SERIOUS,
+        "No better than guessing",
+        "The network tells hardly more of these images right than blind guessing would.",
+        "likely, said of these images and their folders' names",
+        "Check that labels and folders mean the same categories in the same order, and that weights were loaded.",
+    ),
+}
+
+
+def _finding(kind: str, *evidence: str, places: Iterable[Place] = (), severity: int = 0, **fields) -> Finding:
+    told = _TOLD[kind]
+    title, words, sure, advice = (text.format(**fields) for text in told[1:])
+    return Finding(kind, tuple(places), sure, words, 0.0, severity or told.severity, title, evidence, advice)
+
+
+# ---------------------------------------------------------------- filters
+
+
+def about_filters(layers: Sequence[Layer], facts: Sequence[Facts], images: int) -> list[Finding]:
+    """Findings about filters, one of each kind with its layers as evidence.
+
+    Behind a broken or exploded layer, and on few images, silence says nothing of filters, and is not judged.
+    """
+    found, trusted = {kind: [] for kind in _EVIDENCE}, True
+    for layer, fact in zip(layers, facts, strict=True):
+        if fact.broken and trusted:
+            found["not finite"].append((layer, fact, [()]))
+        trusted = trusted and not fact.broken and not len(fact.exploded)
+        silent = np.setdiff1d(fact.far, fact.dead) if trusted and images >= ENOUGH_IMAGES else ()
+        channels = {"exploded": fact.exploded, "dead": fact.dead, "silent": silent, "noise": fact.noise}
+        faults = {kind: [(int(channel),) for channel in chosen] for kind, chosen in channels.items()}
+        faults["redundant"] = [(pair.first, pair.second) for pair in fact.copies]
+        for kind, chosen in faults.items():
+            found[kind] += [(layer, fact, chosen)] if chosen else []
+    return [_of_filters(kind, parts, images) for kind, parts in found.items() if parts]
+
+
+def _of_filters(kind: str, parts: list[tuple[Layer, Facts, list]], images: int) -> Finding:
+    """The finding for faults [(layer, facts, [channels, ...]), ...]; of a pair the copy is counted."""
+    places = [(layer.name, channels) for layer, _, faults in parts for channels in faults]
+    named = [sorted({channels[-1] for channels in faults if channels}) for *_, faults in parts]
+    said = [_EVIDENCE[kind](layer, fact, some) for (layer, fact, _), some in zip(parts, named, strict=True)]
+    evidence = [f"{layer.name}: {words}" for (layer, *_), words in zip(parts, said, strict=True)]
+    count = sum(map(len, named))
+    return _finding(kind, *evidence, places=places, count=count, s="" if count == 1 else "s", images=images)
+
+
+def _how_exploded(layer: Layer, fact: Facts, channels: list[int]) -> str:
+    longest = np.max(detectors.relative_lengths(layer.weights.filters)[channels])
+    return f"filter {listed(channels)}, up to {longest:.3g} times as long as the layer's median filter"
+
+
+def _how_silent(layer: Layer, fact: Facts, channels: list[int]) -> str:
+    below = np.min(below_waking(layer)[channels])
+    how_far = f"at best {below:.1f}" if below < 1000 else "over 1,000"
+    return f"channel {listed(channels)}, {how_far} of their own deviations below 0"
+
+
+def _how_alike(layer: Layer, fact: Facts, channels: list[int]) -> str:
+    pairs, more = fact.copies[:6], len(fact.copies) - 6
+    said = [f"{pair.second} is {pair.scale:.2f} times {pair.first} (cosine {pair.cosine:.3f})" for pair in pairs]
+    return ", ".join(said) + (f" and {more} pairs more" if more > 0 else "")
+
+
+_EVIDENCE = {
+    "not finite": lambda layer, fact, channels: f"largest answer on the images {np.max(layer.summary.top):.3g}",
+    "exploded": _how_exploded,
+    "dead": lambda layer, fact, channels: (
+        f"filter {listed(channels)}: no weights, or a bias below all they can add up to"
+    ),
+    "silent": _how_silent,
+    "redundant": _how_alike,
+    "noise": lambda layer, fact, channels: f"filter {listed(channels)}",
+}
+
+
+def listed(channels: Sequence[int], most: int = 12) -> str:
+    """Channel numbers as words, the first `most` of them.
+
+    >>> listed([3, 1, 4], 2)
+    '3, 1 and 1 more'
+    """
+    more = f" and {len(channels) - most} more" if len(channels) > most else ""
+    return ", ".join(str(int(channel)) for channel in channels[:most]) + more
+
+
+# ---------------------------------------------------------------- how it is fed
+
+
+def about_feeding(trials: Sequence[Trial], truth: np.ndarray | None) -> list[Finding]:
+    """Whether another preprocessing than the first of `trials` fits the network clearly better; at most one finding.
+
+    Three witnesses, the most exact first: what the first batch norm has stored; accuracy, where the truth is known; and
+    how much the answers tell of which image was shown.
+    """
+    given, others = trials[0], trials[1:]
+    witnesses = (_by_norm, _by_accuracy, _by_information) if others else ()
+    said = filter(None, (witness(given, others, truth) for witness in witnesses))
+    return [
+        _finding("preprocessing", evidence, best=best.name, why=why, sure=sure)
+        for best, why, sure, evidence in [*said][:1]
+    ]
+
+
+def _by_norm(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial, str, str, str] | None:
+    if given.norm is None or given.norm.fresh or not given.norm.distance > NORM_APART:
+        return None
+    best = min(others, key=lambda trial: trial.norm.distance)
+    spoken_against = truth is not None and best.right(truth).sum() < given.right(truth).sum()
+    if spoken_against or not best.norm.distance < 0.5 * given.norm.distance:
+        return None
+    evidence = (
+        f"the first batch norm sees values {given.norm.distance:.2g} from those it has stored (0 is none; shift in "
+        f"deviations and logarithm of the spread), and {best.norm.distance:.2g} with {best.name}"
+    )
+    return best, "The first batch norm was trained on other numbers than it gets.", "likely", evidence
+
+
+def _by_accuracy(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial, str, str, str] | None:
+    if truth is None:
+        return None
+    best = max(others, key=lambda trial: (trial.right(truth).sum(), trial.information))
+    now, then = given.right(truth), best.right(truth)
+    gained, lost = int((then & ~now).sum()), int((now & ~then).sum())
+    if gained <= lost:
+        return None
+    # The sign test: were both ways equally good, gains and losses would be tosses of a coin.
+    by_chance = stats.binomtest(gained, gained + lost, alternative="greater").pvalue
+    chance = min(1.0, len(others) * by_chance)
+    if chance > 0.05:
+        return None
+    evidence = f"right on {now.sum()} of {len(now)} images as fed, and on {then.sum()} with {best.name}"
+    sure = f"likely: as large a gain comes by chance with a probability of at most {chance:.2g}"
+    return best, "More images are told right another way.", sure, evidence
+
+
+def _by_information(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial, str, str, str] | None:
+    best = max(others, key=lambda trial: trial.information)
+    most = np.log(min(given.scores.shape))
+    says_more = given.information < 0.4 * best.information and best.information > 0.4 * most
+    # Images of one category tell little when fed rightly, too; but then the network is surer than fed wrongly.
+    if len(given.scores) < 5 or not (says_more and best.confidence > 1.2 * given.confidence):
+        return None
+    evidence = (
+        f"an answer tells {given.information:.2f} nats of which image was shown, and {best.information:.2f} with "
+        f"{best.name} (confidence {given.confidence:.2f} and {best.confidence:.2f}; {most:.2f} nats is all there is)"
+    )
+    why = "As it was fed, the network says much the same of every image."
+    return best, why, "possible: told without the truth, from the answers alone", evidence
+
+
+# ---------------------------------------------------------------- what it says
+
+
+def about_answers(given: Trial, truth: np.ndarray | None, training_layers: int) -> list[Finding]:
+    """Findings about the network as a whole: its mode, answers that do not depend on the image, mere guessing."""
+    found = []
+    if training_layers:
+        said = f"{training_layers} layers of dropout or batch norm were in training mode"
+        found.append(_finding("training mode", said))
+    if given.norm is not None and given.norm.fresh:
+        found.append(_finding("untrained", "all its stored means are 0, and all its stored variances 1"))
+    count, categories = given.scores.shape
+    if not np.isfinite(given.scores).all():
+        return found
+    several = truth is None or len(set(truth.tolist())) > 1
+    if count >= 7 and categories > 2 and several and given.information < 0.05 * np.log(min(count, categories)):
+        found.append(_constant(given, truth is not None))
+    right = None if truth is None else int(given.right(truth).sum())
+    if truth is not None and count >= 10 and right <= _guessed(count, categories):
+        said = f"{right} of {count} right; guessing among {categories} gets {count / categories:.1f}"
+        found.append(_finding("guessing", said))
+    return found
+
+
+def _guessed(count: int, categories: int) -> float:
+    """How many right answers of `count` guessing may well give: its mean and two deviations."""
+    return count / categories + 2 * np.sqrt(count * (categories - 1)) / categories
+
+
+def _constant(given: Trial, known: bool) -> Finding:
+    said = len(set(given.scores.argmax(axis=-1).tolist()))
+    categories = "1 category" if said == 1 else f"{said} different categories"
+    evidence = (
+        f"{categories} for {len(given.scores)} images; an answer tells {given.information:.3f} nats of which image "
+        "was shown"
+    )
+    if known:
+        return _finding("constant", evidence, sure="certain, said of these images")
+    sure = "possible: so it must be if all images show one category"
+    return _finding("constant", evidence, sure=sure, severity=WORTH_A_LOOK)
