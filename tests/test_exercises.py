@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib
 import re
+import shutil
+import subprocess
+import sys
 from types import ModuleType
 
 import numpy as np
 import pytest
 from notebook_tools import NOTEBOOKS, code_cells
 
+from days import new
 from days.common.exercises import CORRECT, NOT_ATTEMPTED, NOT_QUITE, exchanged, exercise, exercises_of
 from days.common.paths import REPO_ROOT
 
@@ -153,3 +157,53 @@ def test_an_exchange_that_does_not_fit_the_solution_is_an_error(pieces, error):
         exchanged(_solution, *pieces)
     with pytest.raises(SyntaxError):
         exchanged(_solution, "sum()", "sum((")
+
+
+@pytest.mark.parametrize("day", [22, 25], ids=["a day that there is", "a new day"])
+def test_the_skeleton_of_an_exercise_works(day, tmp_path, capsys):
+    path = tmp_path / f"days/day{day}/code/exercises.py"
+    if day == 22:
+        path.parent.mkdir(parents=True)
+        shutil.copy(REPO_ROOT / "days/day22/code/exercises.py", path)
+    docstring = "Maps (C, H, W) -> how bright each is, (C,)."
+    new.main(["exercise", str(day), "9.8", "brightness", docstring, "--minutes", "5", "--difficulty", "1"], tmp_path)
+    cell = capsys.readouterr().out.strip()
+    assert cell.startswith("# Exercise 9.8 · 5 min · ●○○\ndef brightness(maps):")
+    assert docstring in cell
+    for command in ("check", "format --check"):
+        config = ["--config", str(REPO_ROOT / "pyproject.toml")]
+        subprocess.run([sys.executable, "-m", "ruff", *command.split(), *config, path], check=True)
+
+    written = _loaded(path)
+    namespace = {"exercises": written}
+    exec(cell.rsplit("\n", 1)[0], namespace)
+    assert written.brightness.check(namespace["brightness"]).status == NOT_ATTEMPTED
+    test_solution_is_correct(written.brightness)
+    test_each_wrong_answer_is_rejected_with_its_own_word(written.brightness)
+    for taken in (["9.9", "brightness"], ["9.8", "darkness"], ["nine", "darkness"], ["9.9", "two words"], ["9.9", "class"]):
+        with pytest.raises(SystemExit):
+            new.main(["exercise", str(day), *taken], tmp_path)
+
+
+def _loaded(path):
+    spec = importlib.util.spec_from_file_location("written", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_cells_follow_the_docstrings_and_nothing_else_changes(tmp_path):
+    shutil.copytree(
+        REPO_ROOT / "days/day22", tmp_path / "days/day22", ignore=shutil.ignore_patterns("outputs", "__py*")
+    )
+    (notebook,) = tmp_path.glob("days/day22/*.ipynb")
+    module, before = tmp_path / "days/day22/code/exercises.py", notebook.read_text(encoding="utf-8")
+    assert new.update_cells(22, tmp_path) == []
+    assert notebook.read_text(encoding="utf-8") == before
+    text = module.read_text(encoding="utf-8")
+    module.write_text(
+        text.replace("-> Grad-CAM (h, w), nothing below 0.", "-> a map of Grad-CAM (h, w)."), encoding="utf-8"
+    )
+    assert new.update_cells(22, tmp_path) == ["class_map"]
+    expected = before.replace("-> Grad-CAM (h, w), nothing below 0.", "-> a map of Grad-CAM (h, w).")
+    assert notebook.read_text(encoding="utf-8") == expected != before

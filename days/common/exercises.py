@@ -2,7 +2,7 @@
 
 An exercise is written as its solution. The decorator turns that function into an `Exercise` with `check`, `hint` and
 `solution`; what a learner writes is run on fresh random inputs and held against an independent truth. What has passed
-is noted: see `days.common.progress`. Inputs are drawn with `days.common.cases`.
+is noted: see `days.common.progress`. Inputs are drawn with `days.common.cases`; `python -m days.new` writes a skeleton.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ def mosaic(maps, columns):
 def _activations(generator):
     """Maps after a ReLU, (20, 20, 20): most pixels zero, a few channels with one hot pixel and a small mean."""
     maps = cases.maps(generator, 20, 20, 20, levels=(-2, 2), relu=True)
-    maps[generator.choice(20, 3, replace=False), 5, 5] += 20
+    maps[generator.choice(20, 3, replace=False), 5, 5] += generator.uniform(20, 30, 3)
     return maps
 
 
