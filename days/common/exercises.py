@@ -2,13 +2,14 @@
 
 An exercise is written as its solution. The decorator turns that function into an `Exercise` with `check`, `hint` and
 `solution`; what a learner writes is run on fresh random inputs and held against an independent truth. What has passed
-is noted: see `days.common.progress`.
+is noted: see `days.common.progress`. Inputs are drawn with `days.common.cases`; `python -m days.new` writes a skeleton.
 """
 
 from __future__ import annotations
 
 import copy
 import dis
+import functools
 import html
 import inspect
 import re
@@ -58,27 +59,51 @@ class Note:
         return f"```python\n{self.text}\n```" if self.code else self.text
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """A wrong answer that learners really give, and the word that helps: `wrong` computes it from the same inputs."""
-
-    message: str
-    wrong: Callable
-
-
 @dataclass
 class Exercise:
-    """One exercise. See `exercise` for the fields."""
+    """One exercise.
 
-    number: str
+    Parameters
+    ----------
+    head : number, time and difficulty, as they stand above the notebook's stub: "9.2 · 10 min · ●●○".
+    solve : the solution. Its signature and docstring are the notebook's stub.
+    cases : draws the inputs of every run from a generator: a list of argument tuples.
+    truth : the right answer from the same inputs, computed another way than the solution does.
+    mistakes : message, wrong answer, message, wrong answer ...: at least three that learners really give. A wrong
+        answer is the solution with pieces exchanged, ("axis=(1, 2)", "axis=(0, 1)"), see `exchanged`; where no
+        exchange can express it, a function. Kept as {message: function}.
+    hints : the first says where to begin, the last nearly all.
+    look : `look(answer, *inputs)` turns an answer into what is compared with the truth: arrays, numbers, text, or
+        tuples and dicts of these. It sees the inputs that the answer was given, and what was left behind in them.
+    tolerance : largest difference allowed, as a share of the wanted answer's largest value.
+    """
+
+    head: str
     solve: Callable
     cases: Callable[[np.random.Generator], Sequence[tuple]]
     truth: Callable
-    mistakes: Sequence[Mistake]
+    mistakes: Any
     hints: Sequence[str]
-    look: Callable[..., Any]
-    tolerance: float
-    hints_given: int = field(default=0, repr=False)
+    look: Callable[..., Any] = lambda answer, *inputs: answer
+    tolerance: float = 1e-5
+    hints_given: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self):
+        self.mistakes = {
+            message: wrong if callable(wrong) else exchanged(self.solve, *wrong)
+            for message, wrong in zip(self.mistakes[::2], self.mistakes[1::2], strict=True)
+        }
+
+    @property
+    def number(self) -> str:
+        """As in the notebook, "9.2"."""
+        return self.head.split()[0]
+
+    @property
+    def cell(self) -> str:
+        """The notebook's cell: the head, the solution without its body, and the check."""
+        name, (signature, document, _) = self.solve.__name__, _parts(self.solve)
+        return f"# Exercise {self.head}\n{signature}{document}\n    ...\n\n\nexercises.{name}.check({name})"
 
     def check(self, answer: Callable, seed: int | None = None) -> Verdict:
         """Run `answer` on fresh random inputs and say how it does; never raises.
@@ -130,44 +155,51 @@ class Exercise:
 
     def solution(self) -> Note:
         """One way to write it, as code."""
-        source = textwrap.dedent(inspect.getsource(self.solve))
-        return Note(source[source.index("def ") :].rstrip(), code=True)
+        return Note("".join(_parts(self.solve)), code=True)
 
     def _advice(self, got, inputs: tuple) -> str:
-        for mistake in self.mistakes:
+        for message, wrong in self.mistakes.items():
             given = _fresh(inputs)
-            if not _difference(got, self.look(mistake.wrong(*given), *given), self.tolerance):
-                return mistake.message
+            if not _difference(got, self.look(wrong(*given), *given), self.tolerance):
+                return message
         return ""
 
 
-def exercise(
-    number: str,
-    *,
-    cases: Callable[[np.random.Generator], Sequence[tuple]],
-    truth: Callable,
-    mistakes: Sequence[Mistake],
-    hints: Sequence[str],
-    look: Callable[..., Any] = lambda answer, *inputs: answer,
-    tolerance: float = 1e-5,
-) -> Callable[[Callable], Exercise]:
-    """Turn a solution into an `Exercise`.
+def exercise(head: str, **fields) -> Callable[[Callable], Exercise]:
+    """Turn a solution into an `Exercise`: `@exercise("9.2 · 10 min · ●●○", cases=..., truth=..., ...)`."""
+    return functools.partial(Exercise, head, **fields)
 
-    Parameters
-    ----------
-    number : as in the notebook, "9.2".
-    cases : draws the inputs of every run from a generator: a list of argument tuples.
-    truth : the right answer from the same inputs, computed another way than the solution does.
-    mistakes : at least three wrong answers that learners really give.
-    look : `look(answer, *inputs)` turns an answer into what is compared with the truth: arrays, numbers, text, or
-        tuples and dicts of these. It sees the inputs that the answer was given, and what was left behind in them.
-    tolerance : largest difference allowed, as a share of the wanted answer's largest value.
+
+def exchanged(solve: Callable, *pieces: str) -> Callable:
+    """A wrong answer: `solve` with pieces of its body exchanged, so that it always is the solution but for these.
+
+    pieces : old, new, and so on in pairs. Each old piece must occur exactly once (after the exchanges before it).
+    Raises ValueError if it does not, and SyntaxError if the result is no code.
     """
+    signature, _, body = _parts(solve)
+    for old, new in zip(pieces[::2], pieces[1::2], strict=True):
+        if body.count(old) != 1:
+            raise ValueError(
+                f"{solve.__name__}: expected {old!r} once in the solution's body, found it {body.count(old)} times: "
+                "take a piece that occurs once, or write the wrong answer as a function"
+            )
+        body = body.replace(old, new)
+    code = compile(signature + body, f"<{solve.__name__} with {pieces}>", "exec")
 
-    def wrap(solve: Callable) -> Exercise:
-        return Exercise(number, solve, cases, truth, mistakes, hints, look, tolerance)
+    def wrong(*inputs):
+        namespace = {**solve.__globals__}
+        exec(code, namespace)
+        return namespace[solve.__name__](*inputs)
 
-    return wrap
+    return wrong
+
+
+def _parts(solve: Callable) -> tuple[str, str, str]:
+    """A solution's source, without decorator: up to its docstring, the docstring with its quotes, and the body."""
+    source = textwrap.dedent(inspect.getsource(solve))
+    source = source[re.search(r"^def ", source, re.MULTILINE).start() :].rstrip()
+    signature, document, body = source.split('"""', 2)
+    return signature, f'"""{document}"""', body
 
 
 def exercises_of(module) -> Iterator[tuple[str, Exercise]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from days.common.exercises import Mistake, exercise
+from days.common import cases
+from days.common.exercises import exercise
 
 
 def _networks(generator):
@@ -31,29 +30,18 @@ def _first_4d_weight(network):
     return key.removesuffix(".weight"), np.array(weight.shape)
 
 
-def _named_conv(network):
-    name, module = next((name, module) for name, module in network.named_modules() if "conv" in name)
-    return name, tuple(module.weight.shape)
-
-
 @exercise(
-    "9.1",
+    "9.1 · 5 min · ●○○",
     cases=_networks,
     truth=_first_4d_weight,
     look=lambda answer, network: (*answer[:1], *map(np.array, answer[1:])) if isinstance(answer, tuple) else answer,
     mistakes=[
-        Mistake(
-            "That layer has 'conv' in its name and is a BatchNorm: ask for the type, isinstance(module, nn.Conv2d).",
-            _named_conv,
-        ),
-        Mistake(
-            "That is its name inside its block; from the network down it has a path, as named_modules() gives it.",
-            lambda network: (_first_4d_weight(network)[0].split(".")[-1], _first_4d_weight(network)[1]),
-        ),
-        Mistake(
-            "PyTorch stores filters as (out, in, kh, kw): the number of filters comes first.",
-            lambda network: (_first_4d_weight(network)[0], _first_4d_weight(network)[1][[1, 0, 2, 3]]),
-        ),
+        "That layer has 'conv' in its name and is a BatchNorm: ask for the type, isinstance(module, nn.Conv2d).",
+        ("isinstance(module, torch.nn.Conv2d)", '"conv" in name'),
+        "That is its name inside its block; from the network down it has a path, as named_modules() gives it.",
+        ("return name", 'return name.split(".")[-1]'),
+        "PyTorch stores filters as (out, in, kh, kw): the number of filters comes first.",
+        ("weight.shape", "weight.transpose(0, 1).shape"),
     ],
     hints=[
         "network.named_modules() gives (path, module) for every layer, in the order of their registration.",
@@ -70,39 +58,26 @@ def first_convolution(network):
             return name, tuple(module.weight.shape)
 
 
-MEAN_BGR = np.array([104, 117, 123], np.float32)
-
-
-def _images(generator):
-    return [(generator.random((*generator.integers(5, 12, 2), 3), np.float32),) for _ in range(3)]
-
-
-def _planes(image, order=(2, 1, 0), scale=255, mean=MEAN_BGR):
-    return np.stack([image[:, :, channel] * scale - mean[place] for place, channel in enumerate(order)])[None]
+def _plane_by_plane(image):
+    red, green, blue = np.moveaxis(image * 255.0, 2, 0)
+    return np.array([[blue - 104, green - 117, red - 123]])
 
 
 @exercise(
-    "9.2",
-    cases=_images,
-    truth=_planes,
+    "9.2 · 10 min · ●●○",
+    cases=lambda generator: [(generator.random((*generator.integers(5, 12, 2), 3), np.float32),) for _ in range(3)],
+    truth=_plane_by_plane,
     mistakes=[
-        Mistake(
-            "The colors are still in RGB order: reverse the last axis first, image[:, :, ::-1].",
-            lambda image: _planes(image, order=(0, 1, 2)),
-        ),
-        Mistake(
-            "The values still run from 0 to 1: this network was trained on 0 to 255.",
-            lambda image: _planes(image, scale=1),
-        ),
-        Mistake(
-            "The mean is in BGR order and was taken from RGB: reverse the colors before subtracting.",
-            lambda image: _planes(image, mean=MEAN_BGR[::-1]),
-        ),
-        Mistake("The batch axis is missing: end with [None].", lambda image: _planes(image)[0]),
-        Mistake(
-            "reshape cuts the rows anew and mixes up pixels; moving an axis is transpose(2, 0, 1).",
-            lambda image: (image[:, :, ::-1] * 255 - MEAN_BGR).reshape(1, 3, *image.shape[:2]),
-        ),
+        "The colors are still in RGB order: reverse the last axis first, image[:, :, ::-1].",
+        ("[:, :, ::-1]", ""),
+        "The values still run from 0 to 1: this network was trained on 0 to 255.",
+        (" * 255", ""),
+        "The mean is in BGR order and was taken from RGB: reverse the colors before subtracting.",
+        ("104, 117, 123", "123, 117, 104"),
+        "The batch axis is missing: end with [None].",
+        ("[None]", ""),
+        "reshape cuts the rows anew and mixes up pixels; moving an axis is transpose(2, 0, 1).",
+        ("transpose(2, 0, 1)", "reshape(3, *image.shape[:2])"),
     ],
     hints=[
         "Four steps: RGB to BGR, 0-1 to 0-255, subtract (104, 117, 123), and turn (H, W, 3) into (1, 3, H, W).",
@@ -116,49 +91,26 @@ def make_batch(image):
     return pixels.transpose(2, 0, 1)[None]
 
 
-def _maps_and_columns(generator):
-    shapes = [(7, 4, 5, 3), (12, 3, 3, 5), (8, 2, 6, 4)]  # only the last fills its last row
-    return [(generator.random(shape[:3]), shape[3]) for shape in shapes]
+def _montage(maps, columns):
+    from skimage.util import montage
 
-
-def _padded_mosaic(maps, columns):
-    count, height, width = maps.shape
-    rows = math.ceil(count / columns)
-    full = np.concatenate([maps, np.zeros((rows * columns - count, height, width))])
-    return full.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
-
-
-def _mosaic_down_columns(maps, columns):
-    rows = math.ceil(len(maps) / columns)
-    order = np.arange(rows * columns).reshape(columns, rows).T.ravel()
-    full = np.concatenate([maps, np.zeros((rows * columns - len(maps), *maps.shape[1:]))])
-    return _padded_mosaic(full[order], columns)
-
-
-def _mosaic_without_swap(maps, columns):
-    count, height, width = maps.shape
-    rows = math.ceil(count / columns)
-    full = np.concatenate([maps, np.zeros((rows * columns - count, height, width))])
-    return full.reshape(rows * height, columns * width)
+    return montage(maps, fill=0, grid_shape=(int(np.ceil(len(maps) / columns)), columns))
 
 
 @exercise(
-    "9.3",
-    cases=_maps_and_columns,
-    truth=_padded_mosaic,
+    "9.3 · 10 min · ●●○",
+    # Only the last fills its last row.
+    cases=lambda generator: [
+        (cases.maps(generator, *shape), columns) for *shape, columns in ((7, 4, 5, 3), (12, 3, 3, 5), (8, 2, 6, 4))
+    ],
+    truth=_montage,
     mistakes=[
-        Mistake(
-            "The maps behind the last full row are lost: round the number of rows up, -(-count // columns).",
-            lambda maps, columns: _padded_mosaic(maps[: len(maps) // columns * columns], columns),
-        ),
-        Mistake(
-            "The maps run down the columns; map 1 belongs to the right of map 0.",
-            _mosaic_down_columns,
-        ),
-        Mistake(
-            "reshape alone tears the maps apart: place each one with its own slice, or swap the middle axes first.",
-            _mosaic_without_swap,
-        ),
+        "The maps behind the last full row are lost: round the number of rows up, -(-count // columns).",
+        ("-(-count // columns)", "count // columns", "(maps)", "(maps[: rows * columns])"),
+        "The maps run down the columns; map 1 belongs to the right of map 0.",
+        ("row, column = divmod(i, columns)", "column, row = divmod(i, rows)"),
+        "reshape alone tears the maps apart: place each one with its own slice, or swap the middle axes first.",
+        ("return sheet", "return np.resize([*maps.ravel(), *np.zeros(sheet.size - maps.size)], sheet.shape)"),
     ],
     hints=[
         "Start from zeros of shape (rows * H, columns * W), with rows = -(-len(maps) // columns), which rounds up.",
@@ -171,50 +123,36 @@ def mosaic(maps, columns):
     count, height, width = maps.shape
     rows = -(-count // columns)  # rounded up
     sheet = np.zeros((rows * height, columns * width))
-    for i, one in enumerate(maps):
+    for i, values in enumerate(maps):
         row, column = divmod(i, columns)
-        sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = one
+        sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = values
     return sheet
 
 
 def _activations(generator):
     """Maps after a ReLU, (20, 20, 20): most pixels zero, a few channels with one hot pixel and a small mean."""
-    levels = generator.permutation(np.linspace(-2, 2, 20))
-    maps = np.maximum(generator.normal(0, 1, (20, 20, 20)) + levels[:, None, None], 0)
-    maps[generator.choice(20, 3, replace=False), 5, 5] += 20
+    maps = cases.maps(generator, 20, 20, 20, levels=(-2, 2), relu=True)
+    maps[generator.choice(20, 3, replace=False), 5, 5] += generator.uniform(20, 30, 3)
     return maps
 
 
-def _order_by_sums(activations):
-    sums = [sum(row.sum() for row in one) for one in activations]
-    return sorted(range(len(sums)), key=lambda channel: -sums[channel])
-
-
 @exercise(
-    "9.4",
+    "9.4 · 5 min · ●○○",
     cases=lambda generator: [(_activations(generator), count) for count in (6, 4, 9)],
-    truth=lambda activations, count: np.array(_order_by_sums(activations)[:count]),
+    truth=lambda activations, count: np.array(
+        sorted(range(len(activations)), key=lambda channel: -sum(activations[channel].ravel()))[:count]
+    ),
     mistakes=[
-        Mistake(
-            "These are the weakest: argsort counts upwards, so turn it round with [::-1] or sort the negative.",
-            lambda activations, count: np.argsort(activations.mean(axis=(1, 2)))[:count],
-        ),
-        Mistake(
-            "These are the largest, but the smallest of them first: turn the order round.",
-            lambda activations, count: np.argsort(activations.mean(axis=(1, 2)))[-count:],
-        ),
-        Mistake(
-            "The mean ran over the channels: axis 0 counts them, so average over axes 1 and 2.",
-            lambda activations, count: np.argsort(-activations.mean(axis=(0, 1)))[:count],
-        ),
-        Mistake(
-            "That ranks by the hottest pixel; the exercise asks for the mean.",
-            lambda activations, count: np.argsort(-activations.max(axis=(1, 2)))[:count],
-        ),
-        Mistake(
-            "These are the means themselves; wanted are the channels' numbers: argsort instead of sort.",
-            lambda activations, count: np.sort(activations.mean(axis=(1, 2)))[::-1][:count],
-        ),
+        "These are the weakest: argsort counts upwards, so turn it round with [::-1] or sort the negative.",
+        ("[::-1]", ""),
+        "These are the largest, but the smallest of them first: turn the order round.",
+        ("[::-1][:count]", "[-count:]"),
+        "The mean ran over the channels: axis 0 counts them, so average over axes 1 and 2.",
+        ("axis=(1, 2)", "axis=(0, 1)"),
+        "That ranks by the hottest pixel; the exercise asks for the mean.",
+        (".mean(", ".max("),
+        "These are the means themselves; wanted are the channels' numbers: argsort instead of sort.",
+        ("argsort", "sort"),
     ],
     hints=[
         "activations.mean(axis=(1, 2)) is one number a channel.",
@@ -236,28 +174,19 @@ def _two_photos(generator, count):
     return first, second, count
 
 
-def _order_by_difference(first, second):
-    differences = [abs(np.mean(other) - np.mean(one)) for one, other in zip(first, second, strict=True)]
-    return sorted(range(len(differences)), key=lambda channel: -differences[channel])
-
-
 @exercise(
-    "9.5",
-    cases=lambda generator: [_two_photos(generator, count) for count in (5, 4, 8)],
-    truth=lambda first, second, count: np.array(_order_by_difference(first, second)[:count]),
+    "9.5 · 10 min · ●●○",
+    cases=cases.drawn(_two_photos, (5,), (4,), (8,)),
+    truth=lambda first, second, count: np.array(
+        sorted(range(len(first)), key=lambda channel: -abs(sum((second - first)[channel].ravel())))[:count]
+    ),
     mistakes=[
-        Mistake(
-            "Only the channels that grew are found: one that fell silent changed as well, so take np.abs.",
-            lambda first, second, count: np.argsort(first.mean(axis=(1, 2)) - second.mean(axis=(1, 2)))[:count],
-        ),
-        Mistake(
-            "Pixel against pixel, a pattern that only moved counts as a change: average first, subtract then.",
-            lambda first, second, count: np.argsort(-np.abs(second - first).mean(axis=(1, 2)))[:count],
-        ),
-        Mistake(
-            "These changed least: argsort counts upwards.",
-            lambda first, second, count: np.argsort(np.abs(second.mean(axis=(1, 2)) - first.mean(axis=(1, 2))))[:count],
-        ),
+        "Only the channels that grew are found: one that fell silent changed as well, so take np.abs.",
+        ("np.abs(difference)", "difference"),
+        "Pixel against pixel, a pattern that only moved counts as a change: average first, subtract then.",
+        ("second.mean(axis=(1, 2)) - first.mean(axis=(1, 2))", "np.abs(second - first).mean(axis=(1, 2))"),
+        "These changed least: argsort counts upwards.",
+        ("[::-1]", ""),
     ],
     hints=[
         "One mean a channel for each photo, then their difference.",
@@ -271,37 +200,17 @@ def changed_channels(first, second, count):
     return np.argsort(np.abs(difference))[::-1][:count]
 
 
-def _kernels(generator):
-    return [(generator.normal(size=(size, size, *generator.integers(2, 6, 2))),) for size in (3, 5, 2)]
-
-
-def _oihw_by_index(kernel):
-    height, width, channels, count = kernel.shape
-    return np.array(
-        [
-            [[[kernel[y, x, i, o] for x in range(width)] for y in range(height)] for i in range(channels)]
-            for o in range(count)
-        ]
-    )
-
-
 @exercise(
-    "9.6",
-    cases=_kernels,
-    truth=_oihw_by_index,
+    "9.6 · 5 min · ●○○",
+    cases=lambda generator: [(generator.normal(size=(k, k, *generator.integers(2, 6, 2))),) for k in (3, 5, 2)],
+    truth=lambda kernel: np.einsum("yxio->oiyx", kernel),
     mistakes=[
-        Mistake(
-            "The shape is right and the numbers are not: reshape only reads them out anew. Move the axes: transpose.",
-            lambda kernel: kernel.reshape(kernel.shape[3], kernel.shape[2], *kernel.shape[:2]),
-        ),
-        Mistake(
-            "Reversing all four axes also swaps rows and columns: every filter lies on its side.",
-            lambda kernel: kernel.transpose(3, 2, 1, 0),
-        ),
-        Mistake(
-            "That is (in, out, kh, kw): the filters' count comes first in PyTorch.",
-            lambda kernel: kernel.transpose(2, 3, 0, 1),
-        ),
+        "The shape is right and the numbers are not: reshape only reads them out anew. Move the axes: transpose.",
+        ("transpose(3, 2, 0, 1)", "reshape(*kernel.shape[:1:-1], *kernel.shape[:2])"),
+        "Reversing all four axes also swaps rows and columns: every filter lies on its side.",
+        ("3, 2, 0, 1", "3, 2, 1, 0"),
+        "That is (in, out, kh, kw): the filters' count comes first in PyTorch.",
+        ("3, 2, 0, 1", "2, 3, 0, 1"),
     ],
     hints=[
         "Name the four axes: Keras (kh, kw, in, out) = 0, 1, 2, 3. PyTorch wants them as (out, in, kh, kw).",
@@ -321,7 +230,7 @@ def _networks_with_inplace_relu(generator):
         network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 2, 1))
         with torch.no_grad():
             for parameter in network.parameters():
-                parameter.copy_(torch.from_numpy(generator.normal(0, 0.5, parameter.shape).astype(np.float32)))
+                parameter.copy_(torch.from_numpy(generator.normal(0, 0.5, parameter.shape)))
         return network, torch.from_numpy(generator.normal(size=(2, 3, 8, 8)).astype(np.float32))
 
     return [case() for _ in range(2)]
@@ -337,38 +246,19 @@ def _hooks_left(network):
     return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in network.modules())
 
 
-def _hooked(network, batch, *, copy=True, remove=True):
-    store = {}
-
-    def hook(module, inputs, output):
-        store["maps"] = output.detach().clone() if copy else output.detach()
-
-    handle = network[0].register_forward_hook(hook)
-    network(batch)
-    if remove:
-        handle.remove()
-    return store["maps"].numpy()
-
-
 @exercise(
-    "9.7",
+    "9.7 · 10 min · ●●●",
     cases=_networks_with_inplace_relu,
     truth=_convolved,
     look=lambda answer, network, batch: (answer, _hooks_left(network)),
     mistakes=[
-        Mistake(
-            "No value is negative, so this is what the in-place ReLU left behind: store output.detach().clone().",
-            lambda network, batch: _hooked(network, batch, copy=False),
-        ),
-        Mistake(
-            "The maps are right, but your hook still hangs on the network (in place 1: hooks left). "
-            "handle.remove() takes it off.",
-            lambda network, batch: _hooked(network, batch, remove=False),
-        ),
-        Mistake(
-            "That is the network's output; wanted is what its first layer answers.",
-            lambda network, batch: network(batch).detach().numpy(),
-        ),
+        "No value is negative, so this is what the in-place ReLU left behind: store output.detach().clone().",
+        (".clone()", ""),
+        "The maps are right, but your hook still hangs on the network (in place 1: hooks left). "
+        "handle.remove() takes it off.",
+        ("    handle.remove()\n", ""),
+        "That is the network's output; wanted is what its first layer answers.",
+        ("    network(batch)", '    store["maps"] = network(batch).detach()'),
     ],
     hints=[
         "A hook is called as hook(module, inputs, output); put what you need into a dictionary outside it.",

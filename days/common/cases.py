@@ -1,0 +1,100 @@
+"""Inputs for the exercises' checks, drawn from a generator: maps, filters, images, masks, labels, and edge cases.
+
+Every function takes the generator first, so that a seed repeats a check. Wrong answers must differ from right ones on
+what is drawn: maps have negative values unless a ReLU cut them off, filters differ in length, and `planted` puts the
+values that a text mentions (exactly 0, the ends of a range) among the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def drawn(draw: Callable[..., Any], *sizes: tuple, times: int = 1, **fixed) -> Callable:
+    """What an exercise calls its cases: `draw(generator, *size, **fixed)` for every size, or `times` without sizes.
+
+    What `draw` returns are the arguments of the learner's function: a tuple, or the only argument.
+
+    >>> [case[0].shape for case in drawn(maps, (2, 3, 4), (5, 1, 1), relu=True)(np.random.default_rng(0))]
+    [(2, 3, 4), (5, 1, 1)]
+    """
+
+    def draw_all(generator) -> list[tuple]:
+        found = [draw(generator, *size, **fixed) for size in sizes or [()] * times]
+        return [case if isinstance(case, tuple) else (case,) for case in found]
+
+    return draw_all
+
+
+def maps(generator, *shape: int, mean: float = 0.0, levels=None, relu: bool = False) -> np.ndarray:
+    """Maps (..., C, H, W), normal around `mean` with a spread of 1; with `relu` nothing is below 0.
+
+    levels : (lowest, highest): the channels, in random order, lie evenly between quiet and loud.
+
+    >>> maps(np.random.default_rng(0), 2, 3, 4, 5, levels=(-3, 3), relu=True).shape
+    (2, 3, 4, 5)
+    """
+    values = generator.normal(mean, 1, shape)
+    if levels:
+        values += generator.permutation(np.linspace(*levels, shape[-3]))[:, None, None]
+    return np.maximum(values, 0) if relu else values
+
+
+def filters(generator, *shape: int, mean: float = 0.0) -> np.ndarray:
+    """Filters (out, in, kh, kw) whose weights are normal around `mean`; the filters differ in length, up to ten times.
+
+    >>> filters(np.random.default_rng(0), 8, 3, 3, 3).shape
+    (8, 3, 3, 3)
+    """
+    return generator.normal(mean, 1, shape) * generator.uniform(0.1, 1, (shape[0], 1, 1, 1))
+
+
+def masks(generator, count: int, size: int, side: int) -> np.ndarray:
+    """Masks (count, size, size), each True in one square of `side` pixels at a random place.
+
+    >>> masks(np.random.default_rng(0), 4, 8, 3).sum(axis=(1, 2)).tolist()
+    [9, 9, 9, 9]
+    """
+    found = np.zeros((count, size, size), bool)
+    for mask, (row, column) in zip(found, generator.integers(0, size - side + 1, (count, 2)), strict=True):
+        mask[row : row + side, column : column + side] = True
+    return found
+
+
+def mixed(generator, values: np.ndarray, others: np.ndarray, share: float) -> np.ndarray:
+    """`values`, of which a random `share` is replaced by `others`: answers of a network that is right now and then.
+
+    >>> mixed(np.random.default_rng(0), np.zeros(5, int), np.ones(5, int), 0.5).tolist()
+    [0, 1, 1, 1, 0]
+    """
+    return np.where(generator.random(values.shape) < share, others, values)
+
+
+def planted(generator, values: np.ndarray, edges: Sequence[float]) -> np.ndarray:
+    """`values`, among which every number of `edges` stands once, at a random place of its own.
+
+    >>> sorted(planted(np.random.default_rng(0), np.full((2, 2), 0.5), (0, 1)).ravel().tolist())
+    [0.0, 0.5, 0.5, 1.0]
+    """
+    values = values.copy()
+    values.flat[generator.choice(values.size, len(edges), replace=False)] = edges
+    return values
+
+
+def slopes(score: Callable[[np.ndarray], float], values: np.ndarray, step: float = 1e-3) -> np.ndarray:
+    """The gradient of a score by central differences, for every value, in the shape of `values`: a truth for checks.
+
+    Exact, but for rounding, where the score is a polynomial of degree 2.
+
+    >>> slopes(lambda x: float((x**2).sum()), np.array([1.0, -2.0])).round(6).tolist()
+    [2.0, -4.0]
+    """
+    found = np.zeros(values.shape)
+    for place in np.ndindex(values.shape):
+        change = np.zeros(values.shape)
+        change[place] = step
+        found[place] = (score(values + change) - score(values - change)) / (2 * step)
+    return found
