@@ -180,7 +180,13 @@ def test_the_skeleton_of_an_exercise_works(day, tmp_path, capsys):
     assert written.brightness.check(namespace["brightness"]).status == NOT_ATTEMPTED
     test_solution_is_correct(written.brightness)
     test_each_wrong_answer_is_rejected_with_its_own_word(written.brightness)
-    for taken in (["9.9", "brightness"], ["9.8", "darkness"], ["nine", "darkness"], ["9.9", "two words"], ["9.9", "class"]):
+    for taken in (
+        ["9.9", "brightness"],
+        ["9.8", "darkness"],
+        ["nine", "darkness"],
+        ["9.9", "two words"],
+        ["9.9", "class"],
+    ):
         with pytest.raises(SystemExit):
             new.main(["exercise", str(day), *taken], tmp_path)
 
