@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 
 import numpy as np
@@ -11,22 +10,19 @@ import pytest
 from safetensors import safe_open
 
 from days.common.datasets import BACKGROUND_NAMES, Shapes, make_shapes
-from days.day18.code import storage
-from days.day18.code import torch_backend as training
+from days.day18.code import runs, storage
 from days.day18.code.training import initial_weights
-from days.day22.code import torch_backend as attribution
 from days.day24.code import bias_lab
 
-TORCH = training, attribution
 QUICK = ("integrated gradients", "saliency")
 
 
 @pytest.fixture(params=["torch", "keras"])
-def backends(request):
-    """Day 18's and Day 22's backend, of one framework after the other."""
+def framework(request):
+    """One framework after the other."""
     if request.param == "keras":
         pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-    return tuple(importlib.import_module(f"days.{day}.code.{request.param}_backend") for day in ("day18", "day22"))
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +38,7 @@ def key():
 @pytest.fixture(scope="module")
 def rows(suspects, key):
     """The table's rows by dial, of images that no number in the lesson comes from."""
-    table = bias_lab.score_suspects(TORCH, suspects, count=1000, mapped=50, methods=["Grad-CAM"], seed=77)
+    table = bias_lab.score_suspects(suspects, count=1000, mapped=50, methods=["Grad-CAM"], seed=77)
     return bias_lab.by_dial(table, key)
 
 
@@ -51,7 +47,7 @@ def shares(suspects, key):
     """Shares inside by dial, and by Day 18's honest network, on other images again."""
     data = make_shapes(100, seed=78, background_correlation=1.0)
     networks = {key[name]: weights for name, weights in suspects.items()} | {"honest": storage.load_weights()}
-    return {name: bias_lab.shares_inside(TORCH, weights, data, QUICK) for name, weights in networks.items()}
+    return {name: bias_lab.shares_inside(weights, data, QUICK) for name, weights in networks.items()}
 
 
 @pytest.fixture(scope="module")
@@ -141,27 +137,18 @@ def test_nobody_is_his_own_partner(count):
 # ------------------------------------------------------------ scores
 
 
-class Scripted:
-    """A backend whose network says what a function of the images says."""
-
-    def __init__(self, answers):
-        self.answers = answers
-
-    def small_cnn(self, weights):
-        return None
-
-    def scores(self, network, images):
-        return np.eye(6)[self.answers(images)]
-
-
-def test_background_scores_of_networks_whose_eyes_are_known():
+def test_background_scores_of_networks_whose_eyes_are_known(monkeypatch):
     three = bias_lab.on_three_backgrounds(120, seed=3)
     known = {data.images.tobytes(): data for data in three.values()}
-    honest = Scripted(lambda images: known[images.tobytes()].labels)
-    cheating = Scripted(lambda images: known[images.tobytes()].backgrounds)
     blind = (three["blind"].backgrounds == three["blind"].labels).mean()
-    assert bias_lab.background_scores(honest, {}, three) == {"tied": 1, "blind": 1, "swapped": 1, "follows": 0}
-    assert bias_lab.background_scores(cheating, {}, three) == {"tied": 1, "blind": blind, "swapped": 0, "follows": 1}
+    for what, wanted in (
+        ("labels", {"tied": 1, "blind": 1, "swapped": 1, "follows": 0}),
+        ("backgrounds", {"tied": 1, "blind": blind, "swapped": 0, "follows": 1}),
+    ):
+        monkeypatch.setattr(
+            bias_lab, "answers", lambda weights, images, framework, what=what: getattr(known[images.tobytes()], what)
+        )
+        assert bias_lab.background_scores({}, three) == wanted
 
 
 def test_shares_inside_of_maps_made_by_hand(monkeypatch):
@@ -169,7 +156,7 @@ def test_shares_inside_of_maps_made_by_hand(monkeypatch):
     made = {"on it": data.masks, "beside it": ~data.masks, "flat": np.ones(data.masks.shape)}
     known = {name: lambda network, batch, category, maps=maps: maps for name, maps in made.items()}
     monkeypatch.setattr(bias_lab, "standard_methods", lambda *arguments, **how: known)
-    found = bias_lab.shares_inside(TORCH, initial_weights(0), data, tuple(made))
+    found = bias_lab.shares_inside(initial_weights(0), data, tuple(made))
     assert list(found) == list(made)
     np.testing.assert_array_equal(found["on it"], 1)
     np.testing.assert_array_equal(found["beside it"], 0)
@@ -233,8 +220,8 @@ def test_mending_moves_the_maps_onto_the_object(cheat, way):
         "masked": lambda: bias_lab.on_others_backgrounds(tied),
         "more of the same": lambda: tied,
     }[way]()
-    networks = {"before": cheat, "after": bias_lab.trained_on(training, cheat, data, steps=300)}
-    table = bias_lab.score_suspects(TORCH, networks, count=500, mapped=100, methods=["saliency"], seed=80)
+    networks = {"before": cheat, "after": bias_lab.trained_on(cheat, data, steps=300)}
+    table = bias_lab.score_suspects(networks, count=500, mapped=100, methods=["saliency"], seed=80)
     before, after = table.values()
     mended = way != "more of the same"
     assert (after["swapped"] > 0.9) == mended
@@ -243,12 +230,12 @@ def test_mending_moves_the_maps_onto_the_object(cheat, way):
 
 def test_weights_load_into_both_frameworks_and_maps_agree(suspects):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-    keras = tuple(importlib.import_module(f"days.{day}.code.keras_backend") for day in ("day18", "day22"))
     data = make_shapes(8, seed=81, background_correlation=1.0)
     for weights in suspects.values():
-        logits = [backend[0].scores(backend[0].small_cnn(weights), data.images) for backend in (TORCH, keras)]
-        np.testing.assert_allclose(logits[0], logits[1], atol=1e-4)
-        one, other = (bias_lab.relevance(backend, weights, data) for backend in (TORCH, keras))
+        backends = [runs.training_backend(framework) for framework in ("torch", "keras")]
+        logits = [backend.scores(backend.small_cnn(weights), data.images) for backend in backends]
+        np.testing.assert_allclose(*logits, atol=1e-4)
+        one, other = (bias_lab.relevance(weights, data, framework=framework) for framework in ("torch", "keras"))
         for name in bias_lab.METHODS:
             assert np.abs(one[name] - other[name]).max() < 2e-3 * np.abs(one[name]).max(), name
 
@@ -256,22 +243,22 @@ def test_weights_load_into_both_frameworks_and_maps_agree(suspects):
 # ------------------------------------------------------------ training and files
 
 
-def test_a_short_training_repeats_and_leaves_the_given_weights_alone(backends):
+def test_a_short_training_repeats_and_leaves_the_given_weights_alone(framework):
     given, data = initial_weights(0), make_shapes(128, seed=0)
-    one, other = (bias_lab.trained_on(backends[0], given, data, steps=3) for _ in range(2))
+    one, other = (bias_lab.trained_on(given, data, steps=3, framework=framework) for _ in range(2))
     for layer, pair in initial_weights(0).items():
         np.testing.assert_array_equal(given[layer][0], pair[0])
         np.testing.assert_array_equal(one[layer][0], other[layer][0])
         assert not np.array_equal(one[layer][0], pair[0])
-    if backends[0] is not training:
-        torchs = bias_lab.trained_on(training, given, data, steps=3)
+    if framework == "keras":
+        torchs = bias_lab.trained_on(given, data, steps=3)
         assert max(np.abs(torchs[layer][0] - one[layer][0]).max() for layer in one) < 1e-4
 
 
 def test_a_training_that_breaks_off_says_so():
     broken = {layer: (values * np.float32(1e30), bias) for layer, (values, bias) in initial_weights(0).items()}
     with pytest.raises(RuntimeError, match="ended early: the loss was nan in step 0"):
-        bias_lab.trained_on(training, broken, make_shapes(64, seed=0), steps=2)
+        bias_lab.trained_on(broken, make_shapes(64, seed=0), steps=2)
 
 
 def test_the_command_writes_the_same_files_again(tmp_path):
@@ -287,7 +274,7 @@ def test_the_command_writes_the_same_files_again(tmp_path):
     assert list(mended) == ["balanced", "masked"]
     assert key == bias_lab.load_key()
     by_name = {name: weights["conv1"][0].tobytes() for name, weights in suspects.items()}
-    trained = bias_lab.train_suspects(training, steps=2, images=64, progress=False)
+    trained = bias_lab.train_suspects(steps=2, images=64, progress=False)
     assert by_name == {name: trained[dial]["conv1"][0].tobytes() for name, dial in key.items()}
 
 
@@ -322,11 +309,11 @@ def test_backgrounds_that_cannot_be(how, words):
             "2 of them all object",
         ),
         (
-            lambda: bias_lab.relevance(TORCH, initial_weights(0), make_shapes(2, seed=0), ["Grad-cam"]),
+            lambda: bias_lab.relevance(initial_weights(0), make_shapes(2, seed=0), ["Grad-cam"]),
             "methods among saliency, .*got 'Grad-cam'",
         ),
         (
-            lambda: bias_lab.score_suspects(TORCH, {}, count=6, mapped=0),
+            lambda: bias_lab.score_suspects({}, count=6, mapped=0),
             "mapped as a whole number of at least 1, got 0",
         ),
         (lambda: bias_lab.accused(np.ones(3), np.ones(2)), r"same images, got \(3,\) and \(2,\)"),
@@ -363,15 +350,17 @@ def test_keys_of_another_content_are_refused(tmp_path, content):
         bias_lab.load_key(tmp_path / "key")
 
 
-def test_the_stored_mended_networks_stand_the_swap_and_their_maps_have_moved(backends):
+def test_the_stored_mended_networks_stand_the_swap_and_their_maps_have_moved(framework):
     three = bias_lab.on_three_backgrounds(400, seed=3)
     worst = max(bias_lab.load_key().items(), key=lambda pair: pair[1])[0]
     networks = {"before": bias_lab.load_suspects()[worst], **bias_lab.load_mended()}
-    right = {name: bias_lab.background_scores(backends[0], one, three)["swapped"] for name, one in networks.items()}
+    right = {
+        name: bias_lab.background_scores(one, three, framework=framework)["swapped"] for name, one in networks.items()
+    }
     few = three["tied"][:60]
     inside = {
-        name: bias_lab.shares_inside(backends, one, few, ["integrated gradients"])["integrated gradients"].mean()
-        for name, one in networks.items()
+        name: bias_lab.shares_inside(weights, few, QUICK[:1], framework=framework)[QUICK[0]].mean()
+        for name, weights in networks.items()
     }
     for name in ("balanced", "masked"):
         assert right[name] > 0.93 > right["before"] + 0.15

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def train_recipe(
 
     framework : "torch" or "keras", in which the network is built and trained.
     """
-    backend = _backend(framework)
+    backend = training_backend(framework)
     network = backend.small_cnn(initial_weights(recipe.seed, scale=recipe.scale))
     watched = watched_images()
     watch = backend.watch(network, backend.to_batch(watched.images), watched.labels, every=recipe.every)
@@ -100,12 +101,18 @@ def train_recipe(
 
 def accuracy(weights: Weights, data: Shapes | None = None, *, framework: str = "torch") -> float:
     """Share of images that the small network with these weights names rightly: of the held-out ones, unless given."""
-    backend = _backend(framework)
     data = held_out_images() if data is None else data
-    return float((backend.scores(backend.small_cnn(weights), data.images).argmax(axis=1) == data.labels).mean())
+    return float((answers(weights, data.images, framework=framework) == data.labels).mean())
 
 
-def _backend(framework: str):
+def answers(weights: Weights, images: np.ndarray, *, framework: str = "torch") -> np.ndarray:
+    """What the small network with these weights calls each of these images (N, H, W, 3): categories, (N,)."""
+    backend = training_backend(framework)
+    return backend.scores(backend.small_cnn(weights), images).argmax(axis=1)
+
+
+def training_backend(framework: str) -> ModuleType:
+    """What trains the small network in a framework, "torch" or "keras". Raises ValueError for any other name."""
     if framework not in ("torch", "keras"):
         raise ValueError(f"expected framework 'torch' or 'keras', got {framework!r}")
     return import_module(f"days.day18.code.{framework}_backend")

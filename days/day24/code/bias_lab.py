@@ -1,6 +1,6 @@
 """Networks that may look at the background: trained on shapes, suspected by their maps, proved by a swap, mended.
 
-`backend` is one of Day 18's; `backends` is Day 18's and Day 22's of the same framework, (Day 18's, Day 22's).
+Networks are given as weights, and run in the `framework` that is named, "torch" or "keras".
 
 `python -m days.day24.code.bias_lab` trains the four suspects anew and stores them and, apart from them, their key.
 """
@@ -18,7 +18,14 @@ from days.common.arrays import flat, load_arrays, paired, reading, save_arrays
 from days.common.checks import check_integer
 from days.common.datasets import BACKGROUND_NAMES, Shapes, make_shapes
 from days.common.paths import REPO_ROOT, write_bytes
-from days.day18.code.runs import HELD_OUT_SEED, LEARNING_RATE, TRAINING_COUNT, TRAINING_SEED
+from days.day18.code.runs import (
+    HELD_OUT_SEED,
+    LEARNING_RATE,
+    TRAINING_COUNT,
+    TRAINING_SEED,
+    answers,
+    training_backend,
+)
 from days.day18.code.training import Weights, initial_weights, weight_shapes
 from days.day22.code.maps import smoothed
 from days.day22.code.scoring import Interval, mean_and_interval, shape_maps, share_inside, standard_methods
@@ -93,7 +100,7 @@ def _derangement(count: int, seed: int) -> np.ndarray:
 
 
 def trained_on(
-    backend, weights: Weights, data: Shapes, *, steps: int = MENDING_STEPS, seed: int = SEED, progress: bool = False
+    weights: Weights, data: Shapes, *, steps: int = MENDING_STEPS, progress: bool = False, framework: str = "torch"
 ) -> Weights:
     """The weights that Day 18's training makes of `weights` with these images; the ones given stay as they are.
 
@@ -102,26 +109,24 @@ def trained_on(
 
     Raises RuntimeError for a training that ended early.
     """
+    backend = training_backend(framework)
     network = backend.small_cnn(weights)
-    how = {"steps": steps, "learning_rate": LEARNING_RATE, "seed": seed, "progress": progress}
-    history = backend.train(network, data, **how)
+    history = backend.train(network, data, steps=steps, learning_rate=LEARNING_RATE, seed=SEED, progress=progress)
     if history.stopped:
         raise RuntimeError(f"the training ended early: {history.stopped}")
     return backend.weights_of(network)
 
 
-def train_suspects(
-    backend, *, steps: int = STEPS, images: int = TRAINING_COUNT, progress: bool = True
-) -> dict[float, Weights]:
+def train_suspects(*, steps: int = STEPS, images: int = TRAINING_COUNT, progress: bool = True) -> dict[float, Weights]:
     """A network for each of `DIALS`, all from the same first weights and on the same objects in the same order."""
     found = {}
     for dial in DIALS:
         data = make_shapes(images, seed=TRAINING_SEED, background_correlation=dial)
-        found[dial] = trained_on(backend, initial_weights(SEED), data, steps=steps, progress=progress)
+        found[dial] = trained_on(initial_weights(SEED), data, steps=steps, progress=progress)
     return found
 
 
-def mend(backend, weights: Weights, *, images: int = TRAINING_COUNT, steps: int = MENDING_STEPS) -> dict[str, Weights]:
+def mend(weights: Weights, *, images: int = TRAINING_COUNT, steps: int = MENDING_STEPS) -> dict[str, Weights]:
     """A network that was trained at dial 1, mended in two ways: {"balanced": weights, "masked": weights}.
 
     "balanced" is trained on with images whose backgrounds say nothing, "masked" with the very images that it was
@@ -129,13 +134,13 @@ def mend(backend, weights: Weights, *, images: int = TRAINING_COUNT, steps: int 
     """
     fresh, tied = (make_shapes(images, seed=TRAINING_SEED, background_correlation=dial) for dial in (0.0, 1.0))
     data = dict(zip(MENDED_NAMES, (fresh, on_others_backgrounds(tied)), strict=True))
-    return {name: trained_on(backend, weights, one, steps=steps) for name, one in data.items()}
+    return {name: trained_on(weights, shapes, steps=steps) for name, shapes in data.items()}
 
 
 # ---------------------------------------------------------------- scores
 
 
-def background_scores(backend, weights: Weights, three: dict[str, Shapes]) -> dict[str, float]:
+def background_scores(weights: Weights, three: dict[str, Shapes], *, framework: str = "torch") -> dict[str, float]:
     """How a network fares on three backgrounds: {"tied", "blind", "swapped": share named rightly, "follows": ...}.
 
     "follows" is the share of the swapped images that are named after their background. A network that does not look at
@@ -143,31 +148,28 @@ def background_scores(backend, weights: Weights, three: dict[str, Shapes]) -> di
 
     three : as `on_three_backgrounds` makes them.
     """
-    named = {}
-    for kind in ("tied", "blind", "swapped"):
-        named[kind] = backend.scores(backend.small_cnn(weights), three[kind].images).argmax(axis=1)
-    found = {kind: float((answers == three[kind].labels).mean()) for kind, answers in named.items()}
+    named = {kind: answers(weights, three[kind].images, framework=framework) for kind in ("tied", "blind", "swapped")}
+    found = {kind: float((called == three[kind].labels).mean()) for kind, called in named.items()}
     return found | {"follows": float((named["swapped"] == three["swapped"].backgrounds).mean())}
 
 
 def relevance(
-    backends: Sequence, weights: Weights, shapes: Shapes, methods: Sequence[str] = METHODS
+    weights: Weights, shapes: Shapes, methods: Sequence[str] = METHODS, *, framework: str = "torch"
 ) -> dict[str, np.ndarray]:
     """Maps of what spoke for each image's true shape: {method: (N, H, W)}.
 
     methods : names from Day 22's `standard_methods`. Occlusion covers 8x8 pixels, every 4 pixels; Grad-CAM looks at
     `LAYER`; integrated gradients take 32 steps. Raises ValueError for a name that is not among them.
     """
-    training, _ = backends
     known = standard_methods(LAYER, size=8, stride=4, steps=32)
     unknown = [name for name in methods if name not in known]
     if unknown:
         raise ValueError(f"expected methods among {', '.join(known)}, got {', '.join(map(repr, unknown))}")
-    chosen = {name: known[name] for name in methods}
+    chosen, backend = {name: known[name] for name in methods}, training_backend(framework)
     with warnings.catch_warnings():
         # Few steps leave some maps complete to 2 percent instead of 1; 256 move a mean share inside by 0.0002.
         warnings.filterwarnings("ignore", "integrated gradients of category .* add up", RuntimeWarning)
-        maps = shape_maps(chosen, training.small_cnn(weights), shapes, training.to_batch)
+        maps = shape_maps(chosen, backend.small_cnn(weights), shapes, backend.to_batch)
     return {name: maps[name] for name in methods}
 
 
@@ -177,12 +179,11 @@ def blurred(maps: np.ndarray) -> np.ndarray:
 
 
 def shares_inside(
-    backends: Sequence, weights: Weights, shapes: Shapes, methods: Sequence[str] = METHODS
+    weights: Weights, shapes: Shapes, methods: Sequence[str] = METHODS, *, framework: str = "torch"
 ) -> dict[str, np.ndarray]:
     """Which share of each map's relevance lies on the object: {method: (N,)}, from 0 to 1."""
-    return {
-        name: share_inside(maps, shapes.masks) for name, maps in relevance(backends, weights, shapes, methods).items()
-    }
+    maps = relevance(weights, shapes, methods, framework=framework)
+    return {name: share_inside(maps[name], shapes.masks) for name in maps}
 
 
 def accused(shares: np.ndarray, honest: np.ndarray) -> tuple[bool, Interval]:
@@ -204,7 +205,6 @@ def accused(shares: np.ndarray, honest: np.ndarray) -> tuple[bool, Interval]:
 
 
 def score_suspects(
-    backends: Sequence,
     suspects: dict[str, Weights],
     *,
     count: int = 2000,
@@ -221,8 +221,8 @@ def score_suspects(
     three, mapped = on_three_backgrounds(count, seed=seed), check_integer(mapped, 1, "mapped")
     table = {}
     for name, weights in suspects.items():
-        inside = shares_inside(backends, weights, three["tied"][:mapped], methods)
-        table[name] = background_scores(backends[0], weights, three)
+        inside = shares_inside(weights, three["tied"][:mapped], methods)
+        table[name] = background_scores(weights, three)
         table[name]["inside"] = {method: mean_and_interval(values) for method, values in inside.items()}
     return table
 
@@ -283,11 +283,9 @@ def main(
 
     steps, images : of each training; mending takes as many images, and `MENDING_STEPS` at most.
     """
-    from days.day18.code import torch_backend as backend
-
     folder.mkdir(parents=True, exist_ok=True)
-    trained = train_suspects(backend, steps=steps, images=images, progress=progress)
-    mended = mend(backend, trained[max(DIALS)], images=images, steps=min(steps, MENDING_STEPS))
+    trained = train_suspects(steps=steps, images=images, progress=progress)
+    mended = mend(trained[max(DIALS)], images=images, steps=min(steps, MENDING_STEPS))
     dials = np.random.default_rng(SEED).permutation(DIALS)
     key = dict(zip(NAMES, dials.tolist(), strict=True))
     return [

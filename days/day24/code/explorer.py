@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from days.common.datasets import BACKGROUND_NAMES, SHAPE_NAMES, Shapes
 from days.common.widgets import explorer
+from days.day18.code.runs import answers
 from days.day18.code.training import Weights
 from days.day22.code.scoring import share_inside
 from days.day22.code.visualizations import draw_explanation
@@ -17,10 +18,10 @@ from days.day24.code import bias_lab
 IMAGES = 60
 
 
-def suspect_explorer(backends, suspects: dict[str, Weights]) -> ipywidgets.VBox:
+def suspect_explorer(suspects: dict[str, Weights], *, framework: str = "torch") -> ipywidgets.VBox:
     """Choose, and see the image, the map on it for the true shape, and the map alone.
 
-    backends : Day 18's and Day 22's of one framework. suspects : weights by name.
+    suspects : weights by name, which run in `framework`, "torch" or "keras".
     """
     three = bias_lab.on_three_backgrounds(IMAGES, seed=bias_lab.HELD_OUT_SEED)
     controls = {
@@ -32,16 +33,18 @@ def suspect_explorer(backends, suspects: dict[str, Weights]) -> ipywidgets.VBox:
 
     @lru_cache(maxsize=64)
     def draw(suspect, background, image, method) -> Figure:
-        return draw_suspect(backends, suspects, suspect, three[background][image : image + 1], method)
+        shapes = three[background][image : image + 1]
+        return draw_suspect(suspects, suspect, shapes, method, framework=framework)
 
     return explorer(controls, draw)
 
 
-def draw_suspect(backends, suspects: dict[str, Weights], name: str, shapes: Shapes, method: str) -> Figure:
+def draw_suspect(
+    suspects: dict[str, Weights], name: str, shapes: Shapes, method: str, *, framework: str = "torch"
+) -> Figure:
     """What a suspect calls one image, (1, H, W, 3), and the map of what spoke for the true shape."""
-    training, weights = backends[0], suspects[name]
-    answer = training.scores(training.small_cnn(weights), shapes.images).argmax(axis=1)[0]
-    heatmap = bias_lab.relevance(backends, weights, shapes, [method])[method]
+    answer = answers(suspects[name], shapes.images, framework=framework)[0]
+    heatmap = bias_lab.relevance(suspects[name], shapes, [method], framework=framework)[method]
     inside = share_inside(heatmap, shapes.masks)[0]
     where = f"{SHAPE_NAMES[shapes.labels[0]]} on {BACKGROUND_NAMES[shapes.backgrounds[0]]}"
     title = f"{name} calls the {where} '{SHAPE_NAMES[answer]}'; {inside:.0%} of the map inside"

@@ -8,14 +8,9 @@ import numpy as np
 
 from days.common.datasets import Shapes
 from days.day18.code import runs
-from days.day18.code import torch_backend as training
 from days.day18.code.training import Weights
-from days.day22.code import torch_backend as attribution
 from days.day22.code.scoring import Interval, mean_and_interval
 from days.day24.code import bias_lab
-
-BACKENDS = (training, attribution)
-"""What trains the small network, and what explains it, in PyTorch."""
 
 
 class Lesson:
@@ -39,7 +34,7 @@ class Lesson:
     @cached_property
     def table(self) -> dict[str, dict]:
         """All scores of all suspects (half a minute)."""
-        return bias_lab.score_suspects(BACKENDS, self.suspects)
+        return bias_lab.score_suspects(self.suspects)
 
     @property
     def worst(self) -> str:
@@ -53,16 +48,16 @@ class Lesson:
 
     def named(self, weights: Weights, background: str) -> np.ndarray:
         """What a network calls the 2,000 objects on "tied", "blind" or "swapped" backgrounds, (2000,) numbers."""
-        return training.scores(training.small_cnn(weights), self.three[background].images).argmax(axis=1)
+        return runs.answers(weights, self.three[background].images)
 
     def maps(self, weights: Weights, shapes: Shapes, method: str = "integrated gradients") -> np.ndarray:
         """Maps (N, H, W) of what spoke for the true shapes."""
-        return bias_lab.relevance(BACKENDS, weights, shapes, [method])[method]
+        return bias_lab.relevance(weights, shapes, [method])[method]
 
     def scores(self, weights: Weights, mapped: int = 200) -> tuple[float, Interval]:
         """Share right after the swap, and share of integrated gradients inside the mask."""
         shapes = self.three["tied"][:mapped]
-        inside = bias_lab.shares_inside(BACKENDS, weights, shapes, ["integrated gradients"])["integrated gradients"]
+        inside = bias_lab.shares_inside(weights, shapes, ["integrated gradients"])["integrated gradients"]
         right = self.named(weights, "swapped") == self.three["swapped"].labels
         return float(right.mean()), mean_and_interval(inside)
 

@@ -18,7 +18,7 @@ from days.day22.code.maps import overlay
 from days.day22.code.scoring import Interval
 from days.day24.code import bias_lab
 from days.day24.code.explorer import draw_suspect
-from days.day24.code.lesson import BACKENDS, Lesson
+from days.day24.code.lesson import Lesson
 
 COLORS, STYLES, MARKS = (BLUE, ORANGE, GREEN, VIOLET), ("-", "--", ":", "-."), ("o", "s", "^", "D")
 
@@ -145,7 +145,7 @@ def _figure_mending(lesson: Lesson) -> Figure:
 
 def _figure_explorer(lesson: Lesson) -> Figure:
     shapes = lesson.three["swapped"][lesson.fooled[4:5]]
-    return draw_suspect(BACKENDS, lesson.suspects, lesson.worst, shapes, "integrated gradients")
+    return draw_suspect(lesson.suspects, lesson.worst, shapes, "integrated gradients")
 
 
 FIGURES = Figures(
