@@ -1,0 +1,32 @@
+"""What an awkward network is: how it is made, which layer is looked at, and what the course owes its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Awkward:
+    """A network that a learner might bring, and what every public function must do with it.
+
+    make : makes it, the same at each call for one seed. layer : one with maps. size, channels : of the images it takes.
+    category : the score that is asked for. tolerance : of the comparison with the plain reference, as a share of the
+    largest value. flat : the gradient at this layer is 0, rightly. dark : there is a gradient that cannot be seen, so
+    methods that need it must raise or warn with words that match this pattern. refused : every function must raise
+    one ValueError in one line that matches this pattern.
+    """
+
+    name: str
+    make: Callable
+    layer: str
+    size: int = 32
+    channels: int = 3
+    category: int = 1
+    tolerance: float = 2e-4
+    flat: bool = False
+    dark: str | None = None
+    refused: str | None = None
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,192 @@
+"""Awkward Keras networks: small samples of what learners bring, and of what public bug reports are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from awkward import Awkward
+
+from days.common.frameworks import import_keras
+
+keras = import_keras()
+
+import tensorflow  # noqa: E402  only after import_keras has quieted it
+
+layers = keras.layers
+
+
+def graph(*middle: Callable, end: Callable | None = None, size: int | None = 32, channels: int = 3, dtype=None, **how):
+    """A maker of functional networks: conv1, what `middle` makes in turn, conv2, a mean, three scores, `end`."""
+
+    def make():
+        inputs = keras.Input((size, size, channels), dtype=dtype)
+        x = layers.Conv2D(6, 3, name="conv1", **how)(inputs)
+        for operation in middle:
+            x = operation()(x)
+        x = layers.Conv2D(8, 3, name="conv2", activation="relu")(x)
+        x = layers.Dense(3)(layers.GlobalAveragePooling2D()(x))
+        return keras.Model(inputs, end(x) if end else x)
+
+    return make
+
+
+def in_policy(policy: str, make: Callable) -> Callable:
+    """`make`, whose layers are made under a precision policy."""
+
+    def build():
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(policy)
+        try:
+            return make()
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    return build
+
+
+def changed(make: Callable, change: Callable) -> Callable:
+    """A maker whose network is put through `change`."""
+
+    def build():
+        network = make()
+        return change(network) or network
+
+    return build
+
+
+@keras.saving.register_keras_serializable("awkward")
+class Block(layers.Layer):
+    """A layer of the learner's own that holds a convolution."""
+
+    def __init__(self, **how):
+        super().__init__(**how)
+        self.conv = layers.Conv2D(6, 3, padding="same", activation="relu")
+
+    def call(self, x):
+        return self.conv(x)
+
+
+class Subclassed(keras.Model):
+    """A model without a graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = layers.Conv2D(4, 3)
+        self.last = layers.Dense(3)
+
+    def call(self, x):
+        return self.last(keras.ops.mean(self.conv(x), (1, 2)))
+
+
+def sequential():
+    return keras.Sequential(
+        [
+            *(keras.Input((32, 32, 3)), layers.Conv2D(6, 3, name="conv1", activation="relu")),
+            *(layers.MaxPooling2D(), layers.Conv2D(8, 3, name="conv2"), layers.GlobalAveragePooling2D()),
+            layers.Dense(3),
+        ]
+    )
+
+
+def unbuilt():
+    return keras.Sequential([layers.Conv2D(6, 3, name="conv1"), layers.GlobalAveragePooling2D(), layers.Dense(3)])
+
+
+def nested():
+    inner = keras.Input((None, None, 3))
+    base = keras.Model(inner, layers.Conv2D(8, 3, name="conv2", activation="relu")(inner), name="base")
+    inputs = keras.Input((32, 32, 3))
+    x = base(layers.Rescaling(1.0)(inputs), training=False)
+    return keras.Model(inputs, layers.Dense(3)(layers.Dropout(0.5)(layers.GlobalAveragePooling2D()(x))))
+
+
+def shared():
+    conv = layers.Conv2D(6, 3, name="conv1", activation="relu", padding="same")
+    inputs = keras.Input((32, 32, 3))
+    both = layers.Add()([conv(inputs), conv(inputs[:, :, ::-1])])
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(both)))
+
+
+def residual():
+    inputs = keras.Input((32, 32, 3))
+    x = layers.Conv2D(6, 3, name="conv1", activation="relu")(inputs)
+    y = layers.BatchNormalization(gamma_initializer="zeros")(layers.Conv2D(6, 3, padding="same", name="conv2")(x))
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(layers.ReLU()(layers.Add()([x, y])))))
+
+
+def two_inputs():
+    first, second = keras.Input((32, 32, 3)), keras.Input((4,))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(6, 3, name="conv1")(first))
+    return keras.Model([first, second], layers.Dense(3)(layers.Concatenate()([x, second])))
+
+
+def two_outputs():
+    inputs = keras.Input((32, 32, 3))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(6, 3, name="conv1")(inputs))
+    return keras.Model(inputs, [layers.Dense(3)(x), layers.Dense(2)(x)])
+
+
+def dictionary():
+    inputs = keras.Input((32, 32, 3))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(6, 3, name="conv1")(inputs))
+    return keras.Model(inputs, {"scores": layers.Dense(3)(x)})
+
+
+def with_lora(network):
+    network.get_layer("conv2").enable_lora(2)
+    kernel = network.get_layer("conv2").lora_kernel_b
+    kernel.assign(keras.ops.ones_like(kernel))
+
+
+def frozen(network):
+    network.trainable = False
+
+
+KERAS = [
+    Awkward("sequential", sequential, "conv2"),
+    Awkward("functional, of any size", graph(layers.ReLU, size=None), "conv2"),
+    Awkward("nested", nested, "base/conv2"),
+    Awkward("a shared layer", shared, "conv1"),
+    Awkward("zero-init residual", residual, "conv2", flat=True),
+    Awkward("a ReLU of TensorFlow's", graph(lambda: layers.Activation(tensorflow.nn.relu)), "conv1"),
+    Awkward("a ReLU of keras.ops", graph(lambda: layers.Activation(keras.ops.relu)), "conv1"),
+    Awkward("a ReLU in a Lambda", graph(lambda: layers.Lambda(lambda x: tensorflow.maximum(x, 0.0))), "conv1"),
+    Awkward("a ReLU of operations", graph(lambda: lambda x: keras.ops.maximum(x, 0.0)), "conv1"),
+    Awkward("ReLU6", graph(lambda: layers.ReLU(max_value=6)), "conv1"),
+    Awkward("a leaky ReLU called ReLU", graph(lambda: layers.ReLU(negative_slope=0.2)), "conv1"),
+    Awkward("leaky ReLU", graph(lambda: layers.LeakyReLU(0.2)), "conv1"),
+    Awkward("PReLU", graph(layers.PReLU), "conv1"),
+    Awkward("SiLU", graph(lambda: layers.Activation("silu")), "conv1"),
+    Awkward("pools before the ReLU", graph(layers.MaxPooling2D, layers.ReLU), "conv1"),
+    Awkward("batch norm", graph(layers.BatchNormalization, layers.ReLU), "conv1"),
+    Awkward("group norm", graph(lambda: layers.GroupNormalization(3)), "conv1"),
+    Awkward("dropout that is always on, at 0", graph(lambda: lambda x: layers.Dropout(0.0)(x, training=True)), "conv1"),
+    Awkward("noise in training", graph(lambda: layers.GaussianNoise(0.5)), "conv1"),
+    Awkward("augmentation in the network", graph(layers.RandomFlip), "conv1"),
+    Awkward("strided", graph(strides=2), "conv1"),
+    Awkward("dilated", graph(dilation_rate=2), "conv1"),
+    Awkward("grouped", graph(lambda: layers.Conv2D(6, 3, groups=3, name="grouped")), "grouped"),
+    Awkward("depthwise", graph(lambda: layers.DepthwiseConv2D(3, depth_multiplier=2, name="deep")), "deep"),
+    Awkward("separable", graph(lambda: layers.SeparableConv2D(5, 3, name="apart")), "apart"),
+    Awkward("transposed", graph(lambda: layers.Conv2DTranspose(4, 2, 2)), "conv1"),
+    Awkward("ends in softmax", graph(end=lambda x: layers.Softmax()(x)), "conv2"),
+    Awkward("several sigmoids", graph(end=lambda x: layers.Activation("sigmoid")(x)), "conv2"),
+    Awkward("one logit", graph(end=lambda x: layers.Dense(1)(x)), "conv2", category=0),
+    Awkward("answers a dictionary of one", dictionary, "conv1"),
+    Awkward("gray", graph(channels=1), "conv2", channels=1),
+    Awkward("double precision", in_policy("float64", graph()), "conv2"),
+    Awkward("mixed float16", in_policy("mixed_float16", graph()), "conv2", tolerance=0.05),
+    Awkward("mixed bfloat16", in_policy("mixed_bfloat16", graph()), "conv2", tolerance=0.05),
+    Awkward("low rank adaptation", changed(graph(), with_lora), "conv2"),
+    Awkward("frozen", changed(graph(), frozen), "conv2"),
+    Awkward("a convolution in a layer of one's own", graph(lambda: Block(name="block")), "conv2"),
+    Awkward("a wrapped convolution", graph(lambda: layers.SpectralNormalization(layers.Conv2D(6, 3))), "conv2"),
+    Awkward(
+        "whole numbers in", graph(lambda: layers.Rescaling(1 / 255), dtype="uint8"), "conv2", refused="uint8|whole"
+    ),
+    Awkward("subclassed", Subclassed, "conv", refused="subclassed|functional"),
+    Awkward("not built", unbuilt, "conv1", refused="call it once|built"),
+    Awkward("two inputs", two_inputs, "conv1", refused="one input"),
+    Awkward("two outputs", two_outputs, "conv1", refused="one output|2 outputs|scores"),
+    Awkward("channels first", graph(data_format="channels_first"), "conv1", refused="channels"),
+]

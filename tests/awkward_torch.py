@@ -1,0 +1,340 @@
+"""Awkward PyTorch networks: small samples of what learners bring, and of what public bug reports are about."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+import torch.ao.quantization as quantization
+from awkward import Awkward
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
+from torch.utils.checkpoint import checkpoint
+
+NO_GRADIENT = "no gradient|gradients? off|no_grad|inference|does not lead|detach"
+
+
+class Net(nn.Module):
+    """Two convolutions and three categories; each awkward network changes one thing of it."""
+
+    def __init__(self, channels: int = 3, outputs: int = 3, **how):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(channels, 6, 3, **how), nn.Conv2d(6, 8, 3)
+        self.last = nn.Linear(8, outputs)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+    def body(self, x):
+        x = functional.max_pool2d(functional.relu(self.conv1(x)), 2)
+        return functional.relu(self.conv2(x))
+
+    def head(self, x):
+        return self.last(x.mean((2, 3)))
+
+
+def net(forward=None, **how):
+    """A maker of `Net`s with another forward(self, x)."""
+    kind = type("Net", (Net,), {"forward": forward}) if forward else Net
+    return lambda: kind(**how)
+
+
+def stack(*layers):
+    """A maker of sequential networks that end in three categories: layers are functions that make one each."""
+    return lambda: nn.Sequential(*(make() for make in layers), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(3))
+
+
+def conv(channels: int = 3, count: int = 6, **how):
+    """A maker of a convolution."""
+    return lambda: nn.Conv2d(channels, count, 3, **how)
+
+
+def changed(maker, change):
+    """A maker whose network is put through `change`, which returns a network or None for the one it has changed."""
+
+    def make():
+        network = maker()
+        made = change(network)
+        return network if made is None else made
+
+    return make
+
+
+# ---------------------------------------------------------------- forwards
+
+
+def flattens(self, x):
+    x = functional.adaptive_avg_pool2d(self.body(x), 1)
+    return self.last(x.view(x.size(0), -1))
+
+
+def strides(self, x):
+    x = self.body(x)
+    assert x.stride(1) == x.shape[2] * x.shape[3], "laid out channels first"
+    return self.head(x)
+
+
+def in_place(self, x):
+    x = self.conv1(x)
+    x.relu_()
+    return self.head(self.conv2(x).clamp_(min=0))
+
+
+def pool_first(self, x):
+    return self.head(functional.relu(functional.max_pool2d(self.conv2(functional.relu(self.conv1(x))), 2)))
+
+
+def twice(self, x):
+    x = functional.relu(self.conv1(x))
+    return self.head(self.conv2(x) + self.conv2(x.flip(3)))
+
+
+def without_gradients(self, x):
+    with torch.no_grad():
+        x = self.body(x)
+    return self.head(x)
+
+
+@torch.inference_mode()
+def inferring(self, x):
+    return self.head(self.body(x))
+
+
+def checkpointed(self, x):
+    return self.head(checkpoint(self.body, x, use_reentrant=False))
+
+
+def checkpointed_reentrant(self, x):
+    return self.head(checkpoint(self.body, x, use_reentrant=True))
+
+
+def by_numpy(self, x):
+    return self.head(torch.from_numpy(self.body(x).detach().numpy()))
+
+
+def to_integers(self, x):
+    return self.head(self.body((x * 8).long().float()))
+
+
+def branching(self, x):
+    x = self.body(x)
+    return self.head(x if float(x.mean()) > 1e9 else 2 * x)
+
+
+def failing(self, x):
+    return {}["missing"]
+
+
+def fixed_size(self, x):
+    assert x.shape[2:] == (32, 32), f"Input image size {tuple(x.shape[2:])} does not match (32, 32)"
+    return self.head(self.body(x))
+
+
+def swallowing(self, x):
+    try:
+        return self.head(self.body(x))
+    except Exception:
+        return torch.zeros(len(x), 3)
+
+
+def two_inputs(self, x, other):
+    return self.head(self.body(x + other))
+
+
+def optional_input(self, x, other=None):
+    return self.head(self.body(x if other is None else x + other))
+
+
+def random_inside(self, x):
+    return self.head(functional.dropout(self.body(x), 0.0, training=True))
+
+
+class Doubled(torch.autograd.Function):
+    """An operation with a gradient of its own."""
+
+    @staticmethod
+    def forward(context, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(context, gradient):
+        return 2 * gradient
+
+
+class Residual(nn.Module):
+    """relu(x + bn(conv(x))), its batch norm's scale 0 as zero-init residuals have it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, x):
+        return functional.relu(x + self.norm(self.conv(x)))
+
+
+class ChannelsLastNorm(nn.Module):
+    """ConvNeXt's: a layer norm over channels, between two permutations."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(6)
+
+    def forward(self, x):
+        return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Dense(nn.Module):
+    """Concatenates its input with what it makes of it, as DenseNet does."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(6, 4, 3, padding=1)
+
+    def forward(self, x):
+        return torch.cat([x, functional.relu(self.conv(x))], 1)
+
+
+class Ends(nn.Module):
+    """A network whose answer is put through `end`."""
+
+    def __init__(self, end, **how):
+        super().__init__()
+        self.net, self.end = Net(**how), end
+
+    def forward(self, x):
+        return self.end(self.net(x))
+
+
+# ---------------------------------------------------------------- changes
+
+
+def quantized(network):
+    whole = nn.Sequential(OrderedDict(q=quantization.QuantStub(), conv1=network.conv1, d=quantization.DeQuantStub()))
+    whole.qconfig = quantization.get_default_qconfig("x86")
+    whole.eval()
+    quantization.prepare(whole, inplace=True)
+    whole(torch.randn(1, 3, 32, 32))
+    return quantization.convert(whole, inplace=True)
+
+
+def traced(network):
+    return torch.jit.trace(network.eval(), torch.randn(1, 3, 32, 32))
+
+
+def scripted(network):
+    return torch.jit.script(nn.Sequential(OrderedDict(conv1=network.conv1, end=nn.ReLU())))
+
+
+def on_meta(network):
+    return network.to("meta")
+
+
+def normed(norm):
+    def change(network):
+        network.conv1 = norm(network.conv1)
+
+    return change
+
+
+def pruned(network):
+    prune.ln_structured(network.conv1, "weight", 0.5, n=2, dim=0)
+
+
+def loaded(network):
+    """Hook-made weights of before the loading: what `weight` holds is stale until the next forward pass."""
+    weight_norm(network.conv1)
+    fresh = Net()
+    weight_norm(fresh.conv1)
+    network.load_state_dict(fresh.state_dict())
+
+
+def hooked(network):
+    network.conv1.register_forward_hook(lambda module, inputs, output: 2 * output)
+
+
+def frozen(network):
+    network.requires_grad_(False)
+
+
+def half_frozen(network):
+    network.conv1.requires_grad_(False)
+
+
+def last_memory(network):
+    return network.to(memory_format=torch.channels_last)
+
+
+TORCH = [
+    Awkward("flattens with view", net(flattens), "conv2"),
+    Awkward("asks for strides", net(strides), "conv2"),
+    Awkward("ReLUs in place", net(in_place), "conv1"),
+    Awkward("pools before the ReLU", net(pool_first), "conv2"),
+    Awkward("a layer that runs twice", net(twice), "conv1"),
+    Awkward("same padding", net(padding="same"), "conv1"),
+    Awkward("reflected padding", net(padding=1, padding_mode="reflect"), "conv1"),
+    Awkward("strided and dilated", net(stride=2, dilation=2), "conv1"),
+    Awkward("grouped", stack(conv(), nn.ReLU, conv(6, 6, groups=3)), "2"),
+    Awkward("depthwise and pointwise", stack(conv(), conv(6, 6, groups=6), lambda: nn.Conv2d(6, 4, 1)), "1"),
+    Awkward("transposed", stack(conv(), lambda: nn.ConvTranspose2d(6, 4, 2, 2)), "0"),
+    Awkward("ReLU modules in place", stack(conv(), lambda: nn.ReLU(inplace=True), conv(6, 4)), "0"),
+    Awkward("batch norm", stack(conv(), lambda: nn.BatchNorm2d(6), nn.ReLU), "0"),
+    Awkward(
+        "batch norm without statistics",
+        stack(conv(), lambda: nn.BatchNorm2d(6, track_running_stats=False), nn.ReLU),
+        "0",
+    ),
+    Awkward("instance norm", stack(conv(), lambda: nn.InstanceNorm2d(6), nn.ReLU, conv(6, 4)), "0"),
+    Awkward("group norm", stack(conv(), lambda: nn.GroupNorm(2, 6), nn.ReLU), "0"),
+    Awkward("layer norm over channels", stack(conv(), ChannelsLastNorm, nn.GELU), "0"),
+    Awkward("zero-init residual", stack(conv(), Residual), "1.conv", flat=True),
+    Awkward("concatenating", stack(conv(), Dense), "1.conv"),
+    Awkward("leaky ReLU", stack(conv(), lambda: nn.LeakyReLU(0.2)), "0"),
+    Awkward("SiLU", stack(conv(), lambda: nn.SiLU(inplace=True)), "0"),
+    Awkward("ReLU6 and Hardswish", stack(conv(), nn.ReLU6, conv(6, 4), nn.Hardswish), "2"),
+    Awkward("PReLU", stack(conv(), nn.PReLU), "0"),
+    Awkward("lazy convolution", stack(lambda: nn.LazyConv2d(6, 3), nn.ReLU), "0"),
+    Awkward("dropout, left training", changed(stack(conv(), lambda: nn.Dropout2d(0.5)), lambda n: n.train()), "0"),
+    Awkward("dropout that is always on, at 0", net(random_inside), "conv2"),
+    Awkward("a gradient of its own", net(lambda self, x: self.head(Doubled.apply(self.body(x)))), "conv2"),
+    Awkward("branches on its values", net(branching), "conv2"),
+    Awkward("ends in softmax", lambda: Ends(nn.Softmax(1)), "net.conv2"),
+    Awkward("ends in log-softmax", lambda: Ends(nn.LogSoftmax(1)), "net.conv2"),
+    Awkward("several sigmoids", lambda: Ends(nn.Sigmoid()), "net.conv2"),
+    Awkward("one logit", net(outputs=1), "conv2", category=0),
+    Awkward("one sigmoid", lambda: Ends(nn.Sigmoid(), outputs=1), "net.conv2", category=0),
+    Awkward("gray", net(channels=1), "conv2", channels=1),
+    Awkward("four channels", net(channels=4), "conv2", channels=4),
+    Awkward("double precision", changed(net(), lambda n: n.double()), "conv2"),
+    Awkward("bfloat16", changed(net(), lambda n: n.bfloat16()), "conv2", tolerance=0.05),
+    Awkward("weights laid out channels last", changed(net(), last_memory), "conv2"),
+    Awkward("frozen", changed(net(), frozen), "conv2"),
+    Awkward("half frozen", changed(net(), half_frozen), "conv2"),
+    Awkward("weight norm by hooks", changed(net(), normed(weight_norm)), "conv1"),
+    Awkward("weight norm, then loaded", changed(net(), loaded), "conv1"),
+    Awkward("weight norm as parametrization", changed(net(), normed(parametrizations.weight_norm)), "conv1"),
+    Awkward("spectral norm by hooks", changed(net(), normed(spectral_norm)), "conv1"),
+    Awkward("spectral norm as parametrization", changed(net(), normed(parametrizations.spectral_norm)), "conv1"),
+    Awkward("pruned", changed(net(), pruned), "conv1"),
+    Awkward("a hook of the learner's own", changed(net(), hooked), "conv1"),
+    Awkward("checkpointed", net(checkpointed), "conv2"),
+    Awkward("an optional second input", net(optional_input), "conv2"),
+    Awkward("DataParallel", changed(net(), nn.DataParallel), "module.conv2"),
+    Awkward("compiled", changed(net(), lambda n: torch.compile(n, backend="eager")), "conv2"),
+    Awkward("bound to one size", net(fixed_size), "conv2"),
+    Awkward("swallows exceptions", net(swallowing), "conv2"),
+    Awkward("no gradients up to the head", net(without_gradients), "conv2", dark=NO_GRADIENT),
+    Awkward("inference mode", net(inferring), "conv2", dark=NO_GRADIENT),
+    Awkward("checkpointed, reentrant", net(checkpointed_reentrant), "conv2", dark="checkpoint|" + NO_GRADIENT),
+    Awkward("through NumPy", net(by_numpy), "conv2", dark=NO_GRADIENT),
+    Awkward("casts to integers", net(to_integers), "conv2", dark="integer|cast|rounds|" + NO_GRADIENT),
+    Awkward("two inputs", net(two_inputs), "conv2", refused="one input|two inputs|takes the image alone"),
+    Awkward("raises KeyError", net(failing), "conv2", refused="KeyError|missing"),
+    Awkward("quantized", changed(net(), quantized), "conv1", refused="quantized"),
+    Awkward("traced", changed(net(), traced), "conv2", refused="TorchScript"),
+    Awkward("scripted", changed(net(), scripted), "conv1", refused="TorchScript"),
+    Awkward("on the meta device", changed(net(), on_meta), "conv2", refused="meta|never loaded"),
+    Awkward("answers a dictionary", lambda: Ends(lambda x: {"out": x, "aux": x}), "net.conv2", refused="scores|dict"),
+    Awkward("1-d convolutions", lambda: nn.Sequential(nn.Conv1d(3, 4, 3)), "0", refused="."),
+]

@@ -1,0 +1,248 @@
+"""One list of awkward networks, both frameworks: every public function is right on each, or refuses it in one line.
+
+Right is judged by a plain reference: the network's own forward pass with one hook or one sub-model, and the framework's
+own gradient. After every call the network, the random states and the learner's hooks are as they were.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import warnings
+from functools import cached_property, partial
+
+import numpy as np
+import pytest
+
+from days.common.frameworks import keras_is_installed
+
+torch = pytest.importorskip("torch")
+
+from awkward_torch import TORCH  # noqa: E402  only where there is PyTorch
+
+KERAS = []
+if keras_is_installed():
+    from awkward_keras import KERAS, keras, tensorflow
+
+
+class TorchSubject:
+    """An awkward network of PyTorch's, a batch for it, and the plain reference."""
+
+    from days.day17.code import torch_backend as looking
+    from days.day20.code import torch_backend as growing
+    from days.day22.code import torch_backend as methods
+
+    def __init__(self, awkward):
+        torch.manual_seed(3)
+        self.awkward, self.network = awkward, awkward.make()
+        self.batch = torch.rand(1, awkward.channels, awkward.size, awkward.size)
+        if any(isinstance(one, torch.nn.UninitializedParameter) for one in self.network.parameters()):
+            self.network.eval()(self.batch)
+            self.network.train()
+
+    @cached_property
+    def wanted(self) -> dict[str, np.ndarray]:
+        """Activations, scores and gradients, channels first, by one hook and autograd."""
+        network = getattr(self.network, "_orig_mod", self.network)
+        modes, kept = {module: module.training for module in network.modules()}, []
+
+        def keep(module, inputs, output):
+            if not kept:
+                kept.append(output)
+                return output.clone()
+
+        handle = network.get_submodule(self.awkward.layer).register_forward_hook(keep)
+        pixels = self.batch.to(next(network.parameters()).dtype).requires_grad_()
+        scores = network.eval()(pixels)
+        handle.remove()
+        for module, training in modes.items():
+            module.training = training
+        found = {"activations": kept[0], "scores": scores}
+        if not self.awkward.dark:
+            score = scores[:, self.awkward.category].sum()
+            gradients = torch.autograd.grad(score, [pixels, kept[0]], allow_unused=True)
+            found |= dict(zip(("pixels", "gradient"), gradients, strict=True))
+        return {name: one.detach().double().numpy() for name, one in found.items()}
+
+    def state(self) -> list:
+        """All that must not change."""
+        told = [random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state().numpy().tobytes()]
+        told.append((torch.is_grad_enabled(), torch.is_inference_mode_enabled()))
+        if hasattr(self.network, "modules"):
+            for module in self.network.modules():
+                hooks = [len(getattr(module, name, ())) for name in ("_forward_hooks", "_forward_pre_hooks")]
+                told.append((module.training, getattr(module, "inplace", None), *hooks))
+        for one in [*self.network.parameters(), *self.network.buffers()]:
+            values = b"" if one.is_meta or one.is_quantized else one.detach().double().numpy().tobytes()
+            told.append((one.requires_grad, one.dtype, str(one.device), one.stride(), one.grad is None, values))
+        return told
+
+
+class KerasSubject:
+    """An awkward network of Keras', a batch for it, and the plain reference."""
+
+    def __init__(self, awkward):
+        from days.day17.code import keras_backend as looking
+        from days.day20.code import keras_backend as growing
+        from days.day22.code import keras_backend as methods
+
+        self.looking, self.growing, self.methods = looking, growing, methods
+        keras.utils.set_random_seed(3)
+        self.awkward, self.network = awkward, awkward.make()
+        generator = np.random.default_rng(3)
+        self.batch = tensorflow.constant(generator.random((1, awkward.size, awkward.size, awkward.channels), "float32"))
+
+    @cached_property
+    def wanted(self) -> dict[str, np.ndarray]:
+        """Activations, scores and gradients, channels first, by running the graph once more and a tape."""
+        kept = {}
+
+        def call(prefix, layer, *inputs, **options):
+            if isinstance(layer, keras.Model) and layer.inputs:
+                return walk(layer, f"{prefix}{layer.name}/", *inputs)
+            answer = layer(*inputs, **{**options, "training": False} if "training" in options else options)
+            kept.setdefault(prefix + layer.name, answer)
+            return answer
+
+        def walk(network, prefix, inputs):
+            if isinstance(network, keras.Sequential):
+                for layer in network.layers:
+                    inputs = call(prefix, layer, inputs)
+                return inputs
+            return network._run_through_graph([inputs], operation_fn=lambda operation: partial(call, prefix, operation))
+
+        plain = self.awkward.make()
+        plain.set_weights(self.network.get_weights())
+        with tensorflow.GradientTape() as tape:
+            tape.watch(self.batch)
+            scores = keras.tree.flatten(walk(plain, "", self.batch))[0]
+            score = tensorflow.reduce_sum(scores[:, self.awkward.category])
+        inside = kept[self.awkward.layer]
+        gradients = tape.gradient(score, [self.batch, inside], unconnected_gradients="zero")
+        turned = {"activations": inside, "pixels": gradients[0], "gradient": gradients[1]}
+        wanted = {name: np.asarray(one, "float64").transpose(0, 3, 1, 2) for name, one in turned.items()}
+        return wanted | {"scores": np.asarray(scores, "float64")}
+
+    def state(self) -> list:
+        """All that must not change."""
+        told = [random.getstate(), np.random.get_state()[1].tobytes()]
+        told += [one.tobytes() for one in self.network.get_weights()] if self.network.built else []
+        for layer in self.network._flatten_layers():
+            told.append((layer.name, layer.trainable, id(getattr(layer, "activation", None)), layer.dtype_policy.name))
+        return told
+
+
+@pytest.fixture(
+    scope="module", params=[*TORCH, *KERAS], ids=lambda one: f"{one}-{'torch' if one in TORCH else 'keras'}"
+)
+def subject(request):
+    kind = TorchSubject if request.param in TORCH else KerasSubject
+    return kind(request.param)
+
+
+def ask(subject, call, *, gradient: bool = False, scores: bool = True):
+    """What `call` returns; None where the network is one that it must refuse, or warn of, and did.
+
+    scores : the call runs the network to its end; one that does not may answer where the others must refuse.
+    """
+    before, message = subject.state(), ""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            answer = call()
+        except ValueError as error:
+            answer, message = None, str(error)
+    assert subject.state() == before, "the network or a random state has changed"
+    assert "\n" not in message
+    awkward = subject.awkward
+    if awkward.refused and not scores and answer is not None:
+        return None
+    owed = awkward.refused or (awkward.dark if gradient else None)
+    if owed:
+        words = " | ".join([message, *(str(one.message) for one in said if one.category is RuntimeWarning)])
+        assert re.search(owed, words, re.IGNORECASE), f"said: {words}"
+        return None
+    assert not message
+    return answer
+
+
+def assert_close(got: np.ndarray, wanted: np.ndarray, tolerance: float) -> None:
+    """Equal up to `tolerance` of the largest value."""
+    assert got.shape == wanted.shape
+    assert got.dtype == np.float32 or got.dtype == np.float64
+    assert np.abs(got - wanted).max() <= tolerance * max(np.abs(wanted).max(), 1e-12)
+
+
+def test_layers_are_listed(subject):
+    names = ask(subject, lambda: subject.looking.conv_layers(subject.network), scores=False)
+    if names:
+        assert subject.awkward.layer in names or "conv1" in names
+
+
+def test_activations_are_those_of_a_plain_forward_pass(subject):
+    awkward = subject.awkward
+    found = ask(subject, lambda: subject.looking.capture(subject.network, awkward.layer, subject.batch), scores=False)
+    if found:
+        assert_close(found[awkward.layer], subject.wanted["activations"], awkward.tolerance)
+
+
+def test_filters_are_those_that_the_layer_uses(subject):
+    filters = ask(subject, lambda: subject.looking.filters(subject.network, subject.awkward.layer), scores=False)
+    if filters is not None:
+        assert filters.ndim == 4
+        assert len(filters) in subject.wanted["activations"].shape
+
+
+def test_saliency_is_the_gradient(subject):
+    awkward = subject.awkward
+    got = ask(
+        subject, lambda: subject.methods.saliency(subject.network, subject.batch, awkward.category), gradient=True
+    )
+    if got is not None:
+        assert_close(got, subject.wanted["pixels"][0].transpose(1, 2, 0), awkward.tolerance)
+
+
+def test_grad_cam_is_worked_out_by_hand(subject):
+    awkward = subject.awkward
+    call = partial(subject.methods.grad_cam, subject.network, subject.batch, awkward.layer, awkward.category)
+    got = ask(subject, partial(call, signed=True), gradient=True)
+    if got is not None:
+        weights = subject.wanted["gradient"][0].mean(axis=(1, 2))
+        assert_close(got, np.einsum("c,chw->hw", weights, subject.wanted["activations"][0]), awkward.tolerance)
+        assert awkward.flat != got.any()
+
+
+def test_integrated_gradients_add_up(subject):
+    awkward = subject.awkward
+    call = partial(subject.methods.integrated_gradients, subject.network, subject.batch, awkward.category, steps=64)
+    got = ask(subject, call, gradient=True)
+    if got is not None:
+        zero = ask(subject, lambda: subject.methods.scores(subject.network, subject.batch * 0))
+        change = subject.wanted["scores"][0, awkward.category] - zero[0, awkward.category]
+        assert abs(got.sum() - change) <= 0.05 * max(abs(change), 0.05)
+
+
+@pytest.mark.parametrize("method", ["smooth_grad", "guided_backpropagation", "occlusion"])
+def test_other_methods_give_finite_maps(subject, method):
+    how = {"smooth_grad": {"samples": 2}, "occlusion": {"size": 16, "stride": 16}}.get(method, {})
+    call = partial(getattr(subject.methods, method), subject.network, subject.batch, subject.awkward.category, **how)
+    got = ask(subject, call, gradient=method != "occlusion")
+    if got is not None:
+        assert got.shape[:2] == (subject.awkward.size,) * 2
+        assert np.isfinite(got).all()
+
+
+def test_one_step_of_maximization_gives_a_picture(subject):
+    awkward = subject.awkward
+    how = {"size": awkward.size, "steps": 1, "progress": False, "transforms": ()}
+    if awkward.channels != 3:
+        how["preprocess"] = None
+    call = partial(subject.growing.maximize, subject.network, awkward.layer, [0], **how)
+    if awkward.channels != 3 and not awkward.refused:
+        with pytest.raises(ValueError, match=f"{awkward.channels}"):
+            call()
+        return
+    found = ask(subject, call, gradient=True)
+    if found:
+        assert found[0].shape == (1, awkward.size, awkward.size, 3)
+        assert np.isfinite(found[0]).all()
