@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import limits
 import matplotlib
@@ -48,6 +49,19 @@ def pytest_collection_modifyitems(items):
         return LONG.index(file) if file in LONG else len(LONG) + (not file.endswith(".ipynb"))
 
     items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file's tests share what they load, and stay in one worker; the pictures of a day are a unit of their own."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            picture = re.match(r"tests/test_figures\.py::.*\[(day\d+)-", nodeid)
+            return f"pictures of {picture[1]}" if picture else nodeid.split("::")[0]
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from days import figures as rebuilt
@@ -78,15 +79,15 @@ def test_the_sample_holds_pictures_of_every_day():
 
 
 @lru_cache(maxsize=1)
-def twice(day):
-    """What rebuilds each picture of a day, by name, two times over: each from a lesson of its own, computed once."""
+def thrice(day):
+    """What rebuilds each picture of a day, by name, three times over: each from a lesson of its own, computed once."""
     pictures = importlib.import_module(f"days.{day}.code.visualizations").FIGURES
-    return pictures.jobs(), pictures.jobs()
+    return pictures.jobs(), pictures.jobs(), pictures.jobs()
 
 
 @pytest.mark.parametrize("day", DAYS)
 def test_every_stored_picture_can_be_rebuilt_and_no_other(day):
-    assert sorted(twice(day)[0]) == sorted(path.name for path in OUTPUTS if path.parts[-3] == day)
+    assert sorted(thrice(day)[0]) == sorted(path.name for path in OUTPUTS if path.parts[-3] == day)
 
 
 @pytest.mark.parametrize(
@@ -103,9 +104,11 @@ def test_every_stored_picture_can_be_rebuilt_and_no_other(day):
 def test_a_rebuilt_picture_is_the_stored_one(stored, tmp_path, monkeypatch):
     """From nothing: no visible change against what is stored, and twice the same bytes on one machine.
 
-    What equals the stored picture byte for byte has been built twice; all else is built a second time.
+    What equals the stored picture byte for byte has been built twice; all else is built a second time. Hundreds of
+    steps of an ascent enlarge the last digits, which differ between processors. So what is far from the stored picture
+    is drawn a third time with other convolution code: the stored picture may be no farther away than that one.
     """
-    first, second = twice(stored.parts[-3])
+    first, second, third = thrice(stored.parts[-3])
     monkeypatch.setenv("SEEING_CNNS_OUTPUTS", str(tmp_path / "first"))
     built = first[stored.name]()
     if built.read_bytes() == stored.read_bytes():
@@ -114,7 +117,11 @@ def test_a_rebuilt_picture_is_the_stored_one(stored, tmp_path, monkeypatch):
     assert built.read_bytes() == second[stored.name]().read_bytes(), "differs between two runs"
     now, then = frames(built), frames(stored)
     assert now.shape == then.shape
-    assert np.abs(now - then).mean() < 4, "has changed: make figures, and look at it"
+    if (apart := np.abs(now - then).mean()) >= 4:
+        monkeypatch.setenv("SEEING_CNNS_OUTPUTS", str(tmp_path / "third"))
+        with torch.backends.mkldnn.flags(enabled=False):
+            rounded = np.abs(now - frames(third[stored.name]())).mean()
+        assert apart < 1.5 * rounded, f"has changed by {apart:.1f}, by rounding {rounded:.1f}: make figures, and look"
     assert figures.stored_alt(built) == figures.stored_alt(stored)
 
 

@@ -28,6 +28,7 @@ from days.common.images import IMAGE_NAMES
 from days.common.models import load_model
 from days.common.paths import outputs_dir
 from days.day20.code import evidence, objectives
+from days.day20.code.ascent import Ascent
 from days.day20.code.lesson import CHANNELS, EFFICIENTNET_LAYERS, OBJECTIVES, SQUEEZENET_LAYERS, Lesson
 
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
@@ -266,7 +267,7 @@ GROWING_GIF = "08_growing.gif"
 
 def anim_growing(lesson: Lesson) -> Path:
     """Rebuild the animation: four pictures from gray to what their channels love."""
-    ascent = lesson.backends[1].Ascent(lesson.model.network, "fire7", CHANNELS, size=lesson.size)
+    ascent = Ascent(lesson.model.network, "fire7", CHANNELS, size=lesson.size)
     frames, history = [], []
     for step in range(97):
         if step % 6 == 0:
