@@ -19,6 +19,28 @@ def feeds(layer, later) -> bool:
     return any(id(tensor) in answers for node in later._inbound_nodes for tensor in node.input_tensors)
 
 
+def as_function(operation) -> Callable | None:
+    """An operation of a graph as a function of the one tensor that it is given there; None where it is given several.
+
+    What else it is called with stays: keras.ops.maximum(x, 0) becomes a function of x. In place of a public way to
+    the arguments of a node.
+    """
+    import keras
+
+    nodes = operation._inbound_nodes
+    if not nodes or len(nodes[0].input_tensors) != 1:
+        return None
+    (place,), arguments = nodes[0].input_tensors, nodes[0].arguments
+
+    def call(value):
+        args, options = keras.tree.map_structure(
+            lambda given: value if given is place else given, (arguments.args, arguments.kwargs)
+        )
+        return operation(*args, **options)
+
+    return call
+
+
 def run_watched(network, inputs, seen: Callable, prefix: str = "", instead: dict[int, Callable] | None = None):
     """The network's answer; what each operation answers goes through seen(name, operation, answer) first.
 

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from scipy import stats
 
+from days.common.answers import as_scores
 from days.common.models import softmax
 from days.common.preprocessing import Pixels
 from days.xray.anatomy import Convolution, Layer, NormStatistics, Summary, averaged, together
@@ -127,17 +128,3 @@ def _tried(
     answers = np.concatenate(scores)
     trial = Trial(pixels.name, as_scores(answers), averaged(norms), answers.shape[1])
     return trial, {layer: together(parts) for layer, parts in summaries.items()}
-
-
-def as_scores(answers: np.ndarray) -> np.ndarray:
-    """A network's answers (N, categories) as scores before the softmax, whatever it ends in; one number becomes two.
-
-    Probabilities are told by their sum of 1. One number of 0 to 1 throughout is a sigmoid's, any other a logit.
-    """
-    if answers.shape[1] == 1 and not (answers.min() >= 0 and answers.max() <= 1):
-        return np.hstack([0 * answers, answers])
-    if answers.shape[1] == 1:
-        answers = np.hstack([1 - answers, answers])
-    if answers.min() >= 0 and np.allclose(answers.sum(axis=1), 1, atol=1e-3):
-        return np.log(np.maximum(answers, 1e-30))
-    return answers

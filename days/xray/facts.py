@@ -96,13 +96,17 @@ def rarely_seen(images_awake: np.ndarray) -> float:
 
 
 def _proven_dead(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Channels that a ReLU silences for any input; without one a gradient reaches even filters of zeros."""
-    values, bias, _ = layer.weights
+    """Channels that a ReLU silences for any input, now and after any training step.
+
+    Without a ReLU a gradient reaches even filters of zeros. Where the scale of a batch norm is 0, as that of zero-init
+    residuals is, the first step of training wakes the filters before it.
+    """
+    values, bias, asleep = layer.weights
     if not layer.convolution.rectified:
         return np.arange(0)
     on_pixels = layer.convolution.sees_pixels and not layer.convolution.grouped
     most = detectors.layer_bounds(values, bias, *(reach if on_pixels else ()))[1]
-    return np.flatnonzero(most <= 0)
+    return np.flatnonzero((most <= 0) & ~asleep)
 
 
 def _pairs(values: np.ndarray, bias: np.ndarray) -> list[detectors.Pair]:

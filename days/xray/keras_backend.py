@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,10 +10,22 @@ from days.common.checks import check_scores
 from days.common.errors import cannot_run
 from days.common.keras_models import load_weights_file
 from days.common.keras_private import run_watched
-from days.day17.code.keras_backend import channels_first, check_network, conv_layers, filters, keras, named_layers
+from days.day17.code.keras_backend import (
+    channels_first,
+    check_network,
+    conv_layers,
+    filters,
+    keras,
+    named_layers,
+    out_of_sight,
+)
+from days.day19.code.keras_backend import is_relu, rectifies
 from days.xray.anatomy import Convolution, FoldedWeights, NormStatistics, Summary, folded
 
-__all__ = ["load_weights_file"]
+__all__ = ["load_weights_file", "out_of_sight"]
+
+PASSES = (keras.layers.MaxPooling2D, keras.layers.Dropout, keras.layers.SpatialDropout2D)
+"""What a ReLU behind these layers silences, it would silence before them."""
 
 
 def input_form(network) -> tuple[int, int | None]:
@@ -29,7 +41,9 @@ def input_form(network) -> tuple[int, int | None]:
             "wrap it in a model that takes the image alone"
         )
     if not conv_layers(network):
-        raise ValueError("expected a network with 2-d convolutions, got none: there are no filters to look at")
+        why = out_of_sight(network)
+        why = f"cannot look into {why}" if why else "got none: there are no filters to look at"
+        raise ValueError(f"expected a network with 2-d convolutions, {why}")
     _, height, width, channels = network.inputs[0].shape
     if height != width:
         raise ValueError(f"expected a network for square images or of any size, got {height} x {width}")
@@ -50,45 +64,32 @@ def convolutions(network, batch) -> tuple[list[Convolution], str | None]:
     """The convolutions in forward order, and the name of the first batch norm, if any; read off the graph."""
     known, readers, found = named_layers(network), _readers(network), []
     for name in conv_layers(network):
-        layer, watch, rectified = known[name], name, _rectifies(known[name].activation)
-        follower = readers.get(id(layer.output))
-        if isinstance(follower, keras.layers.BatchNormalization) and not rectified:
-            watch = next(other for other, norm in known.items() if norm is follower)
-            follower = readers.get(id(follower.output))
+        layer, watch, rectified = known[name], name, rectifies(known[name].activation)
+        followers = readers.get(id(layer.output), [])
+        if len(followers) == 1 and isinstance(followers[0], keras.layers.BatchNormalization) and not rectified:
+            watch = next(other for other, norm in known.items() if norm is followers[0])
+            followers = readers.get(id(followers[0].output), [])
+        while len(followers) == 1 and isinstance(followers[0], PASSES):
+            followers = readers.get(id(followers[0].output), [])
+        if followers and None not in followers:
+            rectified = rectified or all(map(is_relu, followers))
         grouped = isinstance(layer, keras.layers.DepthwiseConv2D) or getattr(layer, "groups", 1) > 1
         separable = isinstance(layer, keras.layers.SeparableConv2D)
         sees_pixels = layer.input is network.inputs[0]
-        found.append(Convolution(name, watch, rectified or _is_relu(follower), grouped, separable, sees_pixels))
+        found.append(Convolution(name, watch, rectified, grouped, separable, sees_pixels))
     norms = [name for name, layer in known.items() if isinstance(layer, keras.layers.BatchNormalization)]
     return found, next(iter(norms), None)
 
 
-def _readers(network) -> dict[int, object]:
-    """Which operation reads a tensor of the graph, by the tensor's id; of several the first."""
-    readers = {}
+def _readers(network) -> dict[int, list]:
+    """Which operations read a tensor of the graph, by the tensor's id; None stands for whatever reads the answer."""
+    readers: dict[int, list] = {id(tensor): [None] for tensor in network.outputs}
     for operation in keras.Model(network.inputs, network.outputs).operations:
         for tensor in keras.tree.flatten(getattr(operation, "input", [])):
-            readers.setdefault(id(tensor), operation)
+            readers.setdefault(id(tensor), []).append(operation)
         if isinstance(operation, keras.Model) and getattr(operation, "inputs", None):
             readers = _readers(operation) | readers
     return readers
-
-
-def _is_relu(operation) -> bool:
-    """Whether an operation of the graph is nothing but a ReLU, of whatever name: told by what it does."""
-    own = type(operation).__module__.startswith("keras.")  # a learner's own layer may count its calls
-    weightless = own and not getattr(operation, "weights", None) and not isinstance(operation, keras.Model)
-    return weightless and _rectifies(operation)
-
-
-def _rectifies(function: Callable) -> bool:
-    """Whether a function is 0 where its input is not positive, nowhere below 0, and lets something through."""
-    values = np.linspace(-8, 8, 64, dtype=np.float32).reshape(1, 4, 4, 4)
-    try:
-        answer = keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values)))
-    except Exception:
-        return False  # what takes no maps alone is no activation
-    return answer.shape == values.shape and not answer[values <= 0].any() and bool((answer[values > 0] > 0).all())
 
 
 def look(

@@ -57,6 +57,7 @@ def render(seen: Examination, findings: Sequence[Finding], illustration: Illustr
         illustration=illustration,
         framework=FRAMEWORKS[framework_of(seen.subject.network)],
         parameters=seen.subject.backend.parameter_count(seen.subject.network),
+        out_of_sight=seen.subject.backend.out_of_sight(seen.subject.network),
         nats=np.log(len(seen.photos.names)),
         feeding=_feeding(seen),
         predictions=_predictions(seen),

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from days.common.checks import check_scores
@@ -42,6 +43,12 @@ def input_form(network: nn.Module) -> tuple[int, int | None]:
     return network.get_submodule(names[0]).in_channels, None
 
 
+def out_of_sight(network: nn.Module) -> str:
+    """Which convolutions cannot be looked into; "" where all can."""
+    scripted = [repr(name) for name, module in network.named_modules() if isinstance(module, torch.jit.ScriptModule)]
+    return f"what is inside {', '.join(scripted)}, which is TorchScript" if scripted else ""
+
+
 def training_layers(network: nn.Module) -> int:
     """How many layers that behave otherwise in training (dropout, batch norm) are in training mode now."""
     kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
@@ -67,7 +74,7 @@ def convolutions(network: nn.Module, batch: torch.Tensor) -> tuple[list[Convolut
             if not isinstance(output, torch.Tensor) or not inputs:
                 return
             if isinstance(module, nn.Conv2d):
-                trace.start(name, output, inputs[0] is batch)
+                trace.start(name, output, sees_pixels=inputs[0] is batch)
             else:
                 first_norm.append(name)
                 trace.carry(name, module, inputs[0], output)
@@ -77,8 +84,8 @@ def convolutions(network: nn.Module, batch: torch.Tensor) -> tuple[list[Convolut
     with hooks([(module, look(name)) for name, module in named]), trace, torch.no_grad():
         run(network, batch)
     found = [
-        Convolution(name, watch, rectified, network.get_submodule(name).groups > 1, False, sees_pixels)
-        for name, (watch, rectified, sees_pixels) in trace.found.items()
+        Convolution(name, watch, trace.rectified(name), network.get_submodule(name).groups > 1, False, sees_pixels)
+        for name, (watch, _, sees_pixels) in trace.found.items()
     ]
     return found, next(iter(first_norm), None)
 
@@ -88,17 +95,28 @@ def _is_watched(module: nn.Module) -> bool:
 
 
 class _Trace(TorchFunctionMode):
-    """Follows what convolutions answer: {layer: [where to watch, rectified, sees pixels]}. First runs count."""
+    """Follows what convolutions answer: {layer: [where to watch, rectified, sees pixels]}.
+
+    Rectified is what a ReLU alone reads, and nothing else. Of a layer that runs several times the first answer counts;
+    it sees pixels if all its runs do.
+    """
 
     def __init__(self):
         super().__init__()
         self.found: dict[str, list] = {}
-        self._owner = WeakIdKeyDictionary()
+        self._owner, self._read_otherwise = WeakIdKeyDictionary(), set()
 
-    def start(self, name: str, answer: torch.Tensor, sees_pixels: bool) -> None:
-        if name not in self.found:
+    def start(self, name: str, answer: torch.Tensor, *, sees_pixels: bool) -> None:
+        if name in self.found:
+            self.found[name][2] &= sees_pixels
+            self._read_otherwise.add(name)  # a later answer is not followed
+        else:
             self.found[name] = [name, False, sees_pixels]
             self._owner[answer] = name
+
+    def rectified(self, name: str) -> bool:
+        """Whether a ReLU reads what this layer answers, and nothing else does."""
+        return self.found[name][1] and name not in self._read_otherwise
 
     def carry(self, name: str, norm: nn.Module, before: torch.Tensor, answer: torch.Tensor) -> None:
         layer = self._owner.get(before)
@@ -108,19 +126,23 @@ class _Trace(TorchFunctionMode):
             self._owner[answer] = layer
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        first = args[0] if args and isinstance(args[0], torch.Tensor) else None
-        layer = None if first is None else self._owner.get(first)
-        if layer is None or self.found[layer][1]:
+        given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
+        layers = {self._owner[one] for one in given if one in self._owner}
+        if not layers:
             return function(*args, **(kwargs or {}))
         # A ReLU is told by what it does, before it does it in place.
-        silent = first.detach() <= 0
+        first, name = given[0], function.__name__
+        layer, silent = self._owner.get(first), first.detach() <= 0
         answer = function(*args, **(kwargs or {}))
         if not isinstance(answer, torch.Tensor):
-            return answer
-        if getattr(function, "__name__", "").startswith(("max_pool", "dropout")):
+            return answer  # a question about a tensor, such as its shape
+        if layer and name.startswith(("max_pool", "dropout", "feature_dropout")):
             self._owner[answer] = layer  # what a ReLU behind it silences, it would silence before it
-        elif answer.shape == silent.shape and answer.dtype == first.dtype:
-            self.found[layer][1] = _rectifies(silent, answer)
+        elif layer and answer.shape == silent.shape and _rectifies(silent, answer):
+            self.found[layer][1] = True
+            self._owner.pop(answer, None)  # in place, it is the ReLU's answer now
+        elif name != "batch_norm":
+            self._read_otherwise |= layers
         return answer
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 
@@ -29,9 +30,23 @@ _submodels: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 def conv_layers(network) -> list[str]:
     """Names of the convolutions in forward order, those of a nested model as "model/layer".
 
-    Layers are told by their type: `'conv' in layer.name` would also match `conv1_pad` and `conv1_bn`.
+    Layers are told by their type: `'conv' in layer.name` would also match `conv1_pad` and `conv1_bn`. Convolutions
+    inside layers of the learner's own, or inside wrappers, are out of sight; a warning names what holds them.
     """
+    if hidden := out_of_sight(network):
+        warnings.warn(f"not listed: {hidden}", RuntimeWarning, stacklevel=2)
     return [name for name, layer in named_layers(network).items() if isinstance(layer, CONVOLUTIONS)]
+
+
+def out_of_sight(network) -> str:
+    """Which convolutions cannot be looked into, since no graph of layers leads to them; "" where all can."""
+    hidden = [
+        f"{name!r} ({type(layer).__name__})"
+        for name, layer in named_layers(network).items()
+        if not _is_graph(layer)
+        and any(isinstance(part, CONVOLUTIONS) and part is not layer for part in layer._flatten_layers())
+    ]
+    return f"the convolutions inside {', '.join(hidden)}, where no graph of layers leads to" if hidden else ""
 
 
 def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray]:
@@ -121,10 +136,10 @@ def filters(network, layer: str) -> np.ndarray:
         raise unknown_layer(layer, conv_layers(network), kind="convolution")
     if not module.built:
         raise ValueError(f"layer {layer!r} has no weights yet: call the network once on a batch")
-    kernel = module.get_weights()[0]
     if isinstance(module, keras.layers.SeparableConv2D):
-        pointwise = module.get_weights()[1].reshape(*kernel.shape[2:], -1)
-        return np.einsum("hwim,imo->oihw", kernel, pointwise)
+        depthwise, pointwise = map(to_numpy, (module.depthwise_kernel, module.pointwise_kernel))
+        return np.einsum("hwim,imo->oihw", depthwise, pointwise.reshape(*depthwise.shape[2:], -1))
+    kernel = to_numpy(module.kernel)  # with LoRA's part, which the stored weights leave out
     if isinstance(module, keras.layers.DepthwiseConv2D):
         height, width, channels, multiplier = kernel.shape
         return kernel.reshape(height, width, channels * multiplier, 1).transpose(2, 3, 0, 1).copy()
@@ -136,9 +151,13 @@ def named_layers(network, prefix: str = "") -> dict[str, object]:
     named = {}
     for layer in network.layers:
         named[prefix + layer.name] = layer
-        if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
+        if _is_graph(layer):
             named |= named_layers(layer, f"{prefix}{layer.name}/")
     return named
+
+
+def _is_graph(layer) -> bool:
+    return isinstance(layer, keras.Model) and bool(getattr(layer, "inputs", None))
 
 
 def submodel(network, layers: list[str]):
@@ -197,6 +216,11 @@ def check_network(network) -> None:
         )
         raise ValueError(
             f"expected a functional or a built sequential Keras model, got {type(network).__name__}: {way_out}"
+        )
+    if not keras.backend.is_float_dtype(network.inputs[0].dtype):
+        raise ValueError(
+            f"expected a network that takes floats, got one whose input is {network.inputs[0].dtype}: build it with "
+            'keras.Input(..., dtype="float32"), since whole numbers have no gradient'
         )
     turned = [layer.name for layer in network.layers if getattr(layer, "data_format", "") == "channels_first"]
     if turned:

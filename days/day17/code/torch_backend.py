@@ -20,8 +20,8 @@ from days.common.errors import cannot_run
 def conv_layers(network: nn.Module) -> list[str]:
     """Names of the convolutions in forward order, nested ones by their path ("fire2.squeeze").
 
-    Layers are told by their type, never by their name. The order is read off a symbolic trace of `forward`; a network
-    that cannot be traced gives the order in which its layers were registered.
+    Layers are told by their type, never by their name. The order is read off a symbolic trace of `forward` in
+    evaluation mode; a network that cannot be traced gives the order in which its layers were registered.
 
     >>> conv_layers(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()))
     ['0']
@@ -32,7 +32,7 @@ def conv_layers(network: nn.Module) -> list[str]:
         # Tracing runs `forward`, which may count calls or keep tensors: so not on the learner's own modules.
         shared_weights = {id(parameter): parameter for parameter in network.parameters()}
         with torch.random.fork_rng(devices=[]):
-            nodes = _LayerTracer().trace(copy.deepcopy(network, shared_weights)).nodes
+            nodes = _LayerTracer().trace(copy.deepcopy(network, shared_weights).eval()).nodes
     except Exception:
         # The learner's forward has run on stand-ins for tensors, so anything may be raised.
         return convolutions
@@ -134,7 +134,7 @@ def filters(network: nn.Module, layer: str) -> np.ndarray:
         module = None
     if not isinstance(module, nn.Conv2d):
         raise unknown_layer(layer, conv_layers(network), kind="convolution")
-    with evaluation_mode(module):  # a spectral norm moves on with every look in training mode
+    with evaluation_mode(module), _weights_made(module):  # a spectral norm moves on with every look in training mode
         return to_numpy(module.weight.clone())
 
 
@@ -173,6 +173,24 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
             module.training = True
 
 
+@contextlib.contextmanager
+def _weights_made(module: nn.Module) -> Iterator[None]:
+    """Inside the `with` the module's weight is what its next forward pass will use.
+
+    Pruning and the older weight and spectral norms make it in a hook that runs before `forward`; until then, as after
+    `load_state_dict`, it is what the last pass has used.
+    """
+    before = vars(module).get("weight")
+    try:
+        for hook in module._forward_pre_hooks.values():
+            if type(hook).__module__.startswith("torch.nn.utils"):
+                hook(module, ())
+        yield
+    finally:
+        if before is not None:
+            module.weight = before
+
+
 def module_named(network: nn.Module, name: str) -> nn.Module:
     """The network's layer of this name, or ValueError with the nearest names."""
     if name:  # the empty name is the network itself
@@ -182,9 +200,20 @@ def module_named(network: nn.Module, name: str) -> nn.Module:
 
 
 def check_network(network) -> None:
-    """Raise ValueError for anything but a network of PyTorch's that has its weights."""
+    """Raise ValueError for anything but a network of PyTorch's that has its weights and can be looked into."""
     if not isinstance(network, nn.Module):
         raise ValueError(f"expected a torch network, got {type(network).__name__}: load_model(...).network is one")
+    if isinstance(network, torch.jit.ScriptModule):
+        raise ValueError(
+            "expected a network as a Python module, got TorchScript, whose layers cannot be watched: "
+            "load its weights into the module that it was scripted or traced from"
+        )
+    for name, module in network.named_modules():
+        if any("quantized" in kind.__module__.split(".") for kind in type(module).__mro__):
+            raise ValueError(
+                f"expected a network of floating-point numbers, got one whose layer {name!r} is quantized: "
+                "look into the network that it was quantized from"
+            )
     if any(values.is_meta for values in network.parameters()):
         raise ValueError("expected a network with weights, got one on the meta device: its weights were never loaded")
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from days.common.answers import why_saturated
 from days.common.checks import check_index, check_maps, check_scores
 from days.day17.code.backends import backend_of
 
@@ -20,14 +21,21 @@ Objective = Callable[[dict[str, Any]], Any]
 class Look(NamedTuple):
     """One pass through a classifier, ready to be asked for gradients.
 
-    inside : a layer's maps (N, C, h, w), or the batch's values. answers : what the network answered, (N, categories).
+    inside : a layer's maps (N, C, h, w), or the batch's values. answers : what the network answered, (N, categories)
+    of a classifier.
     gradient : category numbers (N,), one for each image -> how these scores change with `inside`, (N, C, h, w); 0
-    where they do not depend on it.
+    where they do not depend on it. why_flat : what in the network keeps gradients away, in words; "" where nothing is
+    seen that does.
     """
 
     inside: np.ndarray
     answers: Any
     gradient: Callable[[np.ndarray], np.ndarray]
+    why_flat: Callable[[], str]
+
+    def why_zero(self, number: int) -> str:
+        """Why the gradient of a category's score is 0, as far as that is known; "" where it is not."""
+        return why_saturated(self.answers, number) or self.why_flat()
 
 
 def look(network, batch, layer: str | None = None, *, guided: bool = False) -> Look:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from days.common.checks import unknown_layer
+from days.common.keras_private import as_function
 from days.day17.code.keras_backend import check_batch, classify, keras, live_answers, named_layers
 from days.day19.code.gradients import Look, Objective, maps_and_gradients, value_and_gradient
 
@@ -14,7 +16,7 @@ from days.day19.code.gradients import Look, Objective, maps_and_gradients, value
 import tensorflow  # after the lines above, which import it without its noise
 
 __all__ = ["constant", "is_relu", "look", "maps_and_gradients", "mean", "objective_and_gradient", "recorded", "total"]
-__all__ += ["live_maps", "value_and_gradient"]
+__all__ += ["live_maps", "rectifies", "value_and_gradient"]
 
 mean, total = tensorflow.reduce_mean, tensorflow.reduce_sum
 
@@ -53,10 +55,13 @@ def objective_and_gradient(network, batch, of: Objective, layers: Sequence[str])
 def look(network, batch, layer: str | None = None, *, guided: bool = False) -> Look:
     """One pass through a classifier that can be asked for gradients: at a layer's maps, or at the batch's values.
 
-    guided : what flows back through any ReLU is cut off below 0. Nothing is compiled: TensorFlow never lets go of a
-    compiled graph entirely.
+    guided : what flows back through any ReLU is cut off below 0; a warning names layers that cannot be looked into.
+    Nothing is compiled: TensorFlow never lets go of a compiled graph entirely.
     """
     batch, known, found = tensorflow.convert_to_tensor(check_batch(network, batch)), named_layers(network), {}
+    if guided and (closed := [f"{name!r} ({type(part).__name__})" for name, part in known.items() if _is_closed(part)]):
+        words = f"not guided: any ReLU inside {', '.join(closed)}, which is no graph of layers"
+        warnings.warn(words, RuntimeWarning, stacklevel=4)
     if layer is not None and (not isinstance(layer, str) or layer not in known):
         raise unknown_layer(layer, list(known))
 
@@ -73,9 +78,40 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
 
     def gradient(numbers: np.ndarray) -> np.ndarray:
         weights = tensorflow.one_hot(numbers, answers.shape[1], dtype=answers.dtype)
-        return _first(tape.gradient(answers, inside, output_gradients=weights, unconnected_gradients="zero"))
+        slopes = tape.gradient(answers, inside, output_gradients=weights)
+        if slopes is None and (cut := _cut(network, batch[:1], layer)):
+            raise ValueError(f"no gradient leads from the score back to {layer or 'the image'}: {cut}")
+        return _first(tensorflow.zeros_like(inside) if slopes is None else slopes)
 
-    return Look(_first(inside), answers, gradient)
+    def why_flat() -> str:
+        connected = tape.gradient(answers, inside) is not None
+        return "" if connected else "no operation that TensorFlow records leads from it to the score"
+
+    return Look(_first(inside), _first(answers) if keras.ops.is_tensor(answers) else answers, gradient, why_flat)
+
+
+def _cut(network, batch, layer: str | None) -> str:
+    """Which operation behind a layer, or behind the batch, lets no gradient pass, and the way out."""
+    passed = []
+
+    def seen(name, operation, answer):
+        if keras.ops.is_tensor(answer) and answer.dtype.is_floating:
+            passed.append((name, type(operation).__name__, answer))
+        return answer
+
+    answers, tape = recorded(lambda pixels: classify(network, pixels, seen), batch)
+    start = 0 if layer is None else next(place for place, (name, *_) in enumerate(passed) if name == layer)
+    behind = passed[start:]
+    reached = [step for step in behind if tape.gradient(answers, step[2]) is not None]
+    name, kind, _ = next(iter(reached), behind[-1])
+    return f"nothing passes {name!r} ({kind}), which stops gradients, rounds or casts; leave it out"
+
+
+def _is_closed(layer) -> bool:
+    """Whether a layer may hold a ReLU that no graph shows: a learner's own, or one around other layers."""
+    if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
+        return False
+    return not type(layer).__module__.startswith("keras.") or len(list(layer._flatten_layers())) > 1
 
 
 def _first(answer) -> np.ndarray:
@@ -89,7 +125,19 @@ def _nothing_negative_back(answer):
 
 
 def is_relu(operation) -> bool:
-    """Whether an operation of a graph is a ReLU, or has one built in."""
-    if type(operation).__name__ in ("ReLU", "Relu", "Relu6"):  # a layer, or keras.ops.relu without one
-        return True
-    return getattr(operation, "activation", None) in (keras.activations.relu, keras.activations.relu6)
+    """Whether an operation of a graph is a ReLU, or has one built in, of whatever name: told by what it does."""
+    if callable(activation := getattr(operation, "activation", None)):
+        return rectifies(activation)
+    own = type(operation).__module__.startswith("keras.")  # a learner's own layer may count its calls
+    weightless = own and not getattr(operation, "weights", None) and not isinstance(operation, keras.Model)
+    return weightless and rectifies(as_function(operation))
+
+
+def rectifies(function: Callable | None) -> bool:
+    """Whether a function is 0 where its input is not positive, and positive elsewhere."""
+    values = np.linspace(-8, 8, 64, dtype=np.float32).reshape(1, 4, 4, 4)
+    try:
+        answer = keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values)))
+    except Exception:
+        return False  # what takes no maps alone is no activation
+    return answer.shape == values.shape and not answer[values <= 0].any() and bool((answer[values > 0] > 0).all())

@@ -7,13 +7,14 @@ place, a caller that has switched gradients off, and answers that have none.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from days.day17.code.torch_backend import check_batch, fastest, hooks, live_answers, module_named, run, to_numpy
 from days.day19.code.gradients import Look, Objective, maps_and_gradients, value_and_gradient
@@ -39,7 +40,15 @@ def gradient_at(
     """
     if not value.requires_grad:
         return None
-    (found,) = torch.autograd.grad(value, [at], weights, retain_graph=again, allow_unused=True)
+    try:
+        (found,) = torch.autograd.grad(value, [at], weights, retain_graph=again, allow_unused=True)
+    except RuntimeError as error:
+        if "Checkpointing" not in str(error):
+            raise
+        raise ValueError(
+            "the network's forward uses checkpoint(..., use_reentrant=True), which gives no gradient of activations: "
+            "use_reentrant=False does"
+        ) from error
     return found
 
 
@@ -52,11 +61,8 @@ def objective_and_gradient(
     with torch.enable_grad():
         value = of(live_answers(network, layers, batch))
         found = gradient_at(value, batch)
-    if found is None:
-        raise ValueError(
-            "expected an objective that depends on the picture, got one without a gradient: "
-            "does the network's forward switch gradients off?"
-        )
+        if found is None:
+            raise no_gradient(lambda: of(live_answers(network, layers, batch)), batch)
     return float(value.detach()), to_numpy(found)
 
 
@@ -69,21 +75,107 @@ def look(network: nn.Module, batch: torch.Tensor, layer: str | None = None, *, g
     batch = fastest(network, check_batch(network, batch))
     with _NothingNegativeBack() if guided else contextlib.nullcontext():
         inside, answers = _live_from(network, batch, layer)
+        if isinstance(answers, torch.Tensor) and not answers.requires_grad:
+            # A `no_grad` in `forward` that ends behind the layer brings back the one that holds up to it.
+            inside, answers = _live_from(network, batch, layer, recorded=True)
 
     @torch.inference_mode(False)
     def gradient(numbers: np.ndarray) -> np.ndarray:
         weights = torch.zeros_like(answers)
         weights[torch.arange(len(answers)), torch.from_numpy(numbers)] = 1
         found = gradient_at(answers, inside, weights, again=True)
+        if found is None and (cut := _finder(network, batch, layer).cut):
+            raise ValueError(f"no gradient leads from the score back to {layer or 'the image'}: {cut}")
         return to_numpy(torch.zeros_like(inside) if found is None else found)
 
-    return Look(to_numpy(inside), answers, gradient)
+    def why_flat() -> str:
+        if answers.requires_grad:
+            return _finder(network, batch, layer).flat
+        return "no operation that PyTorch records leads from it to the score"
+
+    return Look(to_numpy(inside), to_numpy(answers), gradient, why_flat)
 
 
-def _live_from(network: nn.Module, batch: torch.Tensor, layer: str | None) -> tuple[torch.Tensor, torch.Tensor]:
+def _finder(network: nn.Module, batch: torch.Tensor, layer: str | None) -> _CutFinder:
+    """What was found on the way from a layer, or from the batch, to the scores of its first image."""
+    with torch.inference_mode(False), _CutFinder() as finder:
+        _live_from(network, batch[:1], layer, recorded=True, told=finder.follow)
+    return finder
+
+
+def no_gradient(call: Callable[[], object], start: torch.Tensor) -> ValueError:
+    """The error for an objective, what `call` gives, that no gradient leads back from to the tensor `start`.
+
+    start : what `call` begins with.
+    """
+    with _CutFinder() as finder:
+        finder.follow(start)
+        call()
+    return ValueError(
+        "expected an objective that depends on the picture, got one without a gradient"
+        + (f": {finder.cut}" if finder.cut else "")
+    )
+
+
+class _CutFinder(TorchFunctionMode):
+    """Inside the `with`, what comes of the tensors that it is told to follow is watched; `cut` says where that ends.
+
+    `cut` is "" where every tensor that came of them can be differentiated; `flat` names a function on the way whose
+    gradient is 0 everywhere.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.cut, self.flat, self._followed = "", "", {}
+
+    def follow(self, tensor: torch.Tensor) -> None:
+        """Watch whatever is computed from this tensor. It is kept, since the number of one that is gone comes again."""
+        self._followed[id(tensor)] = tensor
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        answer = function(*args, **(kwargs or {}))
+        if any(id(given) in self._followed for given in tree_leaves((args, kwargs))):
+            for tensor in tree_leaves(answer):
+                if isinstance(tensor, torch.Tensor):
+                    self.follow(tensor)
+                    self.cut = self.cut or _why_cut(function.__name__, tensor)
+            if function.__name__.strip("_") in _FLAT:
+                self.flat = f"its forward rounds ({function.__name__}), which has a gradient of 0 everywhere"
+        return answer
+
+
+_FLAT = {"round", "floor", "ceil", "trunc", "sign", "sgn", "heaviside", "floor_divide"}
+
+
+def _why_cut(name: str, answer: torch.Tensor) -> str:
+    """Why what a function of this name gave has no gradient, and the way out; "" where it has one or needs none."""
+    if answer.requires_grad or answer.dtype == torch.bool:
+        return ""
+    if torch.is_inference_mode_enabled():
+        return "its forward runs under torch.inference_mode(); freeze the weights with requires_grad_(False) instead"
+    if not torch.is_grad_enabled():
+        return (
+            "its forward switches gradients off (torch.no_grad or a reentrant checkpoint); "
+            "freeze the weights with requires_grad_(False), or checkpoint with use_reentrant=False"
+        )
+    if not (answer.is_floating_point() or answer.is_complex()):
+        casts = name in ("long", "int", "short", "char", "byte", "to", "type", "type_as")
+        return f"its forward casts to whole numbers ({name}), which have no gradient" if casts else ""
+    return f"its forward leaves the graph ({'detach' if name == '__get__' else name}); leave that call out"
+
+
+def _live_from(
+    network: nn.Module,
+    batch: torch.Tensor,
+    layer: str | None,
+    *,
+    recorded: bool = False,
+    told: Callable[[torch.Tensor], object] | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """What a layer answers, as the leaf of the graph that leads on to the scores, and these scores.
 
-    Up to the layer nothing is recorded. From there on a copy goes, since an in-place layer may come next.
+    Up to the layer nothing is recorded, unless told to. From there on a copy goes, since an in-place layer may come
+    next; `told` is called with that copy.
     """
     leaves = []
 
@@ -95,9 +187,12 @@ def _live_from(network: nn.Module, batch: torch.Tensor, layer: str | None) -> tu
             return None
         leaves[0] = output.detach().clone().requires_grad_()
         torch.set_grad_enabled(True)
-        return leaves[0].clone()
+        onward = leaves[0].clone()
+        if told:
+            told(onward)
+        return onward
 
-    with torch.no_grad():
+    with torch.set_grad_enabled(recorded):
         if layer is None:
             batch = start(network, (), batch)
         with hooks([] if layer is None else [(module_named(network, layer), start)]):

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 
 import numpy as np
 
@@ -26,6 +27,8 @@ __all__ = ["check_scores"]
 Gradient = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Scores = Callable[[np.ndarray], np.ndarray]
 Category = int | str | Sequence[int | str]
+Reason = Callable[[int], str]
+"""From a category's number to why its map is 0 everywhere: asked only where it is."""
 
 LOOKS_AT_ONCE = 16
 """So many covered images go through a network at once: enough to be fast, few enough for a laptop's memory."""
@@ -139,39 +142,36 @@ def weighted_maps(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     return maps.astype(activations.dtype)
 
 
-def grad_cam_maps(activations, gradients, asked: Wanted, layer: str, signed: bool) -> np.ndarray:
+def grad_cam_maps(activations, gradients, asked: Wanted, layer: str, signed: bool, why_zero: Reason) -> np.ndarray:
     """`weighted_maps` without what speaks against the category, unless `signed`; warns of every map that is empty."""
     maps = weighted_maps(activations, gradients)
     shown = maps if signed else np.maximum(maps, 0)
     for number, before, after, gradient in zip(asked.numbers, maps, shown, gradients, strict=True):
-        why = "the gradient is 0 there, so the score does not depend on it"
-        if gradient.any():
-            why = (
-                "its weighted maps cancel out"
-                if not before.any()
-                else ("all evidence in it speaks against the category; signed=True shows it")
-            )
+        if before.any():
+            why = "all evidence in it speaks against the category; signed=True shows it".__str__
+        else:
+            why = "its weighted maps cancel out".__str__ if gradient.any() else partial(why_zero, number)
         _warn_if_empty(after, f"Grad-CAM of category {number} at {layer!r}", why)
     return shown[0] if asked.alone else shown
 
 
-def _warn_if_empty(heatmap: np.ndarray, what: str, why: str) -> None:
+def _warn_if_empty(heatmap: np.ndarray, what: str, why: Callable[[], str]) -> None:
     if not np.isfinite(heatmap).all():
         warnings.warn(f"{what} is not finite: look at the network's weights", RuntimeWarning, stacklevel=4)
     elif not heatmap.any():
-        warnings.warn(f"{what} is 0 everywhere: {why}", RuntimeWarning, stacklevel=4)
+        warnings.warn(f"{what} is 0 everywhere: {why()}", RuntimeWarning, stacklevel=4)
 
 
 # ---------------------------------------------------------------- attributions of pixels
 
 
-def handed_out(maps: np.ndarray, asked: Wanted, name: str) -> np.ndarray:
+def handed_out(maps: np.ndarray, asked: Wanted, name: str, why_zero: Reason) -> np.ndarray:
     """Maps (n, ...), or the only one of them where one category of one image was asked for.
 
     Warns, under the method's `name`, of every map that is 0 everywhere or not finite.
     """
-    for number, one in zip(asked.numbers, maps, strict=True):
-        _warn_if_empty(one, f"{name} of category {number}", "the score does not change with any pixel")
+    for number, heatmap in zip(asked.numbers, maps, strict=True):
+        _warn_if_empty(heatmap, f"{name} of category {number}", partial(why_zero, number))
     return maps[0] if asked.alone else maps
 
 
@@ -232,7 +232,9 @@ def integrated_gradients(
 
 def _warn_if_incomplete(maps: np.ndarray, numbers: np.ndarray, after: np.ndarray, before: np.ndarray) -> None:
     sums = maps.sum(axis=(1, 2, 3), dtype=np.float64)
-    wrong = np.abs(sums - (after - before)) > 0.01 * np.maximum(np.abs(after), np.abs(before))
+    # A map of zeros has a warning of its own, and more steps are no way out of it.
+    missed = np.abs(sums - (after - before)) > 0.01 * np.maximum(np.abs(after), np.abs(before))
+    wrong = maps.any(axis=(1, 2, 3)) & missed
     for index in np.flatnonzero(wrong)[:1]:
         words = f"add up to {sums[index]:.4g}, not to the score's change {after[index] - before[index]:.4g}"
         others = f" (and {wrong.sum() - 1} more do not)" if wrong.sum() > 1 else ""

@@ -44,7 +44,8 @@ def grad_cam(
     Source: Selvaraju and others, "Grad-CAM: visual explanations from deep networks", 2017.
     """
     activations, gradients, asked = _look(network, batch, category, names, layer)
-    return attribution.grad_cam_maps(check_maps(layer, activations), gradients, asked, layer, signed)
+    why_zero = _why_zero(network, batch, layer)
+    return attribution.grad_cam_maps(check_maps(layer, activations), gradients, asked, layer, signed, why_zero)
 
 
 def saliency(network, batch, category: Category, *, names: Sequence[str] | None = None) -> np.ndarray:
@@ -53,7 +54,7 @@ def saliency(network, batch, category: Category, *, names: Sequence[str] | None 
     Source: Simonyan and others, "Deep inside convolutional networks", 2013.
     """
     _, gradients, asked = _look(network, batch, category, names)
-    return attribution.handed_out(_channels_last(gradients), asked, "saliency")
+    return attribution.handed_out(_channels_last(gradients), asked, "saliency", _why_zero(network, batch))
 
 
 def smooth_grad(
@@ -75,7 +76,7 @@ def smooth_grad(
     pixels, asked = _asked(network, batch, category, names)
     copies, how = attribution.for_each(pixels, asked), {"samples": samples, "spread": spread, "seed": seed}
     maps = attribution.smooth_grad(_gradient(network), copies, asked.numbers, **how)
-    return attribution.handed_out(maps, asked, "SmoothGrad")
+    return attribution.handed_out(maps, asked, "SmoothGrad", _why_zero(network, batch))
 
 
 def integrated_gradients(
@@ -104,7 +105,7 @@ def integrated_gradients(
     baseline = attribution.check_baseline(baseline, copies.shape)
     functions, how = (_gradient(network), _scores(network)), {"baseline": baseline, "steps": steps}
     maps = attribution.integrated_gradients(*functions, copies, asked.numbers, **how)
-    return attribution.handed_out(maps, asked, "integrated gradients")
+    return attribution.handed_out(maps, asked, "integrated gradients", _why_zero(network, batch))
 
 
 def guided_backpropagation(network, batch, category: Category, *, names: Sequence[str] | None = None) -> np.ndarray:
@@ -116,7 +117,7 @@ def guided_backpropagation(network, batch, category: Category, *, names: Sequenc
     category: Adebayo and others, 2018.
     """
     _, gradients, asked = _look(network, batch, category, names, guided=True)
-    return attribution.handed_out(_channels_last(gradients), asked, "guided backpropagation")
+    return attribution.handed_out(_channels_last(gradients), asked, "guided backpropagation", _why_zero(network, batch))
 
 
 def occlusion(
@@ -138,7 +139,7 @@ def occlusion(
     """
     pixels, asked = _asked(network, batch, category, names)
     maps = attribution.occlusion(_scores(network), pixels, asked, size=size, stride=stride, fill=fill)
-    return attribution.handed_out(maps, asked, "occlusion")
+    return attribution.handed_out(maps, asked, "occlusion", lambda number: "no square changes the score")
 
 
 def scores(network, batch) -> np.ndarray:
@@ -157,6 +158,23 @@ def _look(
     count = check_scores(seen.answers, len(batch))
     asked = attribution.wanted(category, len(batch), count, names)
     return seen.inside, np.concatenate([seen.gradient(numbers) for numbers in asked.rounds()]), asked
+
+
+def _why_zero(network, batch, layer: str | None = None) -> attribution.Reason:
+    """Why a map is 0 everywhere: what is known of the network, or whether noise on the image moves the score at all."""
+
+    def why(number: int) -> str:
+        known = look(network, batch[:1], layer).why_zero(number)
+        if known or layer is not None:
+            return known or "the gradient is 0 there: a small change of these maps leaves the score as it is"
+        pixels = _pixels(network, batch[:1])
+        noise = np.random.default_rng(0).standard_normal(pixels.shape, np.float32) * np.ptp(pixels) / 10
+        before, after = (_scores(network)(values)[0, number] for values in (pixels, pixels + noise))
+        if before == after:
+            return "the gradient is 0, and noise on the image leaves the score as it is, too"
+        return "the gradient is 0, and yet noise on the image moves the score: something on the way has no slope"
+
+    return why
 
 
 def _asked(network, batch, category: Category, names) -> tuple[np.ndarray, Wanted]:
