@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import random
+import re
 import warnings
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from days.common.datasets import SHAPE_NAMES, make_shapes
+from days.day17.code.backends import capture
 from days.day18.code import torch_backend as shapes_backend
 from days.day22.code import attribution, maps, randomization, scoring, torch_backend
 
@@ -681,7 +683,101 @@ def test_knobs_out_of_range(name, how, said):
         getattr(torch_backend, name)(small_network(), noise(), 1, **how)
 
 
+def test_why_one_and_not_the_other_is_the_map_of_a_network_that_subtracts():
+    """The difference of two scores as a score of its own: a last layer that subtracts gives the same maps."""
+    network, asked = small_network(), attribution.Rather(2, 0)
+    subtracting = copy.deepcopy(network)
+    last = subtracting[-1]
+    with torch.no_grad():
+        for values in (last.weight, last.bias):
+            values[1] = values[2] - values[0]
+    for name in PIXEL_METHODS:
+        how = QUICK.get(name, {})
+        got = getattr(torch_backend, name)(network, noise(), asked, **how)
+        wanted = getattr(torch_backend, name)(subtracting, noise(), 1, **how)
+        assert off_by(got, wanted) < 1e-5, name
+    got, wanted = (
+        torch_backend.grad_cam(net, noise(), "3", target, signed=True)
+        for net, target in ((network, asked), (subtracting, 1))
+    )
+    assert off_by(got, wanted) < 1e-5
+    several = torch_backend.saliency(network, noise(), [asked, 1])
+    assert several.shape == (2, 12, 12, 3)
+    with pytest.raises(ValueError, match="two categories to tell apart, got 2 twice"):
+        torch_backend.saliency(network, noise(), attribution.Rather(2, 2))
+    with pytest.raises(ValueError, match="a category from 0 to"):
+        torch_backend.saliency(network, noise(), attribution.Rather(2, 99))
+
+
+def test_why_one_and_not_the_other_in_both_frameworks(squeezenet, keras_squeezenet, keras_backend, cat):
+    ours, theirs = both(
+        "grad_cam", squeezenet, keras_squeezenet, keras_backend, cat, "fire9", attribution.Rather(285, 281), signed=True
+    )
+    assert off_by(ours, theirs) < 1e-4
+
+
+class Tokens(nn.Module):
+    """A transformer's first steps: patches as tokens behind one for the class, each put through a layer, and a mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch, self.block, self.last = nn.Conv2d(3, 4, 3, 3), nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, batch):
+        tokens = self.patch(batch).flatten(2).transpose(1, 2)
+        tokens = self.block(torch.cat([tokens.mean(1, keepdim=True), tokens], 1))
+        return self.last(torch.relu(tokens).mean(1))
+
+
+def test_tokens_on_a_named_grid_are_maps():
+    torch.manual_seed(0)
+    network, batch = Tokens(), noise(2)
+    maps = capture(network, "block", batch, grid=(4, 4))["block"]
+    by_hand = network.block(network.patch(batch).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    np.testing.assert_allclose(maps, by_hand.detach().numpy(), atol=1e-6)
+    assert torch_backend.grad_cam(network, batch, "block", 1, grid=(4, 4), signed=True).shape == (2, 4, 4)
+    with pytest.raises(ValueError, match=r"tokens \(N, T, C\), name their grid"):
+        torch_backend.grad_cam(network, batch, "block", 1)
+    with pytest.raises(ValueError, match="expected 5 x 4 tokens .* got 17"):
+        capture(network, "block", batch, grid=(5, 4))
+    with pytest.raises(ValueError, match="expected tokens"):
+        capture(network, "patch", batch, grid=(4, 4))
+
+
 # ------------------------------------------------------------ no empty map without a word
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (lambda x: torch.softmax(1e4 * x, 1), "softmax or sigmoid, which is saturated"),
+        (torch.round, "its forward rounds"),
+        (lambda x: x.detach(), "leaves the graph.*detach"),
+        (lambda x: (100 * x).long().float(), "casts to whole numbers"),
+        (lambda x: torch.from_numpy(x.detach().numpy().copy()), "leaves the graph.*detach"),
+        (torch.no_grad()(lambda x: 2 * x), "switches gradients off"),
+        (torch.inference_mode()(lambda x: 2 * x), "inference_mode"),
+    ],
+)
+@pytest.mark.parametrize("name", ["saliency", "grad_cam"])
+def test_a_gradient_of_0_is_explained_by_what_causes_it(name, end, said):
+    class Ends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = small_network()
+
+        def forward(self, batch):
+            return end(self.body(batch))
+
+    asked = ("body.3", 1) if name == "grad_cam" else (1,)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            getattr(torch_backend, name)(Ends(), noise(), *asked)
+            message = ""
+        except ValueError as error:
+            message = str(error)
+    assert re.search(said, " ".join([message, *(str(one.message) for one in warned)]))
 
 
 def test_an_empty_map_says_why(squeezenet, batch):

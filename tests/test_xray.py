@@ -9,6 +9,7 @@ import pickle
 import re
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -26,7 +27,7 @@ from days.day17.code.backends import backend_of, capture
 from days.day23.code import network as clinic
 from days.day23.code import patients, torch_backend
 from days.day23.code.diagnosis import grade
-from days.xray import findings, illustration, loading, xray
+from days.xray import controls, findings, illustration, loading, report, xray
 from days.xray import torch_backend as looks
 from days.xray.__main__ import main
 from days.xray.anatomy import NormStatistics
@@ -470,9 +471,9 @@ def test_one_number_is_explained_for_the_category_that_it_speaks_for(monkeypatch
     red[:16, :16, 0] = blue[16:, 16:, 2] = 1
     shown, draw = {}, illustration.pictures.heatmap_picture
 
-    def seen(photo, heatmap, name, caption):
+    def seen(photo, heatmap, shuffled, name, caption, *, top):
         shown[name] = heatmap, caption
-        return draw(photo, heatmap, name, caption)
+        return draw(photo, heatmap, shuffled, name, caption, top=top)
 
     monkeypatch.setattr(illustration.pictures, "heatmap_picture", seen)
     xray(Binary(), {"red": red, "blue": blue}, size=32, mean=0, std=1, progress=False)
@@ -879,6 +880,116 @@ def test_no_photo_is_shown_twice_and_the_size_is_named_where_it_does_not_fit():
         assert html.count(f"{name}: says") == 1
     with pytest.raises(ValueError, match=r"size \(--size\) says how large, now 224"):
         xray(network, images, progress=False)
+
+
+# ------------------------------------------------------------ controls
+
+
+class LooksLeft(nn.Module):
+    """The score of category 1 is how red the left half of the image is, or nothing at all."""
+
+    def __init__(self, weight: float):
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(3, 1, 1, bias=False), nn.Linear(1, 2, bias=False)
+        with torch.no_grad():
+            self.conv.weight[:] = torch.tensor([1.0, 0, 0])[None, :, None, None]
+            self.last.weight[:] = torch.tensor([[0.0], [weight]])
+
+    def forward(self, image):
+        maps = functional.relu(self.conv(image))
+        return self.last(maps[:, :, :, : maps.shape[3] // 2].mean((2, 3)))
+
+
+def test_covering_what_decided_costs_more_than_covering_as_much_elsewhere():
+    photo = np.full((40, 40, 3), 0.2, np.float32)
+    photo[5:15, 2:18, 0] = 1
+    seen = []
+    for weight in (10.0, 0.0):
+        network = LooksLeft(weight)
+        subject = subject_of(network, size=40, mean=0, std=1)
+        (layer,) = examination_of(subject, loading.read_photos([photo], 40, 1)).layers
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            seen.append(controls.controlled(subject, photo, layer, controls.Question(1, 1), None, seed=0))
+    looks_left, blind = seen
+    # All 160 pixels of the bright patch are covered by the mean red, 0.28: 160 * 0.72 of 800 pixels, times 10.
+    assert looks_left.fall == pytest.approx(160 * (1 - photo[..., 0].mean()) / 800 * 10, rel=1e-4)
+    assert looks_left.counts_more
+    assert blind.fall == 0
+    assert not blind.counts_more
+    assert "do not build on them" in controls.verdict([blind, blind, looks_left])
+    assert "do not build on them" not in controls.verdict([looks_left])
+
+
+def test_patches_elsewhere_have_the_size_and_shape_of_the_brightest_tenth():
+    masks = controls.patches(np.random.default_rng(0).random((7, 7)), (30, 50), seed=1)
+    assert masks.shape == (1 + controls.ELSEWHERE, 30, 50)
+    assert masks.sum(axis=(1, 2)).tolist() == [150] * len(masks)
+    assert len({mask.tobytes() for mask in masks}) == len(masks)
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_shuffled_late_layers_draw_another_map_and_leave_the_network_alone(framework, request, cat):
+    model = request.getfixturevalue("squeezenet" if framework == "torch" else "keras_squeezenet")
+    subject = subject_of(model)
+    layer = next(
+        one for one in examination_of(subject, loading.read_photos([cat], 224, 1)).layers if "fire9" in one.name
+    )
+    names = subject.backend.weighted_layers(model.network)
+    shuffled = controls.with_late_layers_shuffled(subject, layer)
+    looking = backend_of(model.network)
+    for name in [one for one in looking.conv_layers(model.network) if one in names]:
+        same = np.array_equal(looking.filters(model.network, name), looking.filters(shuffled, name))
+        assert same == (names.index(name) < names.index(layer.name))
+    found = controls.controlled(subject, cat, layer, controls.Question(285, 1), shuffled, seed=0)
+    assert found.likeness < 0.9
+    assert found.fall > found.elsewhere.mean()
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_an_untrained_network_without_batch_norm_is_recognized(framework, request):
+    network = small()
+    if framework == "keras":
+        keras = request.getfixturevalue("keras")
+        keras.utils.set_random_seed(0)
+        layers = [keras.layers.Conv2D(count, 3, activation="relu") for count in (8, 9)]
+        network = keras.Sequential(
+            [keras.Input((SIZE, SIZE, 3)), *layers, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(4)]
+        )
+    photos = [np.random.default_rng(number).random((SIZE, SIZE, 3)).astype(np.float32) for number in range(3)]
+    found = {one.kind: one for one in xray(network, photos, size=SIZE, progress=False, pictures=False).findings}
+    assert "random" in found
+    assert "certain" not in found["random"].sure
+
+
+def test_quick_leaves_out_the_pictures_alone(folder, tmp_path):
+    paths = [tmp_path / name for name in ("all.html", "quick.html")]
+    for path, more in zip(paths, ([], ["--quick"]), strict=True):
+        assert main([*command("small", folder, path), *more]) == 0
+    full, quick = (path.read_text() for path in paths)
+    assert "<img" in full
+    assert "<img" not in quick
+    for words in ("Findings", "Predictions", "Convolutions in forward order", "--quick leaves them out"):
+        assert words in quick
+
+
+def test_the_network_of_a_factory_is_not_blamed_for_training_mode(folder, tmp_path, capsys):
+    """A new torch network is in training mode; that a function has just made it is no fault of it."""
+    main([*command("small", folder, tmp_path / "r.html"), "--quick"])
+    assert "training mode" not in capsys.readouterr().out
+
+
+def test_the_worst_category_stands_first_with_what_it_is_taken_for(seven):
+    seen = seven[1]
+    said = seen.trials[0].scores.argmax(axis=1)
+    truth = said.copy()
+    truth[:2] = said[2]  # two of three images of that category are told wrong
+    table = report._mistakes(replace(seen, truth=truth))
+    worst = table.rows[0]
+    assert worst[0] == seen.subject.called(int(said[2]))
+    assert worst[1].split() == ["1", "of", "3"]
+    assert all(seen.subject.called(int(number)) in worst[2] for number in said[:2])
+    assert report._mistakes(replace(seen, truth=None)) is None
 
 
 # ------------------------------------------------------------ the widget

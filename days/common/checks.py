@@ -11,6 +11,10 @@ from numbers import Real
 import numpy as np
 
 
+MOST_OTHER_TOKENS = 8
+"""Tokens that stand for no place: that of the class, that of a teacher, registers."""
+
+
 def check_layers(layers: str | Sequence[str]) -> list[str]:
     """`layers` as a list without repeats. Raises ValueError when it is empty or holds anything but names."""
     layers = [layers] if isinstance(layers, str) else layers
@@ -62,14 +66,33 @@ def is_number(value) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def check_maps(name: str, answer) -> np.ndarray:
-    """`answer` if it holds maps (N, C, H, W), else ValueError."""
+def check_maps(name: str, answer, grid: tuple[int, int] | None = None) -> np.ndarray:
+    """`answer` if it holds maps (N, C, H, W), or tokens (N, T, C) that lie on a grid, as maps; else ValueError.
+
+    grid : (rows, columns) of the tokens, row by row. Tokens of the class and the like come before them, and are left
+    out.
+    """
     if answer is None:
         raise ValueError(f"layer {name!r} did not run in this forward pass, so it has no activations")
-    if not isinstance(answer, np.ndarray) or answer.ndim != 4:
-        got = getattr(answer, "shape", type(answer).__name__)
-        raise ValueError(f"expected maps (N, C, H, W) from layer {name!r}, got {got}: choose an earlier layer")
-    return answer
+    got, dimensions = getattr(answer, "shape", type(answer).__name__), np.ndim(answer)
+    if not isinstance(answer, np.ndarray) or dimensions != (4 if grid is None else 3):
+        way_out = "choose an earlier layer"
+        if grid is None and dimensions == 3:
+            way_out = "if these are tokens (N, T, C), name their grid, such as grid=(14, 14)"
+        wanted = "maps (N, C, H, W)" if grid is None else "tokens (N, T, C)"
+        raise ValueError(f"expected {wanted} from layer {name!r}, got {got}: {way_out}")
+    return answer if grid is None else _on_grid(name, answer, grid)
+
+
+def _on_grid(name: str, tokens: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    rows, columns = (check_integer(count, 1, "each side of the grid") for count in grid)
+    before = tokens.shape[1] - rows * columns
+    if not 0 <= before <= MOST_OTHER_TOKENS:
+        raise ValueError(
+            f"expected {rows} x {columns} tokens from layer {name!r}, or a few more that come before them, got "
+            f"{tokens.shape[1]}: the grid is the image's size through that of a patch"
+        )
+    return tokens[:, before:].transpose(0, 2, 1).reshape(len(tokens), -1, rows, columns)
 
 
 def check_scores(answer, images: int) -> int:

@@ -49,7 +49,9 @@ def cannot_run(batch, error: Exception, way_out: str = "") -> ValueError:
     if not isinstance(error, (RuntimeError, ValueError)) or not reason:
         reason = f"{type(error).__name__}: {reason}".removesuffix(": ")
     known = (way for words, way in WAYS_OUT.items() if re.search(words, said, re.IGNORECASE))
-    way_out = way_out or next(known, "")
+    size = re.search(r"expected (\d+) but got|doesn't match model \((\d+)", said, re.IGNORECASE)
+    known = (f"load_image(..., size={next(filter(None, size.groups()))}) makes one that fits",) if size else known
+    way_out = way_out or next(iter(known), "")
     refused = f"the network cannot take a batch of shape {tuple(batch.shape)} ({reason})"
     return ValueError(f"{refused}; {way_out}" if way_out else refused)
 

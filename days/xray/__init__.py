@@ -22,7 +22,7 @@ from days.common.paths import write_bytes
 from days.day23.code.finding import Finding
 from days.xray.examination import examination_of
 from days.xray.findings import findings_of
-from days.xray.illustration import illustration_of
+from days.xray.illustration import NOTHING, illustration_of
 from days.xray.loading import read_photos
 from days.xray.report import render
 from days.xray.subject import subject_of
@@ -53,6 +53,7 @@ def xray(
     order: str | None = None,
     labels: Sequence[str] | None = None,
     limit: int = 60,
+    pictures: bool = True,
     progress: bool = True,
 ) -> Report:
     """X-ray a CNN on some photos; the report is shown in a notebook, and written to `output` if that is named.
@@ -64,7 +65,7 @@ def xray(
     images : a folder, or a list or dictionary of whatever `load_image` takes. Names of folders inside are the truth.
     size : of the squares that photos are cropped to; what the network is bound to, or 224. mean, std, order : see
         `pixels_from`; ImageNet's unless given. labels : the categories' names, by number.
-    limit : of more photos than this, as many are looked at, evenly spread.
+    limit : of more photos than this, as many are looked at, evenly spread. pictures : without them it is quick.
 
     Nothing is written but `output`, whole or not at all. Raises ValueError, in one line, for a network or photos
     that it cannot take, and OSError where `output` cannot be written.
@@ -78,7 +79,7 @@ def xray(
         warnings.simplefilter("ignore", RuntimeWarning)
         examination = examination_of(subject, photos, track)
         findings = findings_of(examination)
-        illustration = illustration_of(examination, track)
+        illustration = illustration_of(examination, track) if pictures else NOTHING
     html = render(examination, findings, illustration)
     if output:
         write_bytes(output, html.encode())

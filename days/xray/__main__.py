@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from days.xray import xray
-from days.xray.loading import call_factory, load_weights, one_line, read_labels
+from days.xray.loading import call_factory, load_weights, one_line, read_labels, ready_for_use
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         network = call_factory(model)
         if weights:
             load_weights(network, weights)
+        ready_for_use(network)
         findings = xray(network, images, labels=read_labels(labels) if labels else None, **asked).findings
     except (ValueError, OSError, ImportError) as error:
         print(f"xray: {one_line(error)}", file=sys.stderr)
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--std", type=_numbers, metavar="R,G,B", help="the rest is divided by it (ImageNet's; 1/255 gives 0 to 255)")
     add("--order", choices=("rgb", "bgr"), help="of the colors that the network wants (rgb)")
     add("--labels", metavar="FILE", help="the categories' names, one a line")
+    add("--quick", dest="pictures", action="store_false", help="findings and tables, without pictures")
     add("--limit", type=int, default=60, help="of more photos than this, as many are looked at (60)")
     return parser
 

@@ -109,6 +109,20 @@ def _proven_dead(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> np.ndarr
     return np.flatnonzero((most <= 0) & ~asleep)
 
 
+def length_spread(filters: np.ndarray) -> float:
+    """How much the filters (out, in, kh, kw) of a layer differ in length, against random numbers: 1 for those.
+
+    The variance of the squared lengths over what independent numbers of this distribution lead to expect, (k - 1) / n
+    of the squared mean, with their kurtosis k and n weights a filter. nan where few filters or weights tell nothing.
+    """
+    flat = filters.reshape(len(filters), -1).astype(np.float64)
+    squared = (flat**2).sum(axis=1)
+    if len(flat) < 8 or flat.shape[1] < TOO_FEW_WEIGHTS or not 0 < squared.mean() < np.inf:
+        return float("nan")
+    kurtosis = (flat**4).mean() / (flat**2).mean() ** 2
+    return float(squared.var(ddof=1) / squared.mean() ** 2 / ((kurtosis - 1) / flat.shape[1]))
+
+
 def _pairs(values: np.ndarray, bias: np.ndarray) -> list[detectors.Pair]:
     """Filters of one direction. Where a filter has few weights, chance makes near ones: then only exact ones count."""
     few = values[0].size < FEW_WEIGHTS

@@ -14,9 +14,9 @@ from days.common.preprocessing import Preprocess
 from days.day17.code.backends import backend_of, capture, filters
 from days.day20.code.ascent import Ascent
 from days.day20.code.objectives import Objective, channel
-from days.day22.code.methods import grad_cam
-from days.xray import pictures
+from days.xray import controls, pictures
 from days.xray.anatomy import Layer
+from days.xray.controls import Controlled, Question
 from days.xray.examination import Examination, Track, untracked
 from days.xray.loading import one_line
 from days.xray.pictures import Picture
@@ -37,10 +37,12 @@ UNMOVED = 0.03
 class Illustration:
     """All pictures, and what has to be said of them.
 
-    heatmaps : photos with Grad-CAM. layers, favorites : {layer: its pictures}. remarks : sentences.
+    heatmaps : photos with Grad-CAM and its controls. controls : what these say. layers, favorites : {layer: its
+    pictures}. remarks : sentences.
     """
 
     heatmaps: tuple[Picture, ...]
+    controls: str
     layers: dict[str, tuple[Picture, ...]]
     favorites: dict[str, tuple[Picture, ...]]
     remarks: tuple[str, ...]
@@ -53,12 +55,16 @@ class Drawn(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
+NOTHING = Illustration((), "", {}, {}, ("No pictures: --quick leaves them out.",))
+
+
 def illustration_of(seen: Examination, track: Track = untracked) -> Illustration:
     """Draw all pictures of a report; what cannot be drawn is left out with a remark."""
-    explained, remarks = _explained(seen)
+    explained, controls, remarks = _looks(seen, track)
+    top = max((found.heatmap.max() for found in explained.values()), default=0) or 1.0
     photos = [
-        _drawn(_heatmap, f"heatmap of {seen.photos.names[index]}", seen, index)
-        for index in track(explained, "where it looked")
+        _drawn(partial(_heatmap, found=found, top=top), f"heatmap of {seen.photos.names[index]}", seen, index)
+        for index, found in explained.items()
     ]
     layers, favorites = {}, {}
     for layer in track(_spread(seen.layers, LAYERS_SHOWN), "filters and maps"):
@@ -69,6 +75,7 @@ def illustration_of(seen: Examination, track: Track = untracked) -> Illustration
     said = [remark for drawn in (*photos, *layers.values(), *favorites.values()) for remark in drawn.remarks]
     return Illustration(
         tuple(picture for drawn in photos for picture in drawn.pictures),
+        controls,
         {name: drawn.pictures for name, drawn in layers.items()},
         {name: drawn.pictures for name, drawn in favorites.items()},
         tuple(dict.fromkeys((*remarks, *said))),
@@ -97,38 +104,57 @@ def _looked_at(seen: Examination) -> Layer | None:
     return next((layer for layer in reversed(seen.layers) if min(layer.summary.size) > 1), None)
 
 
-def _explained(seen: Examination) -> tuple[list[int], tuple[str, ...]]:
-    """Photos, by number, of wrong and right answers, or of unsure and sure ones; and how they are explained."""
-    scores, truth, layer = seen.trials[0].scores, seen.truth, _looked_at(seen)
-    if layer is None or not np.isfinite(scores).all():
-        return [], ("No Grad-CAM: the scores are not finite, or no layer has maps of more than one place.",)
+def _chosen(seen: Examination) -> list[int]:
+    """Photos, by number, of wrong and right answers, or of unsure and sure ones."""
+    scores, truth = seen.trials[0].scores, seen.truth
     order = np.argsort(-seen.trials[0].probabilities.max(axis=1), kind="stable")
     half = (len(order) + 1) // 2
     right = scores[order].argmax(axis=1) == truth[order] if truth is not None else np.arange(len(order)) < half
     wrong = order[~right] if truth is not None else order[~right][::-1]
-    chosen = [*wrong[:HEATMAPS_OF_A_KIND], *order[right][:HEATMAPS_OF_A_KIND]]
-    said = f"Grad-CAM is taken at {layer.convolution.watch}, and each map is scaled by itself."
-    return list(map(int, chosen)), (said,)
+    return list(map(int, [*wrong[:HEATMAPS_OF_A_KIND], *order[right][:HEATMAPS_OF_A_KIND]]))
 
 
-def _heatmap(seen: Examination, index: int) -> Drawn:
-    """One photo with what speaks for the category that the network names."""
-    subject, trial, truth = seen.subject, seen.trials[0], seen.truth
-    said, batch = int(trial.scores[index].argmax()), subject.batch(seen.photos.images[index : index + 1])
-    watch = _looked_at(seen).convolution.watch
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always", RuntimeWarning)
-        if trial.outputs == 1 and said == 0:
-            # The one number speaks for the second category: what speaks against it speaks for the first.
-            heatmap = np.maximum(-grad_cam(subject.network, batch, watch, 0, signed=True), 0)
-        else:
-            heatmap = grad_cam(subject.network, batch, watch, said if trial.outputs > 1 else 0)
-    words = f"says {subject.called(said)} ({trial.probabilities[index, said]:.0%})"
+def _looks(seen: Examination, track: Track) -> tuple[dict[int, Controlled], str, tuple[str, ...]]:
+    """{photo's number: its map with its controls}, what the controls say together, and remarks."""
+    layer, found = _looked_at(seen), {}
+    if layer is None or not np.isfinite(seen.trials[0].scores).all():
+        return {}, "", ("No Grad-CAM: the scores are not finite, or no layer has maps of more than one place.",)
+    remarks = [f"Grad-CAM is taken at {layer.convolution.watch}; the maps of all photos have one scale."]
+    try:
+        shuffled = controls.with_late_layers_shuffled(seen.subject, layer)
+    except Exception as error:  # a learner's network may be one that cannot be copied
+        shuffled = None
+        remarks.append(f"No map of the network with shuffled layers: {one_line(error)}.")
+    for index in track(_chosen(seen), "where it looked"):
+        name, photo = seen.photos.names[index], seen.photos.images[index]
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", RuntimeWarning)
+            try:
+                found[index] = controls.controlled(seen.subject, photo, layer, _asked(seen, index), shuffled, index)
+            except Exception as error:  # the learner's own forward may raise anything
+                remarks.append(f"No heatmap of {name}: {one_line(error)}.")
+        remarks += [f"{name}: {warning.message}." for warning in warned]
+    return found, controls.verdict([*found.values()]) if found else "", tuple(remarks)
+
+
+def _asked(seen: Examination, index: int) -> Question:
+    """The category that the network names. A single output speaks for the second one, and against the first."""
+    said = int(seen.trials[0].scores[index].argmax())
+    return Question(said, 1) if seen.trials[0].outputs > 1 else Question(0, 1 if said else -1)
+
+
+def _heatmap(seen: Examination, index: int, *, found: Controlled, top: float) -> Drawn:
+    """One photo with what speaks for the category that the network names, and the controls in words."""
+    subject, trial, truth, name = seen.subject, seen.trials[0], seen.truth, seen.photos.names[index]
+    said = int(trial.scores[index].argmax())
+    words = f"{name}: says {subject.called(said)} ({trial.probabilities[index, said]:.0%})"
     if truth is not None:
         words += ": right" if said == truth[index] else f": wrong, it is {subject.called(int(truth[index]))}"
-    name = seen.photos.names[index]
-    picture = pictures.heatmap_picture(seen.photos.images[index], np.nan_to_num(heatmap), name, f"{name}: {words}")
-    return Drawn((picture,), tuple(f"{name}: {warning.message}." for warning in warned))
+    words += f". Brightest tenth covered: score {-found.fall:+.2f}; elsewhere {-found.elsewhere.mean():+.2f}"
+    if np.isfinite(found.likeness):
+        words += f". Shuffled: {found.likeness:.2f}"
+    photo = seen.photos.images[index]
+    return Drawn((pictures.heatmap_picture(photo, found.heatmap, found.shuffled, name, words, top=top),))
 
 
 # ---------------------------------------------------------------- layers, and what their channels love

@@ -50,6 +50,11 @@ def input_form(network) -> tuple[int, int | None]:
     return channels, height
 
 
+def weighted_layers(network) -> list[str]:
+    """Names of the layers that hold weights themselves, in forward order."""
+    return [name for name, layer in named_layers(network).items() if layer.weights and not hasattr(layer, "layers")]
+
+
 def training_layers(network) -> int:
     """0: Keras is told at each call whether it trains, and the X-ray tells it that it does not."""
     return 0

@@ -69,6 +69,13 @@ def call_factory(name: str):
         raise ValueError(f"{name}() failed: {type(error).__name__}: {one_line(error)}") from error
 
 
+def ready_for_use(network) -> None:
+    """Put a network that was just made into evaluation mode: that a new one is in training mode says nothing of it."""
+    network = network.network if isinstance(network, Model) else network
+    if isinstance(getattr(network, "training", None), bool):
+        network.eval()
+
+
 def load_weights(network, path: Path | str) -> None:
     """Fill a network, or a `Model`'s, with the weights of a file. Raises ValueError for a file that holds others."""
     network = network.network if isinstance(network, Model) else network

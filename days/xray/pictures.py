@@ -59,13 +59,19 @@ def maps_picture(maps: np.ndarray, channels: Sequence[int], layer: str, photo: s
     return Picture(_uri(picture_bytes(figure), "png"), alt, f"What these channels answer to {photo}.")
 
 
-def heatmap_picture(photo: np.ndarray, heatmap: np.ndarray, name: str, caption: str) -> Picture:
-    """A photo (H, W, 3) beside itself with a Grad-CAM map (h, w) on it, scaled by itself."""
+def heatmap_picture(
+    photo: np.ndarray, heatmap: np.ndarray, shuffled: np.ndarray | None, name: str, caption: str, *, top: float
+) -> Picture:
+    """A photo (H, W, 3), the same with a Grad-CAM map (h, w) on it, and with that of the shuffled network, if there is.
+
+    top : the value that is brightest, for the maps of all photos. The shuffled network's map is scaled by itself.
+    """
     row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
     down, across = (row + 0.5) / heatmap.shape[0], (column + 0.5) / heatmap.shape[1]
     alt = f"{name}, and Grad-CAM on it: strongest {down:.0%} from the top and {across:.0%} from the left."
     alt = alt if heatmap.max() > 0 else f"{name}, and an empty Grad-CAM map."
-    return _beside([photo, overlay(photo, heatmap, 0.8)], alt, caption)
+    shown = [photo, overlay(photo, heatmap, 0.8, top=top)]
+    return _beside(shown if shuffled is None else [*shown, overlay(photo, shuffled, 0.8)], alt, caption)
 
 
 def channel_picture(
@@ -78,10 +84,11 @@ def channel_picture(
 
 
 def _beside(images: Sequence[np.ndarray], alt: str, caption: str) -> Picture:
-    """Square images side by side as one JPEG."""
-    panels = [
-        Image.fromarray((np.clip(image, 0, 1) * 255).round().astype(np.uint8)).resize((SIDE, SIDE)) for image in images
-    ]
+    """Square images side by side as one JPEG; small ones are shown with their pixels."""
+    panels = []
+    for image in images:
+        how = Image.Resampling.NEAREST if len(image) < SIDE else Image.Resampling.BICUBIC
+        panels.append(Image.fromarray((np.clip(image, 0, 1) * 255).round().astype(np.uint8)).resize((SIDE, SIDE), how))
     sheet = Image.new("RGB", (SIDE * len(panels) + 4 * (len(panels) - 1), SIDE), "white")
     for index, panel in enumerate(panels):
         sheet.paste(panel, (index * (SIDE + 4), 0))

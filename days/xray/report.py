@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -61,6 +62,7 @@ def render(seen: Examination, findings: Sequence[Finding], illustration: Illustr
         nats=np.log(len(seen.photos.names)),
         feeding=_feeding(seen),
         predictions=_predictions(seen),
+        mistakes=_mistakes(seen),
         layers=_layers(seen),
         skipped=Table("Skipped files", ["file", "reason"], seen.photos.skipped),
         severities=SEVERITIES,
@@ -93,6 +95,24 @@ def _predictions(seen: Examination) -> Table:
         rows.append(row)
     heads = ["photo", "prediction", "probability", "truth", "verdict"]
     return Table("Predictions", heads[: len(rows[0])], rows)
+
+
+def _mistakes(seen: Examination) -> Table | None:
+    """Categories and how often they are told right, the worst first, and mistakes; None without truth."""
+    if seen.truth is None:
+        return None
+    said, called, rows = seen.trials[0].scores.argmax(axis=1), seen.subject.called, []
+    for category in np.unique(seen.truth):
+        answers = said[seen.truth == category]
+        wrong = Counter(answers[answers != category].tolist()).most_common(3)
+        taken = ", ".join(f"{called(other)} ({count})" for other, count in wrong)
+        rows.append((np.mean(answers == category), [called(int(category)), _share(answers == category), taken]))
+    rows.sort(key=lambda row: row[0])
+    return Table("Categories, the worst first", ["truth", "right", "taken for"], [row for _, row in rows])
+
+
+def _share(right: np.ndarray) -> str:
+    return _unbroken(f"{right.sum()} of {len(right)}")
 
 
 def _layers(seen: Examination) -> Table:

@@ -49,6 +49,11 @@ def out_of_sight(network: nn.Module) -> str:
     return f"what is inside {', '.join(scripted)}, which is TorchScript" if scripted else ""
 
 
+def weighted_layers(network: nn.Module) -> list[str]:
+    """Names of the layers that hold weights themselves, in the order in which they were registered."""
+    return [name for name, module in network.named_modules() if any(True for _ in module.parameters(recurse=False))]
+
+
 def training_layers(network: nn.Module) -> int:
     """How many layers that behave otherwise in training (dropout, batch norm) are in training mode now."""
     kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)

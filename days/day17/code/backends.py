@@ -27,13 +27,16 @@ def conv_layers(network) -> list[str]:
     return backend_of(network).conv_layers(network)
 
 
-def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray]:
+def capture(
+    network, layers: str | Sequence[str], batch, *, grid: tuple[int, int] | None = None
+) -> dict[str, np.ndarray]:
     """The activations of `layers` for a batch: {layer: (N, C, H, W)}; the network comes back as it was.
 
-    batch : as `model.preprocess` makes it. Raises ValueError for an unknown layer (the nearest names are listed), a
-    layer without maps, and a batch that the network cannot take.
+    batch : as `model.preprocess` makes it. grid : (rows, columns) of the tokens (N, T, C) of a transformer, which then
+    come as maps. Raises ValueError for an unknown layer (the nearest names are listed), a layer without maps, and a
+    batch that the network cannot take.
     """
-    return backend_of(network).capture(network, layers, batch)
+    return backend_of(network).capture(network, layers, batch, grid=grid)
 
 
 def filters(network, layer: str) -> np.ndarray:

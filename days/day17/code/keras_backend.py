@@ -49,7 +49,9 @@ def out_of_sight(network) -> str:
     return f"the convolutions inside {', '.join(hidden)}, where no graph of layers leads to" if hidden else ""
 
 
-def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray]:
+def capture(
+    network, layers: str | Sequence[str], batch, *, grid: tuple[int, int] | None = None
+) -> dict[str, np.ndarray]:
     """What `layers` answer to a batch: {layer: activations (N, C, H, W)}, in the order asked for.
 
     Runs a sub-model that ends at the layers asked for, in inference mode; it shares the network's weights and is
@@ -59,6 +61,7 @@ def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray
     ----------
     network : a functional or sequential model with one input, nested ones included.
     batch : (N, H, W, C) tensor, as `model.preprocess` makes it.
+    grid : (rows, columns) of the tokens (N, T, C) of a transformer, which then come as maps.
 
     Raises
     ------
@@ -68,7 +71,8 @@ def capture(network, layers: str | Sequence[str], batch) -> dict[str, np.ndarray
     layers = check_layers(layers)
     check_network(network)
     batch = check_batch(network, batch)
-    return {name: channels_first(name, answer) for name, answer in live_answers(network, layers, batch).items()}
+    found = live_answers(network, layers, batch)
+    return {name: channels_first(name, answer, grid) for name, answer in found.items()}
 
 
 def run_to(network, layer: str, batch):
@@ -251,13 +255,13 @@ def check_batch(network, batch):
     return batch
 
 
-def channels_first(name: str, answer) -> np.ndarray:
+def channels_first(name: str, answer, grid: tuple[int, int] | None = None) -> np.ndarray:
     """What layer `name` answered, as an array (N, C, H, W). Raises ValueError where that holds no maps."""
     if keras.ops.is_tensor(answer):
         answer = keras.ops.convert_to_numpy(answer)
         answer = answer.astype(np.float32) if answer.dtype.name == "bfloat16" else answer  # NumPy has no such type
         answer = answer.transpose(0, 3, 1, 2) if answer.ndim == 4 else answer
-    return check_maps(name, answer)
+    return check_maps(name, answer, grid)
 
 
 def _way_out(network, batch) -> str:

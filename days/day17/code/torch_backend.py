@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import fx, nn
+from torch.overrides import TorchFunctionMode
 
 from days.common.checks import check_layers, check_maps, check_values, unknown_layer
 from days.common.errors import cannot_run
@@ -40,7 +42,13 @@ def conv_layers(network: nn.Module) -> list[str]:
     return [name for name in dict.fromkeys(called) if name in convolutions]
 
 
-def capture(network: nn.Module, layers: str | Sequence[str], batch: torch.Tensor) -> dict[str, np.ndarray]:
+def capture(
+    network: nn.Module,
+    layers: str | Sequence[str],
+    batch: torch.Tensor,
+    *,
+    grid: tuple[int, int] | None = None,
+) -> dict[str, np.ndarray]:
     """What `layers` answer to a batch: {layer: activations (N, C, H, W)}, in the order asked for.
 
     The network runs in evaluation mode, without gradients, and no further than the deepest layer asked for. It comes
@@ -51,6 +59,7 @@ def capture(network: nn.Module, layers: str | Sequence[str], batch: torch.Tensor
     ----------
     layers : names as `network.named_modules()` gives them.
     batch : (N, C, H, W) tensor, as `model.preprocess` makes it; moved to the network's device.
+    grid : (rows, columns) of the tokens (N, T, C) of a transformer, which then come as maps.
 
     Raises
     ------
@@ -61,7 +70,7 @@ def capture(network: nn.Module, layers: str | Sequence[str], batch: torch.Tensor
     batch = check_batch(network, batch)
     with torch.no_grad():
         found = _watched(network, layers, batch)
-    return {name: check_maps(name, to_numpy(found.get(name))) for name in layers}
+    return {name: check_maps(name, to_numpy(found.get(name)), grid) for name in layers}
 
 
 def run_to(network: nn.Module, layer: str, batch: torch.Tensor) -> torch.Tensor:
@@ -123,9 +132,10 @@ def scores(network: nn.Module, batch: torch.Tensor):
 
 
 def filters(network: nn.Module, layer: str) -> np.ndarray:
-    """A copy of a convolution's filters, (out, in, kh, kw). Grouped convolutions have in = their group's width.
+    """A copy of a convolution's filters as it uses them, (out, in, kh, kw); in is the group's width of a grouped one.
 
-    Raises ValueError for a name that is no convolution; the nearest ones are listed.
+    A learner's own kind of convolution may change its weights before it uses them; then it runs once, on zeros. Raises
+    ValueError for a name that is no convolution; the nearest ones are listed.
     """
     check_network(network)
     try:
@@ -135,7 +145,33 @@ def filters(network: nn.Module, layer: str) -> np.ndarray:
     if not isinstance(module, nn.Conv2d):
         raise unknown_layer(layer, conv_layers(network), kind="convolution")
     with evaluation_mode(module), _weights_made(module):  # a spectral norm moves on with every look in training mode
-        return to_numpy(module.weight.clone())
+        own = type(module).forward is not nn.Conv2d.forward or type(module)._conv_forward is not nn.Conv2d._conv_forward
+        return to_numpy((_weight_used(layer, module) if own else module.weight).clone())
+
+
+def _weight_used(layer: str, module: nn.Conv2d) -> torch.Tensor:
+    """The weights that a convolution with a `forward` of its own hands to the framework's; its own, with a warning,
+    where it hands over none of their shape."""
+    sizes = [dilation * (size - 1) + 1 for dilation, size in zip(module.dilation, module.kernel_size, strict=True)]
+    with torch.no_grad(), _WeightFinder() as finder:
+        module.forward(torch.zeros(1, module.in_channels, *sizes).to(module.weight))
+    if finder.weight is None or finder.weight.shape != module.weight.shape:
+        words = f"layer {layer!r} has a forward of its own, and may use its weights otherwise than they are shown"
+        warnings.warn(words, RuntimeWarning, stacklevel=3)
+        return module.weight
+    return finder.weight
+
+
+class _WeightFinder(TorchFunctionMode):
+    """Inside the `with`, the weights of the first convolution that runs are kept."""
+
+    weight: torch.Tensor | None = None
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        options = kwargs or {}
+        if self.weight is None and function in (torch.conv2d, nn.functional.conv2d):
+            self.weight = options["weight"] if "weight" in options else args[1]
+        return function(*args, **options)
 
 
 class _AllSeen(Exception):

@@ -23,8 +23,8 @@ class Look(NamedTuple):
 
     inside : a layer's maps (N, C, h, w), or the batch's values. answers : what the network answered, (N, categories)
     of a classifier.
-    gradient : category numbers (N,), one for each image -> how these scores change with `inside`, (N, C, h, w); 0
-    where they do not depend on it. why_flat : what in the network keeps gradients away, in words; "" where nothing is
+    gradient : how much each score counts, (N, categories) -> how their sum changes with `inside`, (N, C, h, w); 0
+    where it does not depend on it. why_flat : what in the network keeps gradients away, in words; "" where nothing is
     seen that does.
     """
 
@@ -93,7 +93,9 @@ def maps_and_gradients(network, layer: str, pixels: np.ndarray, category: int) -
     seen = look(network, _batch(network, pixels), layer)
     check_maps(layer, seen.inside)
     number = check_index(category, check_scores(seen.answers, len(seen.inside)), "a category")
-    return seen.inside, seen.gradient(np.full(len(seen.inside), number))
+    targets = np.zeros(seen.answers.shape, np.float32)
+    targets[:, number] = 1
+    return seen.inside, seen.gradient(targets)
 
 
 def _batch(network, pixels: np.ndarray):

@@ -76,9 +76,8 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
     if not keras.ops.is_tensor(inside):
         raise ValueError(f"layer {layer!r} did not run in this forward pass, or gave no single tensor")
 
-    def gradient(numbers: np.ndarray) -> np.ndarray:
-        weights = tensorflow.one_hot(numbers, answers.shape[1], dtype=answers.dtype)
-        slopes = tape.gradient(answers, inside, output_gradients=weights)
+    def gradient(targets: np.ndarray) -> np.ndarray:
+        slopes = tape.gradient(answers, inside, output_gradients=tensorflow.cast(targets, answers.dtype))
         if slopes is None and (cut := _cut(network, batch[:1], layer)):
             raise ValueError(f"no gradient leads from the score back to {layer or 'the image'}: {cut}")
         return _first(tensorflow.zeros_like(inside) if slopes is None else slopes)

@@ -80,10 +80,8 @@ def look(network: nn.Module, batch: torch.Tensor, layer: str | None = None, *, g
             inside, answers = _live_from(network, batch, layer, recorded=True)
 
     @torch.inference_mode(False)
-    def gradient(numbers: np.ndarray) -> np.ndarray:
-        weights = torch.zeros_like(answers)
-        weights[torch.arange(len(answers)), torch.from_numpy(numbers)] = 1
-        found = gradient_at(answers, inside, weights, again=True)
+    def gradient(targets: np.ndarray) -> np.ndarray:
+        found = gradient_at(answers, inside, torch.from_numpy(targets).to(answers), again=True)
         if found is None and (cut := _finder(network, batch, layer).cut):
             raise ValueError(f"no gradient leads from the score back to {layer or 'the image'}: {cut}")
         return to_numpy(torch.zeros_like(inside) if found is None else found)

@@ -2,8 +2,10 @@
 
 A network comes in as one of two functions, so that each method is written once for both frameworks:
 
-- gradient(batch, numbers): for image i, how the score of category numbers[i] changes with every value; like `batch`.
+- gradient(batch, targets): for image i, how what `targets[i]` asks for changes with every value; like `batch`.
 - scores(batch): the scores before the softmax, (n, categories).
+
+Targets (n, categories) say how much each score counts: 1 for a category; 1 and -1 for one category rather than another.
 
 Batches are arrays (n, H, W, C) here, as the network's preprocessing makes them; maps are (n, H, W) or (n, H, W, C).
 """
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,9 +29,18 @@ __all__ = ["check_scores"]
 
 Gradient = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Scores = Callable[[np.ndarray], np.ndarray]
-Category = int | str | Sequence[int | str]
-Reason = Callable[[int], str]
-"""From a category's number to why its map is 0 everywhere: asked only where it is."""
+Reason = Callable[[np.ndarray], str]
+"""From a target (categories,) to why its map is 0 everywhere: asked only where it is."""
+
+
+class Rather(NamedTuple):
+    """Why one category and not the other: what is explained is the difference of their scores."""
+
+    this: int | str
+    than: int | str
+
+
+Category = int | str | Rather | Sequence[int | str | Rather]
 
 LOOKS_AT_ONCE = 16
 """So many covered images go through a network at once: enough to be fast, few enough for a laptop's memory."""
@@ -41,20 +53,39 @@ LOOKS_AT_ONCE = 16
 class Wanted:
     """Which category is asked of which image, one pair for each map.
 
-    numbers : (n,) the categories. images : how many there are: n, or 1 whose categories are all asked for.
+    targets : (n, categories), see above. images : how many there are: n, or 1 whose categories are all asked for.
     alone : one category of one image, whose map comes without the first axis.
     """
 
-    numbers: np.ndarray
+    targets: np.ndarray
     images: int
     alone: bool
 
     def rounds(self) -> list[np.ndarray]:
-        """The categories in as few passes as give each image one of them: each (images,)."""
-        return [self.numbers] if self.images > 1 else [self.numbers[index : index + 1] for index in range(len(self))]
+        """The targets in as few passes as give each image one of them: each (images, categories)."""
+        return [self.targets] if self.images > 1 else [self.targets[index : index + 1] for index in range(len(self))]
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.targets)
+
+
+def asked_for(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """What targets (n, categories) ask for, of scores (n, categories) or (1, categories): (n,) numbers.
+
+    >>> asked_for(np.array([[1.0, 5.0, np.inf]]), np.array([[-1, 1, 0]]))
+    array([4.])
+    """
+    return (np.where(targets != 0, scores, 0) * targets).sum(axis=1)
+
+
+def title(target: np.ndarray) -> str:
+    """A target (categories,) in words.
+
+    >>> title(np.array([0, 1, -1]))
+    'category 1 rather than 2'
+    """
+    this, than = int(target.argmax()), int(target.argmin())
+    return f"category {this}" + (f" rather than {than}" if target[than] < 0 else "")
 
 
 def wanted(category, images: int, count: int, names: Sequence[str] | None = None) -> Wanted:
@@ -62,25 +93,36 @@ def wanted(category, images: int, count: int, names: Sequence[str] | None = None
 
     Parameters
     ----------
-    category : a number from 0 to count - 1 or a name; or a list of such, one for each image, or of any length for
-        one image.
+    category : a number from 0 to count - 1, a name, or `Rather(this, than)` of two of these; or a list of such, one for
+        each image, or of any length for one image.
     images, count : how many images and categories there are.
     names : the categories' names by number; ImageNet's for a network of 1000 categories, unless given.
 
     Raises ValueError for a number out of range, an unknown name (the nearest are listed), a name that two categories
     have, and a list that fits neither one image nor the batch.
 
-    >>> wanted(["cat", 0], 1, 2, ["dog", "cat"]).numbers
-    array([1, 0])
+    >>> wanted(["cat", 0], 1, 2, ["dog", "cat"]).targets.tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
     """
-    several = isinstance(category, (list, tuple, range, np.ndarray)) and np.ndim(category) > 0
+    one = isinstance(category, Rather) or (isinstance(category, np.ndarray) and not category.ndim)
+    several = isinstance(category, (list, tuple, range, np.ndarray)) and not one
     asked = list(category) if several else [category]
     if not asked or (images > 1 and several and len(asked) != images):
         raise ValueError(f"expected one category, or one for each of the {images} images, got {len(asked)}")
-    numbers = np.array([category_number(one, count, names) for one in asked])
+    targets = np.stack([_target(one, count, names) for one in asked])
     if images > 1 and not several:
-        numbers = np.repeat(numbers, images)
-    return Wanted(numbers, images, alone=images == 1 and not several)
+        targets = np.repeat(targets, images, axis=0)
+    return Wanted(targets, images, alone=images == 1 and not several)
+
+
+def _target(category: int | str | Rather, count: int, names: Sequence[str] | None) -> np.ndarray:
+    pair = category if isinstance(category, Rather) else (category,)
+    numbers = [category_number(one, count, names) for one in pair]
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"expected two categories to tell apart, got {category.this!r} twice")
+    target = np.zeros(count, np.float32)
+    target[numbers] = (1, -1)[: len(numbers)]
+    return target
 
 
 def category_number(category: int | str, count: int, names: Sequence[str] | None = None) -> int:
@@ -146,12 +188,12 @@ def grad_cam_maps(activations, gradients, asked: Wanted, layer: str, signed: boo
     """`weighted_maps` without what speaks against the category, unless `signed`; warns of every map that is empty."""
     maps = weighted_maps(activations, gradients)
     shown = maps if signed else np.maximum(maps, 0)
-    for number, before, after, gradient in zip(asked.numbers, maps, shown, gradients, strict=True):
+    for target, before, after, gradient in zip(asked.targets, maps, shown, gradients, strict=True):
         if before.any():
             why = "all evidence in it speaks against the category; signed=True shows it".__str__
         else:
-            why = "its weighted maps cancel out".__str__ if gradient.any() else partial(why_zero, number)
-        _warn_if_empty(after, f"Grad-CAM of category {number} at {layer!r}", why)
+            why = "its weighted maps cancel out".__str__ if gradient.any() else partial(why_zero, target)
+        _warn_if_empty(after, f"Grad-CAM of {title(target)} at {layer!r}", why)
     return shown[0] if asked.alone else shown
 
 
@@ -170,8 +212,8 @@ def handed_out(maps: np.ndarray, asked: Wanted, name: str, why_zero: Reason) -> 
 
     Warns, under the method's `name`, of every map that is 0 everywhere or not finite.
     """
-    for number, heatmap in zip(asked.numbers, maps, strict=True):
-        _warn_if_empty(heatmap, f"{name} of category {number}", partial(why_zero, number))
+    for target, heatmap in zip(asked.targets, maps, strict=True):
+        _warn_if_empty(heatmap, f"{name} of {title(target)}", partial(why_zero, target))
     return maps[0] if asked.alone else maps
 
 
@@ -181,7 +223,7 @@ def for_each(batch: np.ndarray, asked: Wanted) -> np.ndarray:
 
 
 def smooth_grad(
-    gradient: Gradient, batch: np.ndarray, numbers: np.ndarray, *, samples: int, spread: float, seed: int
+    gradient: Gradient, batch: np.ndarray, targets: np.ndarray, *, samples: int, spread: float, seed: int
 ) -> np.ndarray:
     """The mean gradient over noisy copies of each image; every image gets the same noise, scaled to its range.
 
@@ -196,7 +238,7 @@ def smooth_grad(
     total = np.zeros(batch.shape, np.float64)
     for _ in range(samples):
         noise = generator.standard_normal(batch.shape[1:], np.float32)
-        total += gradient(batch + deviation * noise, numbers)
+        total += gradient(batch + deviation * noise, targets)
     return (total / samples).astype(batch.dtype)
 
 
@@ -204,7 +246,7 @@ def integrated_gradients(
     gradient: Gradient,
     scores: Scores,
     batch: np.ndarray,
-    numbers: np.ndarray,
+    targets: np.ndarray,
     *,
     baseline: np.ndarray | float,
     steps: int,
@@ -222,15 +264,14 @@ def integrated_gradients(
     baseline = np.asarray(baseline, batch.dtype)
     way, total = batch - baseline, np.zeros(batch.shape, np.float64)
     for place, weight in zip(places.tolist(), weights.tolist(), strict=True):
-        total += weight * gradient(baseline + place * way, numbers)
+        total += weight * gradient(baseline + place * way, targets)
     maps = (way * total).astype(batch.dtype)
-    each = np.arange(len(batch))
-    ends = [scores(one)[each, numbers] for one in (batch, np.broadcast_to(baseline, batch.shape))]
-    _warn_if_incomplete(maps, numbers, *ends)
+    ends = [asked_for(scores(one), targets) for one in (batch, np.broadcast_to(baseline, batch.shape))]
+    _warn_if_incomplete(maps, targets, *ends)
     return maps
 
 
-def _warn_if_incomplete(maps: np.ndarray, numbers: np.ndarray, after: np.ndarray, before: np.ndarray) -> None:
+def _warn_if_incomplete(maps: np.ndarray, targets: np.ndarray, after: np.ndarray, before: np.ndarray) -> None:
     sums = maps.sum(axis=(1, 2, 3), dtype=np.float64)
     # A map of zeros has a warning of its own, and more steps are no way out of it.
     missed = np.abs(sums - (after - before)) > 0.01 * np.maximum(np.abs(after), np.abs(before))
@@ -239,7 +280,7 @@ def _warn_if_incomplete(maps: np.ndarray, numbers: np.ndarray, after: np.ndarray
         words = f"add up to {sums[index]:.4g}, not to the score's change {after[index] - before[index]:.4g}"
         others = f" (and {wrong.sum() - 1} more do not)" if wrong.sum() > 1 else ""
         warnings.warn(
-            f"integrated gradients of category {numbers[index]} {words}{others}: take more steps",
+            f"integrated gradients of {title(targets[index])} {words}{others}: take more steps",
             RuntimeWarning,
             stacklevel=4,
         )
@@ -312,8 +353,7 @@ def occlusion(
     Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014.
     """
     places, fill = list(squares(*batch.shape[1:3], size, stride)), check_fill(fill, batch.shape[3])
-    rows = np.arange(len(asked)) if asked.images > 1 else np.zeros(len(asked), int)
-    before = scores(batch)[rows, asked.numbers]
+    before = asked_for(scores(batch), asked.targets)
     total = np.zeros((len(asked), *batch.shape[1:3]))
     times = np.zeros(batch.shape[1:3])
     at_once = max(1, LOOKS_AT_ONCE // len(batch))
@@ -324,6 +364,6 @@ def occlusion(
             one[:, down, across] = fill
         after = scores(covered.reshape(-1, *batch.shape[1:])).reshape(len(part), len(batch), -1)
         for answer, (down, across) in zip(after, part, strict=True):
-            total[:, down, across] += (before - answer[rows, asked.numbers])[:, None, None]
+            total[:, down, across] += (before - asked_for(answer, asked.targets))[:, None, None]
             times[down, across] += 1
     return (total / times).astype(np.float32)

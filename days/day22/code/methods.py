@@ -2,7 +2,8 @@
 
 All of them take a batch as `model.preprocess` makes it, and
 
-- category: a number or a name, or a list of them: one for each image, or any number for one image.
+- category: a number, a name, or `attribution.Rather(this, than)`, why one and not the other; or a list of them: one for
+  each image, or any number for one image.
 - names: the categories' names, by number; ImageNet's for a network of 1000 categories, unless given.
 
 One category of one image gives one map, anything else a map for each pair. Each function raises ValueError for a batch
@@ -21,7 +22,7 @@ from days.common.checks import check_maps, check_scores
 from days.day17.code.backends import backend_of
 from days.day19.code.gradients import look
 from days.day22.code import attribution
-from days.day22.code.attribution import Category, Wanted
+from days.day22.code.attribution import Category, Wanted, asked_for
 
 
 def grad_cam(
@@ -31,6 +32,7 @@ def grad_cam(
     category: Category,
     *,
     signed: bool = False,
+    grid: tuple[int, int] | None = None,
     names: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Where a layer's maps speak for a category: (h, w), at the layer's own resolution, not rescaled; or (n, h, w).
@@ -39,13 +41,16 @@ def grad_cam(
     off, unless `signed`. Costs a pass without gradients up to the layer, forward and backward from there on, and for
     several categories of one image only the way back again. A layer that runs several times counts the first time.
 
+    grid : (rows, columns) of the tokens (N, T, C) of a transformer's layer.
+
     Raises ValueError also for a layer that does not exist, did not run or has no maps.
 
     Source: Selvaraju and others, "Grad-CAM: visual explanations from deep networks", 2017.
     """
     activations, gradients, asked = _look(network, batch, category, names, layer)
+    activations, gradients = (check_maps(layer, values, grid) for values in (activations, gradients))
     why_zero = _why_zero(network, batch, layer)
-    return attribution.grad_cam_maps(check_maps(layer, activations), gradients, asked, layer, signed, why_zero)
+    return attribution.grad_cam_maps(activations, gradients, asked, layer, signed, why_zero)
 
 
 def saliency(network, batch, category: Category, *, names: Sequence[str] | None = None) -> np.ndarray:
@@ -75,7 +80,7 @@ def smooth_grad(
     """
     pixels, asked = _asked(network, batch, category, names)
     copies, how = attribution.for_each(pixels, asked), {"samples": samples, "spread": spread, "seed": seed}
-    maps = attribution.smooth_grad(_gradient(network), copies, asked.numbers, **how)
+    maps = attribution.smooth_grad(_gradient(network), copies, asked.targets, **how)
     return attribution.handed_out(maps, asked, "SmoothGrad", _why_zero(network, batch))
 
 
@@ -104,7 +109,7 @@ def integrated_gradients(
         baseline = _pixels(network, baseline)
     baseline = attribution.check_baseline(baseline, copies.shape)
     functions, how = (_gradient(network), _scores(network)), {"baseline": baseline, "steps": steps}
-    maps = attribution.integrated_gradients(*functions, copies, asked.numbers, **how)
+    maps = attribution.integrated_gradients(*functions, copies, asked.targets, **how)
     return attribution.handed_out(maps, asked, "integrated gradients", _why_zero(network, batch))
 
 
@@ -139,7 +144,7 @@ def occlusion(
     """
     pixels, asked = _asked(network, batch, category, names)
     maps = attribution.occlusion(_scores(network), pixels, asked, size=size, stride=stride, fill=fill)
-    return attribution.handed_out(maps, asked, "occlusion", lambda number: "no square changes the score")
+    return attribution.handed_out(maps, asked, "occlusion", lambda target: "no square changes the score")
 
 
 def scores(network, batch) -> np.ndarray:
@@ -157,19 +162,20 @@ def _look(
     seen = look(network, batch, layer, guided=guided)
     count = check_scores(seen.answers, len(batch))
     asked = attribution.wanted(category, len(batch), count, names)
-    return seen.inside, np.concatenate([seen.gradient(numbers) for numbers in asked.rounds()]), asked
+    return seen.inside, np.concatenate([seen.gradient(targets) for targets in asked.rounds()]), asked
 
 
 def _why_zero(network, batch, layer: str | None = None) -> attribution.Reason:
     """Why a map is 0 everywhere: what is known of the network, or whether noise on the image moves the score at all."""
 
-    def why(number: int) -> str:
-        known = look(network, batch[:1], layer).why_zero(number)
-        if known or layer is not None:
-            return known or "the gradient is 0 there: a small change of these maps leaves the score as it is"
+    def why(target: np.ndarray) -> str:
+        if known := look(network, batch[:1], layer).why_zero(int(target.argmax())):
+            return f"the gradient is 0: {known}"
+        if layer is not None:
+            return "the gradient is 0 there: a small change of these maps leaves the score as it is"
         pixels = _pixels(network, batch[:1])
         noise = np.random.default_rng(0).standard_normal(pixels.shape, np.float32) * np.ptp(pixels) / 10
-        before, after = (_scores(network)(values)[0, number] for values in (pixels, pixels + noise))
+        before, after = (asked_for(_scores(network)(values), target[None])[0] for values in (pixels, pixels + noise))
         if before == after:
             return "the gradient is 0, and noise on the image leaves the score as it is, too"
         return "the gradient is 0, and yet noise on the image moves the score: something on the way has no slope"
@@ -191,7 +197,7 @@ def _pixels(network, batch) -> np.ndarray:
 
 def _gradient(network) -> attribution.Gradient:
     looking = backend_of(network)
-    return lambda pixels, numbers: _channels_last(look(network, looking.to_batch(network, pixels)).gradient(numbers))
+    return lambda pixels, targets: _channels_last(look(network, looking.to_batch(network, pixels)).gradient(targets))
 
 
 def _scores(network) -> Callable[[np.ndarray], np.ndarray]:
