@@ -738,7 +738,7 @@ def test_tokens_on_a_named_grid_are_maps():
     assert torch_backend.grad_cam(network, batch, "block", 1, grid=(4, 4), signed=True).shape == (2, 4, 4)
     with pytest.raises(ValueError, match=r"tokens \(N, T, C\), name their grid"):
         torch_backend.grad_cam(network, batch, "block", 1)
-    with pytest.raises(ValueError, match="expected 5 x 4 tokens .* got 17"):
+    with pytest.raises(ValueError, match=r"expected 5 x 4 tokens .* got 17"):
         capture(network, "block", batch, grid=(5, 4))
     with pytest.raises(ValueError, match="expected tokens"):
         capture(network, "patch", batch, grid=(4, 4))

@@ -10,7 +10,6 @@ from numbers import Real
 
 import numpy as np
 
-
 MOST_OTHER_TOKENS = 8
 """Tokens that stand for no place: that of the class, that of a teacher, registers."""
 
