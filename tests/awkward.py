@@ -13,7 +13,8 @@ class Awkward:
     make : makes it, the same at each call for one seed. layer : one with maps. size, channels : of the images it takes.
     category : the score that is asked for. tolerance : of the comparison with the plain reference, as a share of the
     largest value. flat : the gradient at this layer is 0, rightly. dark : there is a gradient that cannot be seen, so
-    methods that need it must raise or warn with words that match this pattern. refused : every function must raise
+    methods that need it must raise or warn with words that match this pattern. dark_below, dark_above : where it is
+    lost, from the layer back to the pixels and from the scores back to the layer. refused : every function must raise
     one ValueError in one line that matches this pattern.
     """
 
@@ -26,6 +27,8 @@ class Awkward:
     tolerance: float = 2e-4
     flat: bool = False
     dark: str | None = None
+    dark_below: bool = True
+    dark_above: bool = True
     refused: str | None = None
 
     def __str__(self) -> str:

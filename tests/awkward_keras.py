@@ -185,7 +185,7 @@ KERAS = [
         "whole numbers in", graph(lambda: layers.Rescaling(1 / 255), dtype="uint8"), "conv2", refused="uint8|whole"
     ),
     Awkward("subclassed", Subclassed, "conv", refused="subclassed|functional"),
-    Awkward("not built", unbuilt, "conv1", refused="call it once|built"),
+    Awkward("not built", unbuilt, "conv1", refused="call it once|call the network once|built"),
     Awkward("two inputs", two_inputs, "conv1", refused="one input"),
     Awkward("two outputs", two_outputs, "conv1", refused="one output|2 outputs|scores"),
     Awkward("channels first", graph(data_format="channels_first"), "conv1", refused="channels"),

@@ -296,7 +296,7 @@ class Pair(nn.Conv2d):
     ("network", "words"),
     [
         ("squeezenet", "expected a torch or Keras network, got str"),
-        (nn.Sequential(WithoutGradients(3, 4, 3)), "does the network's forward switch gradients off"),
+        (nn.Sequential(WithoutGradients(3, 4, 3)), "its forward switches gradients off"),
         (nn.Sequential(Pair(3, 4, 3)), "did not run in this forward pass, or gave no single tensor"),
         (nn.Sequential(nn.Conv2d(1, 4, 3)), "cannot take a batch of shape .1, 3, 16, 16."),
     ],

@@ -34,12 +34,6 @@ def input_form(network) -> tuple[int, int | None]:
     Raises ValueError for a network without convolutions, and for one of several inputs.
     """
     check_network(network)
-    if len(network.inputs) > 1:
-        names = ", ".join(taken.name for taken in network.inputs)
-        raise ValueError(
-            f"expected a network of one input, got {len(network.inputs)} ({names}): "
-            "wrap it in a model that takes the image alone"
-        )
     if not conv_layers(network):
         why = out_of_sight(network)
         why = f"cannot look into {why}" if why else "got none: there are no filters to look at"

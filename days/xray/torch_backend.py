@@ -128,7 +128,8 @@ class _Trace(TorchFunctionMode):
         if layer:
             plain = type(norm) is nn.BatchNorm2d
             self.found[layer][:2] = name, not plain and _rectifies(_normed(norm, before) <= 0, answer)
-            self._owner[answer] = layer
+            if not self.found[layer][1]:
+                self._owner[answer] = layer
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]

@@ -221,6 +221,12 @@ def check_network(network) -> None:
         raise ValueError(
             f"expected a functional or a built sequential Keras model, got {type(network).__name__}: {way_out}"
         )
+    if len(network.inputs) > 1:
+        names = ", ".join(given.name for given in network.inputs)
+        raise ValueError(
+            f"expected a network of one input, got {len(network.inputs)} ({names}): "
+            "wrap it in a model that takes the image alone"
+        )
     if not keras.backend.is_float_dtype(network.inputs[0].dtype):
         raise ValueError(
             f"expected a network that takes floats, got one whose input is {network.inputs[0].dtype}: build it with "
@@ -236,12 +242,6 @@ def check_batch(network, batch):
     check_network(network)
     if not keras.ops.is_tensor(batch):
         raise ValueError(f"expected a TensorFlow tensor, got {type(batch).__name__}: model.preprocess(image) makes one")
-    if len(network.inputs) > 1 and len(network.outputs) == 1:
-        names = ", ".join(given.name for given in network.inputs)
-        raise ValueError(
-            f"expected a network of one input, got {len(network.inputs)} ({names}): "
-            "wrap it in a model that takes the image alone"
-        )
     channels = network.inputs[0].shape[-1]
     if len(batch.shape) != 4 or batch.shape[3] != channels:
         way_out = "model.preprocess(image) makes one"
@@ -258,8 +258,7 @@ def check_batch(network, batch):
 def channels_first(name: str, answer, grid: tuple[int, int] | None = None) -> np.ndarray:
     """What layer `name` answered, as an array (N, C, H, W). Raises ValueError where that holds no maps."""
     if keras.ops.is_tensor(answer):
-        answer = keras.ops.convert_to_numpy(answer)
-        answer = answer.astype(np.float32) if answer.dtype.name == "bfloat16" else answer  # NumPy has no such type
+        answer = to_numpy(answer)
         answer = answer.transpose(0, 3, 1, 2) if answer.ndim == 4 else answer
     return check_maps(name, answer, grid)
 
@@ -278,8 +277,9 @@ def _way_out(network, batch) -> str:
 
 
 def to_numpy(answer) -> np.ndarray:
-    """A live answer as an array."""
-    return keras.ops.convert_to_numpy(answer)
+    """A live answer as an array, half precision as single."""
+    values = keras.ops.convert_to_numpy(answer)
+    return values.astype(np.float32) if values.dtype.name in ("bfloat16", "float16") else values
 
 
 def to_batch(network, pixels: np.ndarray):

@@ -29,6 +29,7 @@ def conv_layers(network: nn.Module) -> list[str]:
     ['0']
     """
     check_network(network)
+    network = getattr(network, "_orig_mod", network)  # what torch.compile wraps answers to the same names
     convolutions = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
     try:
         # Tracing runs `forward`, which may count calls or keep tensors: so not on the learner's own modules.
@@ -323,11 +324,11 @@ def takes_any_layout(network: nn.Module) -> bool:
 
 
 def to_numpy(output):
-    """A tensor as an array on the processor, of a type that NumPy has; anything else as it is."""
+    """A tensor as an array on the processor, half precision as single; anything else as it is."""
     if not isinstance(output, torch.Tensor):
         return output
     output = output.detach().cpu()
-    return (output.float() if output.dtype == torch.bfloat16 else output).numpy()
+    return (output.float() if output.dtype in (torch.bfloat16, torch.float16) else output).numpy()
 
 
 def altered(network: nn.Module, layers: str | Sequence[str], change: Callable[[np.ndarray, str], np.ndarray]):

@@ -35,7 +35,7 @@ class Look(NamedTuple):
 
     def why_zero(self, number: int) -> str:
         """Why the gradient of a category's score is 0, as far as that is known; "" where it is not."""
-        return why_saturated(self.answers, number) or self.why_flat()
+        return self.why_flat() or why_saturated(self.answers, number)
 
 
 def look(network, batch, layer: str | None = None, *, guided: bool = False) -> Look:

@@ -9,7 +9,7 @@ import numpy as np
 
 from days.common.checks import unknown_layer
 from days.common.keras_private import as_function
-from days.day17.code.keras_backend import check_batch, classify, keras, live_answers, named_layers
+from days.day17.code.keras_backend import check_batch, classify, keras, live_answers, named_layers, to_numpy
 from days.day19.code.gradients import Look, Objective, maps_and_gradients, value_and_gradient
 
 # isort: split
@@ -114,7 +114,7 @@ def _is_closed(layer) -> bool:
 
 
 def _first(answer) -> np.ndarray:
-    values = keras.ops.convert_to_numpy(answer)
+    values = to_numpy(answer)
     return values.transpose(0, 3, 1, 2) if values.ndim == 4 else values
 
 

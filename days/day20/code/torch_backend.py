@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from days.day17.code.torch_backend import check_network, live_answers, takes_any_layout, to_numpy
-from days.day19.code.torch_backend import gradient_at
+from days.day19.code.torch_backend import gradient_at, no_gradient
 from days.day20.code import objectives
 from days.day20.code.ascent import Ascent, input_gradient, maximize
 from days.day20.code.objectives import Objective
@@ -54,12 +54,16 @@ class Painter:
 
         matrix : how the pictures are shaken before the look, (2, 3), or not at all. wide : how many pixels are seen.
         """
-        with torch.enable_grad():
+
+        def look():
             pictures = self._draw(self._values)
-            reached, loss = self._look(pictures if matrix is None else _shaken(pictures, matrix, wide))
+            return self._look(pictures if matrix is None else _shaken(pictures, matrix, wide))
+
+        with torch.enable_grad():
+            reached, loss = look()
             gradient = gradient_at(loss, self._values)
-        if gradient is None:
-            raise ValueError("the objective has no gradient: does the network's forward switch gradients off?")
+            if gradient is None:
+                raise no_gradient(look, self._values)
         if not torch.isfinite(reached.sum() + gradient.sum()):
             with torch.no_grad():
                 self._values.copy_(self._before)

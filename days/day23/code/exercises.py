@@ -58,7 +58,7 @@ def _deaths_by_loops(activations, batch, largest):
     ],
 )
 def three_deaths(activations, batch, largest):
-    """Channels dead on the first `batch` images, on all, for any input: three arrays of indices."""
+    """Channels dead on the first `batch` images, on all, for any input: three index arrays."""
     on_batch, on_data = (np.flatnonzero(part.max(axis=(0, 2, 3)) <= 0) for part in (activations[:batch], activations))
     return on_batch, on_data, np.flatnonzero(largest <= 0)
 
