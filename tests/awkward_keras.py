@@ -71,7 +71,7 @@ class Subclassed(keras.Model):
 
     def __init__(self):
         super().__init__()
-        self.conv = layers.Conv2D(4, 3)
+        self.conv = layers.Conv2D(4, 3, name="conv")
         self.last = layers.Dense(3)
 
     def call(self, x):
@@ -184,7 +184,7 @@ KERAS = [
     Awkward(
         "whole numbers in", graph(lambda: layers.Rescaling(1 / 255), dtype="uint8"), "conv2", refused="uint8|whole"
     ),
-    Awkward("subclassed", Subclassed, "conv", refused="subclassed|functional"),
+    Awkward("subclassed", Subclassed, "conv", refused="subclassed|functional|has no weights yet"),
     Awkward("not built", unbuilt, "conv1", refused="call it once|call the network once|built"),
     Awkward("two inputs", two_inputs, "conv1", refused="one input"),
     Awkward("two outputs", two_outputs, "conv1", refused="one output|2 outputs|scores"),

@@ -197,6 +197,7 @@ def test_the_start_page_shows_the_days_and_what_was_just_solved(start_page):
     )
 
 
+@pytest.mark.slow
 @either_part
 def test_day_18_runs_and_its_dashboard_follows_the_training(lab, part):
     page = run_lesson(lab, "day18", part)
@@ -235,6 +236,7 @@ def test_day_19_runs_and_its_picture_grows_and_stops(lab, part):
     grow_and_stop(page, re.compile("fire6, channel 341: photo, map.*rose"))
 
 
+@pytest.mark.slow
 @either_part
 def test_day_20_runs_and_its_picture_grows_stops_and_is_saved(lab, part):
     page = run_lesson(lab, "day20", part)
@@ -244,12 +246,14 @@ def test_day_20_runs_and_its_picture_grows_stops_and_is_saved(lab, part):
     assert page.request.get(f"{lab.address}/files/days/day20/fire7_40.png?token={TOKEN}").body().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @either_part
 def test_day_21_runs_and_its_dream_grows_and_stops(lab, part):
     page = run_lesson(lab, "day21", part)
     grow_and_stop(page, re.compile("octave [12]"))
 
 
+@pytest.mark.slow
 @either_part
 def test_day_22_runs_and_its_map_follows_the_method(lab, part):
     page = run_lesson(lab, "day22", part)
@@ -272,6 +276,7 @@ def test_day_23_runs(lab):
     scroll_to(page, page.get_by_text("false findings in 20 healthy: 0"))
 
 
+@pytest.mark.slow
 @either_part
 def test_day_24_runs_and_its_map_follows_the_suspect(lab, part):
     page = run_lesson(lab, "day24", part)
@@ -322,7 +327,7 @@ def edition(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), pytest.param(390, "dark", marks=pytest.mark.slow)])
 def test_the_reading_edition_is_whole_accessible_and_fits_a_phone(lab, edition, width, scheme):
     """No message in the console, no request to the outside, no missing picture, nothing wider than the window."""
     from axe_playwright_python.sync_playwright import Axe

@@ -409,6 +409,7 @@ importlib.util.find_spec = lambda name, *rest: None if name in ("tensorflow", "k
 """
 
 
+@pytest.mark.slow
 def test_without_tensorflow_the_lesson_runs_and_says_what_it_skips():
     run = run_notebook_code(NO_TENSORFLOW)
     assert run.returncode == 0, run.stderr[-2000:]

@@ -278,6 +278,7 @@ def test_held_out_images_are_not_among_those_trained_on():
         assert not kept & {one.tobytes() for one in other.images}
 
 
+@pytest.mark.slow
 def test_two_trainings_from_one_seed_are_equal_and_from_two_are_not(backend, data):
     found = []
     for seed in (0, 0, 1):
@@ -597,11 +598,17 @@ def test_squeezenet_can_be_watched(squeezenet, cat):
 # ------------------------------------------------------------ what is wrong gets named
 
 
-def test_healthy_trainings_get_no_warning(stored, retrained):
-    for snapshots in (stored["honest"], stored["other start"], retrained[1]):
+def test_healthy_trainings_get_no_warning(stored):
+    for snapshots in (stored["honest"], stored["other start"]):
         for count in range(1, len(snapshots) + 1):
             assert findings(snapshots[:count]) == []
     assert findings([]) == []
+
+
+@pytest.mark.slow
+def test_a_healthy_training_done_anew_gets_no_warning(retrained):
+    for count in range(1, len(retrained[1]) + 1):
+        assert findings(retrained[1][:count]) == []
 
 
 @pytest.mark.parametrize(
@@ -719,6 +726,7 @@ def test_the_dashboard_follows_a_learners_loop(data, watched):
     assert [one.step for one in watch.snapshots] == [0, 5, 10, 15, 20]
 
 
+@pytest.mark.slow
 def test_the_dashboard_draws_at_most_a_tenth_of_the_time(data, watched, monkeypatch):
     from days.day18.code import explorer
 
@@ -734,6 +742,7 @@ def test_the_dashboard_draws_at_most_a_tenth_of_the_time(data, watched, monkeypa
     assert 2 <= len(drawn) <= 4  # a look at the clock is a second here: one second of drawing, nine of rest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["torch", "keras"])
 def test_the_training_explorer_trains_draws_and_stops(which):
     pytest.importorskip(f"days.day18.code.{which}_backend")

@@ -353,6 +353,7 @@ def test_both_frameworks_take_the_same_steps(squeezenet, keras_squeezenet, how):
     assert np.abs(others - pictures).mean() < 0.02
 
 
+@pytest.mark.slow
 def test_each_of_twenty_pictures_excites_its_own_channel_most_in_the_other_framework(squeezenet, keras_squeezenet):
     from days.day20.code.keras_backend import maximize as in_keras
 

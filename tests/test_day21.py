@@ -122,6 +122,7 @@ def test_inside_inference_mode_it_dreams_all_the_same(squeezenet, photo):
         np.testing.assert_array_equal(free, torch_backend.dream(squeezenet.network, photo, "fire3", **QUICK))
 
 
+@pytest.mark.slow
 def test_a_network_in_bfloat16_dreams_with_and_without_a_guide(photo):
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()).to(torch.bfloat16)
     for how in ({}, {"guide": photo[::-1].copy()}):
@@ -161,6 +162,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", ["torch", "keras"])
 def test_a_photo_of_two_megapixels_stays_below_three_gigabytes(framework):
     pytest.importorskip("resource")
@@ -331,6 +333,7 @@ def test_best_matches_are_those_of_a_loop():
             np.testing.assert_array_equal(chosen[0, :, row, column], guide[:, np.argmax(products)])
 
 
+@pytest.mark.slow
 def test_a_guide_draws_the_texture_towards_it(squeezenet):
     """Measured in a deeper layer than the one that was guided, the dream is more like the guide than without it."""
     image = load_image("china", size=(224, 336))
@@ -389,6 +392,7 @@ def seam_strength(added: np.ndarray, tile: int) -> float:
     return jumps[seams].mean() / np.delete(jumps, seams).mean()
 
 
+@pytest.mark.slow
 def test_no_seam_shows(squeezenet, monkeypatch):
     image = load_image("china", size=(128, 320))
     how = {"octaves": 1, "steps": 10, "tile": 32, "progress": False}
@@ -617,6 +621,7 @@ print(hashlib.sha256(found.tobytes()).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_in_double_precision_pixels_are_the_same_on_any_processor():
     """One thread or two, the newest instructions or the oldest: without double precision each differs visibly."""
     found = set()

@@ -141,7 +141,10 @@ def test_occlusion_is_captums_also_where_squares_are_cut_at_the_edge(squeezenet,
 # ------------------------------------------------------------ what must hold by mathematics
 
 
-@pytest.mark.parametrize("name", ["chelsea", "coffee", "flower", "china"])
+_OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in ("coffee", "flower", "china")]
+
+
+@pytest.mark.parametrize("name", ["chelsea", *_OTHERS])
 def test_integrated_gradients_are_complete_to_a_hundredth(squeezenet, name):
     from days.common.images import load_image
 
@@ -240,6 +243,7 @@ def test_both_frameworks_give_the_same(squeezenet, keras_squeezenet, keras_backe
     assert off_by(theirs, ours) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "how"), [("smooth_grad", {"samples": 4}), ("integrated_gradients", {"steps": 24})])
 def test_both_frameworks_give_the_same_but_where_a_relu_jumps(
     squeezenet, keras_squeezenet, keras_backend, cat, name, how
@@ -250,6 +254,7 @@ def test_both_frameworks_give_the_same_but_where_a_relu_jumps(
     assert np.abs(theirs - ours).mean() < 1e-4 * np.abs(ours).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["smooth_grad", "integrated_gradients"])
 def test_both_frameworks_give_the_same_in_double_precision(keras_backend, name):
     """What differs above is rounding: with 64 bits it is gone."""
@@ -601,6 +606,7 @@ def test_several_categories_and_batches_are_the_single_ones():
             assert off_by(together, np.stack([single[method] for single in singles])) < 1e-5
 
 
+@pytest.mark.slow
 def test_several_in_keras_are_the_single_ones(keras_backend):
     from days.day18.code import keras_backend as keras_shapes
 

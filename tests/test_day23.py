@@ -59,6 +59,7 @@ def fifty():
     return diagnosis.tally(examined(seed) for seed in range(100, 150))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*KINDS, "all"])
 def test_fifty_new_patients_are_diagnosed_to_95_percent(fifty, kind):
     assert fifty[kind].right >= 8
@@ -542,6 +543,7 @@ def test_a_healthy_squeezenet_shows_what_its_page_says(well):
     assert all(one.layer == "conv1" and one.scale < 0 for one in pairs)
 
 
+@pytest.mark.slow
 def test_faults_in_squeezenet_are_found(backend, well):
     def examined(seed):
         weights, key = large.admit_squeezenet(seed, backend.squeezenet_answers)

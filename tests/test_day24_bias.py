@@ -197,6 +197,7 @@ def test_the_swap_convicts_the_two_with_the_highest_dials(rows):
     assert full["swapped"] < 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", QUICK)
 def test_maps_alone_accuse_the_cheats_and_nobody_else(shares, method):
     """Against Day 18's honest network; and the more so, the higher the dial."""
@@ -212,6 +213,7 @@ def test_grad_cam_does_not_order_the_dials(rows):
     assert means != sorted(means, reverse=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["balanced", "masked", "more of the same"])
 def test_mending_moves_the_maps_onto_the_object(cheat, way):
     tied = make_shapes(2000, seed=79, background_correlation=1.0)
@@ -350,6 +352,7 @@ def test_keys_of_another_content_are_refused(tmp_path, content):
         bias_lab.load_key(tmp_path / "key")
 
 
+@pytest.mark.slow
 def test_the_stored_mended_networks_stand_the_swap_and_their_maps_have_moved(framework):
     three = bias_lab.on_three_backgrounds(400, seed=3)
     worst = max(bias_lab.load_key().items(), key=lambda pair: pair[1])[0]

@@ -74,7 +74,7 @@ def folder(tmp_path):
     return place
 
 
-@pytest.fixture(params=["torch", "keras"])
+@pytest.fixture(params=["torch", pytest.param("keras", marks=pytest.mark.slow)])
 def clinic_backend(request):
     if request.param == "keras":
         pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
@@ -418,6 +418,7 @@ def test_answers_of_any_kind_become_scores(answers):
     assert scores.argmax(axis=1).tolist() == [0, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["deep", "wide"])
 def test_deep_and_wide_networks_stay_readable(network, folder):
     torch.manual_seed(0)
