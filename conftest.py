@@ -30,15 +30,22 @@ LONG = [
 ]
 
 
+LONG_LESSONS = ("day20", "day21", "day22", "day24")
+"""One to three minutes each with one thread. Their stored state is read in `make test`."""
+
+
 def pytest_configure(config):
     config.option.nbval_cell_timeout = limits.CELL
 
 
 def pytest_collect_file(file_path, parent):
-    """Every notebook runs once, as `notebook_run` says."""
-    if file_path.suffix == ".ipynb":
-        return Notebook.from_parent(parent, path=file_path)
-    return None
+    """Every notebook runs once, as `notebook_run` says; those that compute long do so in `make test-all`."""
+    if file_path.suffix != ".ipynb":
+        return None
+    notebook = Notebook.from_parent(parent, path=file_path)
+    if file_path.parent.name in LONG_LESSONS:
+        notebook.add_marker(pytest.mark.slow)
+    return notebook
 
 
 def pytest_collection_modifyitems(items):

@@ -1102,6 +1102,7 @@ def test_the_widget_takes_a_number_where_two_categories_have_one_name(squeezenet
     assert "from 0 to 999, or its name, got 1000" in caption.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", ["torch", "keras"])
 def test_the_widget_follows_its_controls(framework, request):
     from days.day22.code.explorer import attribution_explorer

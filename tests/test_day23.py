@@ -67,6 +67,7 @@ def test_fifty_new_patients_are_diagnosed_to_95_percent(fifty, kind):
     assert fifty[kind].recall >= 0.95, fifty[kind].missed
 
 
+@pytest.mark.slow
 def test_the_fifty_are_given_no_other_findings(fifty):
     assert set(fifty) == {*KINDS, "all"}
 
@@ -421,6 +422,7 @@ def operated(seed, kind, chosen, images):
     return diagnosis.predictions_changed(*(network.run(one, images).scores for one in (weights, done.weights)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "chosen", "changed", "most"),
     [

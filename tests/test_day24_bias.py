@@ -230,6 +230,7 @@ def test_mending_moves_the_maps_onto_the_object(cheat, way):
     assert (after["inside"]["saliency"][1] > before["inside"]["saliency"][2]) == mended
 
 
+@pytest.mark.slow
 def test_weights_load_into_both_frameworks_and_maps_agree(suspects):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
     data = make_shapes(8, seed=81, background_correlation=1.0)
