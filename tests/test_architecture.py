@@ -90,17 +90,7 @@ def test_no_class_name_means_two_things():
     assert not {name: paths for name, paths in places.items() if len(paths) > 1}
 
 
-# Files whose public functions still have a parameter called `one`; a list that may only become shorter.
-STILL_ONE = {
-    "days/day19/code/feature_visualization.py",
-    "days/day22/code/maps.py",
-    "days/day22/code/randomization.py",
-    "days/day22/code/scoring.py",
-    "days/day24/code/exercises.py",
-}
-
-
-@pytest.mark.parametrize("path", [path for path in MODULES if str(path) not in STILL_ONE], ids=str)
+@pytest.mark.parametrize("path", MODULES, ids=str)
 def test_a_parameter_says_what_it_is(path):
     """No public function takes a `one`: it is a heatmap, an image or a layer."""
     for node in ast.walk(ast.parse((REPO_ROOT / path).read_text(encoding="utf-8"))):

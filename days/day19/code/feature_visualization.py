@@ -103,18 +103,18 @@ def dreamed_patches(
     return np.stack(patches)
 
 
-def angle_between(one: np.ndarray, other: np.ndarray) -> float:
+def angle_between(first: np.ndarray, second: np.ndarray) -> float:
     """Angle between two patterns of one shape, in degrees, 0 to 180.
 
     >>> angle_between(np.array([1.0, 0.0]), np.array([0.0, 2.0]))
     90.0
     """
-    if np.shape(one) != np.shape(other) or not np.any(one) or not np.any(other):
-        raise ValueError(f"expected two patterns of one shape, not all zero, got {np.shape(one)} and {np.shape(other)}")
-    one, other = (np.ravel(each) / np.abs(each).max() for each in (one, other))  # keeps the squares within range
-    one, other = one / np.linalg.norm(one), other / np.linalg.norm(other)
+    if np.shape(first) != np.shape(second) or not np.any(first) or not np.any(second):
+        raise ValueError(f"expected two patterns of one shape, not all zero, got {np.shape(first)} and {np.shape(second)}")
+    first, second = (np.ravel(each) / np.abs(each).max() for each in (first, second))  # keeps the squares within range
+    first, second = first / np.linalg.norm(first), second / np.linalg.norm(second)
     # arccos would lose half the digits near 0.
-    return float(np.degrees(2 * np.arctan2(np.linalg.norm(one - other), np.linalg.norm(one + other))))
+    return float(np.degrees(2 * np.arctan2(np.linalg.norm(first - second), np.linalg.norm(first + second))))
 
 
 def mean_gradient(shape: tuple[int, int], kernel: np.ndarray) -> np.ndarray:
