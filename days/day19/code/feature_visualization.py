@@ -110,7 +110,8 @@ def angle_between(first: np.ndarray, second: np.ndarray) -> float:
     90.0
     """
     if np.shape(first) != np.shape(second) or not np.any(first) or not np.any(second):
-        raise ValueError(f"expected two patterns of one shape, not all zero, got {np.shape(first)} and {np.shape(second)}")
+        shapes = f"{np.shape(first)} and {np.shape(second)}"
+        raise ValueError(f"expected two patterns of one shape, not all zero, got {shapes}")
     first, second = (np.ravel(each) / np.abs(each).max() for each in (first, second))  # keeps the squares within range
     first, second = first / np.linalg.norm(first), second / np.linalg.norm(second)
     # arccos would lose half the digits near 0.
