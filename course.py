@@ -21,7 +21,7 @@ WORKERS = 2  # of `test` and `test-all`; ARGS="-n 4" asks for more
 
 HELP = {
     "lab": "open the course in JupyterLab (installs everything first)",
-    "quick": "run the tests of one day in under a minute: quick 19; without a day, the quick tests of all",
+    "quick": "run the tests of one day in about a minute: quick 19; without a day, the quick tests of all",
     "test": "run the tests: code, exercises, four lessons, some figures, browser (a quarter of an hour)",
     "test-all": "run all tests: every lesson, every picture, every day in the browser, training anew (an hour)",
     "book": "write the reading edition, all days as web pages, to _book/index.html",
