@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -174,7 +174,7 @@ def test_the_skeleton_of_an_exercise_works(day, tmp_path, capsys):
         config = ["--config", str(REPO_ROOT / "pyproject.toml")]
         subprocess.run([sys.executable, "-m", "ruff", *command.split(), *config, path], check=True)
 
-    written = _loaded(path)
+    written = SimpleNamespace(**new._exercises(path))
     namespace = {"exercises": written}
     exec(cell.rsplit("\n", 1)[0], namespace)
     assert written.brightness.check(namespace["brightness"]).status == NOT_ATTEMPTED
@@ -189,13 +189,6 @@ def test_the_skeleton_of_an_exercise_works(day, tmp_path, capsys):
     ):
         with pytest.raises(SystemExit):
             new.main(["exercise", str(day), *taken], tmp_path)
-
-
-def _loaded(path):
-    spec = importlib.util.spec_from_file_location("written", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_cells_follow_the_docstrings_and_nothing_else_changes(tmp_path):

@@ -13,6 +13,13 @@ def times_used(layer) -> int:
     return len(layer._inbound_nodes)
 
 
+def is_graph(layer) -> bool:
+    """Whether a layer is a network whose own layers a graph shows: a functional or a built sequential model."""
+    import keras
+
+    return isinstance(layer, keras.Model) and bool(getattr(layer, "inputs", None))
+
+
 def feeds(layer, later) -> bool:
     """Whether what `layer` answers is what `later` is given, anywhere in a graph."""
     answers = [id(tensor) for node in layer._inbound_nodes for tensor in node.output_tensors]
@@ -53,10 +60,9 @@ def run_watched(network, inputs, seen: Callable, prefix: str = "", instead: dict
 
     def watched(operation):
         name = prefix + operation.name
-        nested = isinstance(operation, keras.Model) and getattr(operation, "inputs", None)
 
         def run(*values, **options):
-            if nested:
+            if is_graph(operation):
                 return seen(name, operation, run_watched(operation, values, seen, f"{name}/", instead))
             # A layer that was told to train when the graph was made must not do so here.
             how = {"training": False} if getattr(operation, "_call_has_training_arg", False) else {}

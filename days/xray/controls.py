@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from days.day17.code.backends import backend_of
 from days.day22.code.maps import enlarge
 from days.day22.code.methods import grad_cam, scores
 from days.day22.code.randomization import randomized, rank_correlation
@@ -65,9 +64,8 @@ def with_late_layers_shuffled(subject: Subject, layer: Layer):
     return randomized(subject.network, names[names.index(layer.name) :], seed=0)
 
 
-def explain(subject: Subject, network, photo: np.ndarray, layer: Layer, asked: Question) -> np.ndarray:
-    """What speaks for an answer, (h, w): Grad-CAM at a layer, of the subject's network or of a copy of it."""
-    batch = backend_of(network).to_batch(network, subject.pixels(photo[None]))
+def explain(network, batch, layer: Layer, asked: Question) -> np.ndarray:
+    """What speaks for an answer, (h, w): Grad-CAM at a layer, of a network or of a copy of it."""
     maps = grad_cam(network, batch, layer.convolution.watch, asked.number, signed=True)
     return np.nan_to_num(np.maximum(asked.sign * maps, 0))
 
@@ -76,8 +74,9 @@ def controlled(
     subject: Subject, photo: np.ndarray, layer: Layer, asked: Question, shuffled_network, seed: int
 ) -> Controlled:
     """A photo's map with its controls. shuffled_network : see `with_late_layers_shuffled`; None goes without."""
-    heatmap = explain(subject, subject.network, photo, layer, asked)
-    shuffled = None if shuffled_network is None else explain(subject, shuffled_network, photo, layer, asked)
+    batch = subject.batch(photo[None])
+    heatmap = explain(subject.network, batch, layer, asked)
+    shuffled = None if shuffled_network is None else explain(shuffled_network, batch, layer, asked)
     masks = patches(heatmap, photo.shape[:2], seed)
     covered = np.where(masks[..., None], photo.mean(axis=(0, 1)), photo)
     answers = scores(subject.network, subject.batch(np.concatenate([photo[None], covered]).astype(np.float32)))

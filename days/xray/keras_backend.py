@@ -9,7 +9,7 @@ import numpy as np
 from days.common.checks import check_scores
 from days.common.errors import cannot_run
 from days.common.keras_models import load_weights_file
-from days.common.keras_private import run_watched
+from days.common.keras_private import is_graph, run_watched
 from days.day17.code.keras_backend import (
     channels_first,
     check_network,
@@ -86,7 +86,7 @@ def _readers(network) -> dict[int, list]:
     for operation in keras.Model(network.inputs, network.outputs).operations:
         for tensor in keras.tree.flatten(getattr(operation, "input", [])):
             readers.setdefault(id(tensor), []).append(operation)
-        if isinstance(operation, keras.Model) and getattr(operation, "inputs", None):
+        if is_graph(operation):
             readers = _readers(operation) | readers
     return readers
 

@@ -104,15 +104,12 @@ def _mistakes(seen: Examination) -> Table | None:
     said, called, rows = seen.trials[0].scores.argmax(axis=1), seen.subject.called, []
     for category in np.unique(seen.truth):
         answers = said[seen.truth == category]
+        right = f"{(answers == category).sum()} of {len(answers)}"
         wrong = Counter(answers[answers != category].tolist()).most_common(3)
         taken = ", ".join(f"{called(other)} ({count})" for other, count in wrong)
-        rows.append((np.mean(answers == category), [called(int(category)), _share(answers == category), taken]))
+        rows.append((np.mean(answers == category), [called(int(category)), _unbroken(right), taken]))
     rows.sort(key=lambda row: row[0])
     return Table("Categories, the worst first", ["truth", "right", "taken for"], [row for _, row in rows])
-
-
-def _share(right: np.ndarray) -> str:
-    return _unbroken(f"{right.sum()} of {len(right)}")
 
 
 def _layers(seen: Examination) -> Table:

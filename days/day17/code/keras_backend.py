@@ -15,7 +15,7 @@ import numpy as np
 from days.common.checks import check_layers, check_maps, check_values, unknown_layer
 from days.common.errors import cannot_run
 from days.common.frameworks import import_keras
-from days.common.keras_private import run_watched, times_used
+from days.common.keras_private import is_graph, run_watched, times_used
 
 keras = import_keras()
 
@@ -43,7 +43,7 @@ def out_of_sight(network) -> str:
     hidden = [
         f"{name!r} ({type(layer).__name__})"
         for name, layer in named_layers(network).items()
-        if not _is_graph(layer)
+        if not is_graph(layer)
         and any(isinstance(part, CONVOLUTIONS) and part is not layer for part in layer._flatten_layers())
     ]
     return f"the convolutions inside {', '.join(hidden)}, where no graph of layers leads to" if hidden else ""
@@ -155,13 +155,9 @@ def named_layers(network, prefix: str = "") -> dict[str, object]:
     named = {}
     for layer in network.layers:
         named[prefix + layer.name] = layer
-        if _is_graph(layer):
+        if is_graph(layer):
             named |= named_layers(layer, f"{prefix}{layer.name}/")
     return named
-
-
-def _is_graph(layer) -> bool:
-    return isinstance(layer, keras.Model) and bool(getattr(layer, "inputs", None))
 
 
 def submodel(network, layers: list[str]):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 
@@ -246,13 +247,19 @@ def check_network(network) -> None:
             "load its weights into the module that it was scripted or traced from"
         )
     for name, module in network.named_modules():
-        if any("quantized" in kind.__module__.split(".") for kind in type(module).__mro__):
+        if _is_quantized(type(module)):
             raise ValueError(
                 f"expected a network of floating-point numbers, got one whose layer {name!r} is quantized: "
                 "look into the network that it was quantized from"
             )
     if any(values.is_meta for values in network.parameters()):
         raise ValueError("expected a network with weights, got one on the meta device: its weights were never loaded")
+
+
+@functools.cache
+def _is_quantized(kind: type) -> bool:
+    # Every look at a network asks this of every module, and a class's answer never changes.
+    return any("quantized" in base.__module__.split(".") for base in kind.__mro__)
 
 
 def check_batch(network: nn.Module, batch) -> torch.Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from days.common.checks import unknown_layer
-from days.common.keras_private import as_function
+from days.common.keras_private import as_function, is_graph
 from days.day17.code.keras_backend import check_batch, classify, keras, live_answers, named_layers, to_numpy
 from days.day19.code.gradients import Look, Objective, maps_and_gradients, value_and_gradient
 
@@ -108,9 +108,9 @@ def _cut(network, batch, layer: str | None) -> str:
 
 def _is_closed(layer) -> bool:
     """Whether a layer may hold a ReLU that no graph shows: a learner's own, or one around other layers."""
-    if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
-        return False
-    return not type(layer).__module__.startswith("keras.") or len(list(layer._flatten_layers())) > 1
+    return not is_graph(layer) and (
+        not type(layer).__module__.startswith("keras.") or len(list(layer._flatten_layers())) > 1
+    )
 
 
 def _first(answer) -> np.ndarray:

@@ -104,8 +104,8 @@ def wanted(category, images: int, count: int, names: Sequence[str] | None = None
     >>> wanted(["cat", 0], 1, 2, ["dog", "cat"]).targets.tolist()
     [[0.0, 1.0], [1.0, 0.0]]
     """
-    one = isinstance(category, Rather) or (isinstance(category, np.ndarray) and not category.ndim)
-    several = isinstance(category, (list, tuple, range, np.ndarray)) and not one
+    single = isinstance(category, Rather) or (isinstance(category, np.ndarray) and not category.ndim)
+    several = isinstance(category, (list, tuple, range, np.ndarray)) and not single
     asked = list(category) if several else [category]
     if not asked or (images > 1 and several and len(asked) != images):
         raise ValueError(f"expected one category, or one for each of the {images} images, got {len(asked)}")
@@ -189,12 +189,16 @@ def grad_cam_maps(activations, gradients, asked: Wanted, layer: str, signed: boo
     maps = weighted_maps(activations, gradients)
     shown = maps if signed else np.maximum(maps, 0)
     for target, before, after, gradient in zip(asked.targets, maps, shown, gradients, strict=True):
-        if before.any():
-            why = "all evidence in it speaks against the category; signed=True shows it".__str__
-        else:
-            why = "its weighted maps cancel out".__str__ if gradient.any() else partial(why_zero, target)
+        why = partial(_why_empty, before, gradient, partial(why_zero, target))
         _warn_if_empty(after, f"Grad-CAM of {title(target)} at {layer!r}", why)
     return shown[0] if asked.alone else shown
+
+
+def _why_empty(signed: np.ndarray, gradient: np.ndarray, why_zero: Callable[[], str]) -> str:
+    """Why nothing is left of a signed Grad-CAM map."""
+    if signed.any():
+        return "all evidence in it speaks against the category; signed=True shows it"
+    return "its weighted maps cancel out" if gradient.any() else why_zero()
 
 
 def _warn_if_empty(heatmap: np.ndarray, what: str, why: Callable[[], str]) -> None:
