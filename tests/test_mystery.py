@@ -1,0 +1,96 @@
+"""A network for every number, and a report that is held against what was planted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from days.common.datasets import make_shapes
+from days.day23.code import diagnosis, network, patients
+from days.day24.code import mystery
+from days.day24.code.bias_lab import swapped
+from days.day24.code.mystery import NOTHING_WRONG, graded, mystery_network
+
+SOUND, FAULTY, BIASED, BOTH = 5, 1, 4, 0
+"""Numbers whose networks have nothing, faults alone, the habit alone, and both."""
+
+
+def honest_report(number: int) -> list:
+    """What Day 23's examination and a swap of 500 backgrounds find."""
+    patient = mystery_network(number)
+    tied = make_shapes(500, seed=11, background_correlation=1.0)
+    lost = mystery.loss_by_swap(patient, tied, swapped(500, seed=11))
+    claims = list(diagnosis.examine(patient, network.ward_images().images))
+    return claims + ([("background", lost)] if lost > 0.1 else [])
+
+
+@pytest.mark.parametrize("number", [SOUND, FAULTY, BIASED, BOTH])
+def test_an_honest_report_is_right(number):
+    assert graded(number, honest_report(number)) == NOTHING_WRONG
+
+
+@pytest.mark.slow
+def test_honest_reports_of_forty_numbers_are_right_but_for_two():
+    wrong = {number: said for number in range(40) if (said := graded(number, honest_report(number))) != NOTHING_WRONG}
+    assert len(wrong) <= 2, wrong
+
+
+def test_every_kind_of_truth_is_drawn():
+    drawn = {(truth.biased, bool(truth.key.faults)) for truth in map(mystery._mystery, range(12))}
+    assert drawn == {(biased, faulty) for biased in (True, False) for faulty in (True, False)}
+
+
+def test_a_number_gives_one_network_and_another_number_another():
+    first, again, other = (mystery_network(number).weights["conv1"][0] for number in (3, 3, 5))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape != other.shape or not np.allclose(first, other)
+
+
+def test_a_biased_network_is_as_good_without_what_never_learned():
+    weights = mystery._biased_weights()
+    assert not diagnosis.examine(patients.patient_of(weights), network.ward_images().images)
+    moved = mystery.loss_by_swap(
+        patients.patient_of(weights), make_shapes(300, seed=3, background_correlation=1.0), swapped(300, seed=3)
+    )
+    assert moved > 0.2
+
+
+@pytest.mark.parametrize(
+    ("number", "report", "said"),
+    [
+        (SOUND, [("dead", "conv2", 3)], "0 found, 0 missed, 1 invented; invented: dead conv2 3"),
+        (SOUND, [("background", 0.3)], "0 found, 0 missed, 1 invented; invented: that it looks at the background"),
+        (BIASED, [], "0 found, 1 missed, 0 invented; missed in the network as a whole"),
+        (BIASED, [("background", 0.9)], "0 found, 0 missed, 1 invented; invented: a loss of 0.90, which is 0.3"),
+        (FAULTY, [], "0 found, 5 missed, 0 invented; missed in conv"),
+        (BOTH, [("background", 0.32)], "1 found, "),
+    ],
+)
+def test_a_wrong_report_is_told_what_it_found_missed_and_invented(number, report, said):
+    assert said in graded(number, report)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        ("dead",),
+        ("dead", "conv9", 3),
+        ("sad", "conv1", 3),
+        ("redundant", "conv1", 3),
+        "dead",
+        3,
+        ("background",),
+        (),
+        ("dead", "conv1", "three"),
+    ],
+)
+def test_what_is_no_claim_is_refused_in_one_line(claim):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        graded(SOUND, [claim])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [-1, 2.5, "seven", None])
+def test_what_is_no_number_is_refused(number):
+    with pytest.raises((TypeError, ValueError), match="number"):
+        mystery_network(number)
