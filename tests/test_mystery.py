@@ -6,32 +6,24 @@ import numpy as np
 import pytest
 
 from days.common.datasets import make_shapes
+from days.common.exercises import CORRECT, NOT_ATTEMPTED, NOT_QUITE
 from days.day23.code import diagnosis, network, patients
 from days.day24.code import mystery
 from days.day24.code.bias_lab import swapped
-from days.day24.code.mystery import NOTHING_WRONG, graded, mystery_network
+from days.day24.code.mystery import NOTHING_WRONG, check, graded, mystery_network, solution, worked_report
 
 SOUND, FAULTY, BIASED, BOTH = 5, 1, 4, 0
 """Numbers whose networks have nothing, faults alone, the habit alone, and both."""
 
 
-def honest_report(number: int) -> list:
-    """What Day 23's examination and a swap of 500 backgrounds find."""
-    patient = mystery_network(number)
-    tied = make_shapes(500, seed=11, background_correlation=1.0)
-    lost = mystery.loss_by_swap(patient, tied, swapped(500, seed=11))
-    claims = list(diagnosis.examine(patient, network.ward_images().images))
-    return claims + ([("background", lost)] if lost > 0.1 else [])
-
-
 @pytest.mark.parametrize("number", [SOUND, FAULTY, BIASED, BOTH])
-def test_an_honest_report_is_right(number):
-    assert graded(number, honest_report(number)) == NOTHING_WRONG
+def test_the_worked_solution_is_right(number):
+    assert check(number, worked_report(number)).status == CORRECT
 
 
 @pytest.mark.slow
-def test_honest_reports_of_forty_numbers_are_right_but_for_two():
-    wrong = {number: said for number in range(40) if (said := graded(number, honest_report(number))) != NOTHING_WRONG}
+def test_worked_reports_of_forty_numbers_are_right_but_for_two():
+    wrong = {number: said for number in range(40) if (said := graded(number, worked_report(number))) != NOTHING_WRONG}
     assert len(wrong) <= 2, wrong
 
 
@@ -85,9 +77,16 @@ def test_a_wrong_report_is_told_what_it_found_missed_and_invented(number, report
     ],
 )
 def test_what_is_no_claim_is_refused_in_one_line(claim):
-    with pytest.raises((TypeError, ValueError)) as caught:
-        graded(SOUND, [claim])
-    assert "\n" not in str(caught.value)
+    verdict = check(SOUND, [claim])
+    assert verdict.status == NOT_QUITE
+    assert verdict.message
+    assert "\n" not in verdict.message
+
+
+def test_nothing_written_is_not_attempted_and_the_solution_is_code():
+    assert check(SOUND, None).status == NOT_ATTEMPTED
+    assert solution().text.startswith("def worked_report(number")
+    assert check(SOUND, 7).status == check("seven", []).status == NOT_QUITE
 
 
 @pytest.mark.parametrize("number", [-1, 2.5, "seven", None])

@@ -1,7 +1,8 @@
 """A network of your own to judge: made from a number, with faults, with a habit of looking at backgrounds, or sound.
 
     patient = mystery_network(7)
-    graded(7, [("dead", "conv2", 3), ("background", 0.3)])    # what was found, missed and invented, in words
+    check(7, [("dead", "conv2", 3), ("background", 0.3)])     # what was found, missed and invented
+    solution()                                                # one way to write such a report
 
 Half of the networks learned from images whose background went with the shape. Half, drawn apart from these, have
 faults of Day 23 planted in them. So one in four is sound, and an empty report is then the right one.
@@ -9,6 +10,7 @@ faults of Day 23 planted in them. So one in four is sound, and an empty report i
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -17,11 +19,14 @@ import numpy as np
 
 from days.common.checks import check_integer
 from days.common.datasets import Shapes, make_shapes
+from days.common.exercises import CORRECT, NOT_ATTEMPTED, NOT_QUITE, Note, Verdict
+from days.common.progress import note_solved
 from days.day18.code.training import Weights
 from days.day23.code import diagnosis, network, patients
 from days.day23.code.finding import Finding
 from days.day24.code.bias_lab import load_key, load_suspects, swapped
 
+NUMBER_OF_THE_TASK = "9.8"
 BACKGROUND = "background"
 AS_MEASURED = 0.08
 """How far a reported loss may be from ours: about twice what 500 images leave open (95 % intervals of 0.04)."""
@@ -48,6 +53,34 @@ def loss_by_swap(patient: patients.Patient, shapes: Shapes, moved: Shapes) -> fl
     """How much smaller the share named rightly is on `moved`, the same objects on backgrounds of other shapes."""
     named = [patients.scores(patient, each.images).argmax(axis=1) for each in (shapes, moved)]
     return float((named[0] == shapes.labels).mean() - (named[1] == moved.labels).mean())
+
+
+def check(number: int, report: Sequence | None) -> Verdict:
+    """Grade a report, see `graded`; never raises. None is a report that nobody has written."""
+    if report is None:
+        return Verdict(NOT_ATTEMPTED)
+    try:
+        said = graded(number, report)
+    except (TypeError, ValueError) as error:
+        return Verdict(NOT_QUITE, str(error))
+    if said != NOTHING_WRONG:
+        return Verdict(NOT_QUITE, said)
+    note_solved("day24", NUMBER_OF_THE_TASK)
+    return Verdict(CORRECT, said)
+
+
+def solution() -> Note:
+    """One way to write a report, as code."""
+    return Note(inspect.getsource(worked_report), code=True)
+
+
+def worked_report(number: int) -> list:
+    """What Day 23's examination finds, and what a swap of 500 backgrounds costs, if that is more than chance."""
+    patient = mystery_network(number)
+    claims = diagnosis.examine(patient, network.ward_images().images)
+    shapes = make_shapes(500, seed=number, background_correlation=1.0)
+    lost = loss_by_swap(patient, shapes, swapped(500, seed=number))
+    return claims + [("background", lost)] * (lost > 0.1)
 
 
 def graded(number: int, report: Sequence) -> str:
