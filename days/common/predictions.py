@@ -56,7 +56,7 @@ class Prediction:
         self._measured = value if isinstance(value, str) else f"{value:g}"
         self._settle()
         known = self._known()
-        return _said(known) if "measured" in known else f"measured: {self._measured}"
+        return _said(known) if "measured" in known else f"Measured: {self._measured}"
 
     def __repr__(self) -> str:
         return "\n".join(filter(None, [f"Predict {self.name}: {self.question}", *self._ways(), self._line()]))
@@ -174,7 +174,7 @@ def reveal(name: str, value: str | float) -> None:
     value : the right choice, or a number.
     """
     asked = _asked.get(name)
-    print(f"Prediction {name}:", asked.measure(value) if asked else f"measured: {value}")
+    print(f"Prediction {name}.", asked.measure(value) if asked else f"Measured: {value}")
 
 
 def _said(known: dict) -> str:

@@ -134,9 +134,7 @@ class Day:
         exercises = {}
         for cell, text in zip(cells, texts, strict=True):
             if cell["cell_type"] == "code" and (head := _HEAD.match(text)):
-                number = re.escape(head[1])
-                title = next((found[1] for text in texts if (found := re.search(rf"\*\*{number} (.+?)\*\*", text))), "")
-                exercises[head[1]] = (title.rstrip(".").replace("`", ""), cell.get("id", ""))
+                exercises[head[1]] = (_title(head[1], text, texts), cell.get("id", ""))
         asked = [found[1] for text in texts if (found := _ASKED.match(text))]
         return cls(f"{path.parent.name}/{path.name}", dict(sorted(exercises.items(), key=_by_number)), asked)
 
@@ -236,6 +234,13 @@ class Progress:
 def progress(notebooks: Iterable[Path] | None = None) -> Progress:
     """How far you are. Exercises and predictions are those that the notebooks hold, see `course`."""
     return Progress(course(notebooks), _read())
+
+
+def _title(number: str, source: str, texts: list[str]) -> str:
+    """An exercise's title: what the text above its cell calls it, "**9.1 Name.**", or else its function's name."""
+    called = (found[1] for text in texts if (found := re.search(rf"\*\*{re.escape(number)} (.+?)\*\*", text)))
+    function = re.search(r"^def (\w+)", source, re.MULTILINE)
+    return next(called, function[1].replace("_", " ") if function else "").rstrip(".").replace("`", "")
 
 
 def _today() -> str:
