@@ -20,7 +20,7 @@ from days.common.paths import REPO_ROOT, write_bytes
 
 SURE = (50, 70, 90)
 _HEAD = re.compile(r"# Exercise (\d+\.\d+) ")
-_ASKED = re.compile(r'^predict\(\s*"(\d+\.\d+)"')
+_ASKED = re.compile(r'^predict\(\s*"(\d+\.\d+)"', re.MULTILINE)
 
 
 def progress_file() -> Path:
@@ -135,7 +135,7 @@ class Day:
         for cell, text in zip(cells, texts, strict=True):
             if cell["cell_type"] == "code" and (head := _HEAD.match(text)):
                 exercises[head[1]] = (_title(head[1], text, texts), cell.get("id", ""))
-        asked = [found[1] for text in texts if (found := _ASKED.match(text))]
+        asked = [found[1] for text in texts if (found := _ASKED.search(text))]
         return cls(f"{path.parent.name}/{path.name}", dict(sorted(exercises.items(), key=_by_number)), asked)
 
 
