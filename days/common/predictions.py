@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+import sys
 from dataclasses import dataclass, field
 
 from days.common.progress import SURE, note_prediction, predictions
@@ -66,8 +67,12 @@ class Prediction:
 
         self._boxes.append(display(self._box(), raw=True, display_id=True))
         if "measured" not in self._known():
-            items = "".join(f"<li>{html.escape(way)}</li>" for way in self._ways())
-            data = {"text/html": f"<ul>{items}</ul>", "text/plain": "\n".join(self._ways())}
+            *choices, sure = map(html.escape, self._ways())
+            items = "".join(f"<li>{choice}</li>" for choice in choices)
+            data = {
+                "text/html": f'<div style="{_BOX}"><ul>{items}</ul>{sure}</div>',
+                "text/plain": "\n".join(self._ways()),
+            }
             display(self._widget() | data, raw=True)
 
     def _checked(self, said, sure) -> dict:
@@ -131,18 +136,21 @@ class Prediction:
         except ImportError:
             return {}
         if self._controls is None:
-            known = self._known()
+            known, how = self._known(), {"layout": {"width": "auto"}, "style": {"description_width": "auto"}}
+            shares = [(f"{share} %", share) for share in SURE]
             sure = ipywidgets.RadioButtons(
-                options=[(f"{share} %", share) for share in SURE], value=known.get("sure"), description="How sure?"
+                options=shares, value=known.get("sure"), description="How sure?", orientation="horizontal", **how
             )
             if self.choices:
-                options = {"options": self.choices, "layout": ipywidgets.Layout(width="auto")}
-                said = ipywidgets.RadioButtons(**options, value=known.get("said"), description="I say")
+                said = ipywidgets.RadioButtons(
+                    options=self.choices, value=known.get("said"), description="I say:", **how
+                )
             else:
-                said = ipywidgets.Text(value=known.get("said", ""), placeholder="a number", description="I say")
-            button = ipywidgets.Button(description="Keep my prediction", layout=ipywidgets.Layout(width="auto"))
+                said = ipywidgets.Text(known.get("said", ""), placeholder="a number", description="I say:", **how)
+            button = ipywidgets.Button(description="Keep my prediction", layout={"width": "auto"})
             button.on_click(lambda _: self.keep("" if said.value is None else said.value, sure.value))
-            controls = ipywidgets.HBox([said, sure, button], layout=ipywidgets.Layout(flex_flow="row wrap"))
+            row = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "0 2em"}
+            controls = ipywidgets.HBox([said, sure, button], layout=row)
             self._controls = ipywidgets.VBox([controls], model_id=f"prediction-{self.name.replace('.', '-')}")
             self._controls.add_class("prediction-controls")
         return self._controls._repr_mimebundle_()
@@ -157,9 +165,13 @@ def predict(name: str, question: str = "", choices=(), *, within=None, answer=No
 
     Raises ValueError for a question that cannot be answered, or that was not asked; a learner's answer raises nothing.
     """
+    _head_answers()
     if question:
         new = Prediction(name, question, choices, within)
-        if _asked.get(name) != new:
+        old = _asked.get(name)
+        if old != new:
+            if old and old._controls:
+                old._controls.close()  # the new ones have the same id
             _asked[name] = new
     elif name not in _asked:
         raise ValueError(f"no prediction {name!r} was asked: run the cell that asks it first")
@@ -174,7 +186,23 @@ def reveal(name: str, value: str | float) -> None:
     value : the right choice, or a number.
     """
     asked = _asked.get(name)
-    print(f"Prediction {name}.", asked.measure(value) if asked else f"Measured: {value}")
+    print(asked.measure(value) if asked else f"Measured: {value}")
+
+
+def _head_answers() -> None:
+    """From now on, a cell with a `reveal` in it prints a heading first.
+
+    Where JupyterLab folds a cell's results it still shows their first line, which must not be the answer.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell and not hasattr(shell, "seeing_cnns_answers"):
+        shell.seeing_cnns_answers = True  # the module may be loaded anew
+        shell.events.register("pre_run_cell", _print_heading)
+
+
+def _print_heading(cell) -> None:
+    for name in re.findall(r'^ *reveal\("(\d+\.\d+)"', cell.raw_cell or "", re.MULTILINE):
+        print(f"Prediction {name}")
 
 
 def _said(known: dict) -> str:
