@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import statistics
 import subprocess
@@ -28,7 +29,27 @@ SLOTS = [
     "10. Key takeaways",
 ]
 
+START_PAGE = REPO_ROOT / "days" / "start_here.ipynb"
+
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def calls(source: str, function: str) -> list[ast.Call]:
+    """The calls of a function in a cell, outermost blocks only."""
+    found = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return [node for node in found if isinstance(node.func, ast.Name) and node.func.id == function]
+
+
+def predictions_of(path) -> dict[str, tuple[int, ast.Call]]:
+    """{"17.1": (its place among the code cells, the call that asks it)}."""
+    asked = [(place, call) for place, cell in enumerate(code_cells(path)) for call in calls(cell.source, "predict")]
+    assert len({call.args[0].value for _, call in asked}) == len(asked), "the same prediction is asked twice"
+    return {call.args[0].value: (place, call) for place, call in asked}
+
+
+def is_hidden(cell) -> bool:
+    """Whether a cell's results are folded, or it has none."""
+    return not cell.outputs or cell.metadata.get("jupyter", {}).get("outputs_hidden", False)
 
 
 @every_notebook
@@ -89,10 +110,10 @@ def test_text_holds_no_html_that_jupyter_would_swallow_and_no_placeholder(path):
 
 
 def test_links_between_files_lead_somewhere():
-    for path in NOTEBOOKS:
+    for path in [START_PAGE, *NOTEBOOKS]:
         for cell in read(path).cells:
             if cell.cell_type == "markdown":
-                for target in re.findall(r"\]\(([^)#:]+)\)", cell.source):
+                for target in re.findall(r"""(?:\]\(|src=")([^)"#:]+)[)"]""", cell.source):
                     assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
@@ -109,6 +130,68 @@ def test_has_a_first_cell_of_keras_and_exercises_to_solve(path):
     """What `notebook_run` looks for in each lesson."""
     assert any(FIRST_OF_KERAS.search(cell.source) for cell in code_cells(path))
     assert len([cell for cell in code_cells(path) if solved(cell.source, path.parent.name)]) >= 5
+
+
+@every_notebook
+def test_asks_at_least_three_predictions_in_order(path):
+    day = path.parent.name[3:]
+    asked = predictions_of(path)
+    assert list(asked) == [f"{day}.{number}" for number in range(1, len(asked) + 1)]
+    assert len(asked) >= 3
+    assert not [cell.source for cell in read(path).cells if "**Predict" in cell.source]
+
+
+@every_notebook
+def test_the_answer_to_a_prediction_is_computed_and_stays_folded(path):
+    """From the question to the cell that reveals its answer, no stored result is in sight."""
+    cells = code_cells(path)
+    for name, (place, call) in predictions_of(path).items():
+        assert cells[place].metadata.get("jupyter", {}).get("outputs_hidden") is None, f"{name} is hidden itself"
+        [(answered, reveal)] = [
+            (at, found)
+            for at, cell in enumerate(cells)
+            for found in calls(cell.source, "reveal")
+            if found.args[0].value == name
+        ]
+        assert answered > place
+        assert all(is_hidden(cell) for cell in cells[place + 1 : answered + 1]), name
+        assert not isinstance(reveal.args[1], ast.Constant), f"{name}: the answer is written down, not computed"
+        printed = "".join(output.get("text", "") for output in cells[answered].outputs)
+        # A folded cell still shows the first line of its first output.
+        assert cells[answered].outputs[0].get("text", "").startswith(f"Prediction {name}\n")
+        measured = re.search(r"^Measured: (.+)$", printed, re.M)[1]
+        choices = [ast.literal_eval(argument) for argument in call.args[2:]]
+        assert measured in choices[0] if choices else float(measured) is not None, f"{name}: {measured}"
+
+
+@every_notebook
+def test_a_stored_prediction_reads_without_a_widget_and_has_no_random_id(path):
+    cells = code_cells(path)
+    for name, (place, call) in predictions_of(path).items():
+        box, ways = (output["data"] for output in cells[place].outputs)
+        assert f"Predict {name}" in box["text/html"]
+        assert call.args[1].value in box["text/plain"]
+        assert all(choice in ways["text/plain"] for choice in (ast.literal_eval(call.args[2]) if call.args[2:] else []))
+        assert ways["application/vnd.jupyter.widget-view+json"]["model_id"] == f"prediction-{name.replace('.', '-')}"
+
+
+@every_notebook
+def test_the_first_and_the_last_text_lead_on(path):
+    texts = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+    place = NOTEBOOKS.index(path)
+    neighbors = [*NOTEBOOKS[:place][-1:], *NOTEBOOKS[place + 1 :][:1]]
+    wanted = ["../start_here.ipynb", *(f"../{other.parent.name}/{other.name}" for other in neighbors)]
+    for text in (texts[0], texts[-1]):
+        assert re.findall(r"\]\((.+?)\)", next(line for line in text.splitlines() if "[Start page]" in line)) == wanted
+
+
+@pytest.mark.parametrize("path", [START_PAGE, *NOTEBOOKS], ids=lambda path: path.stem)
+def test_the_set_up_cell_is_folded_and_folded_texts_end_with_a_blank_line(path):
+    first = code_cells(path)[0]
+    assert "find_repo_root" in first.source
+    assert first.metadata.jupyter.source_hidden
+    for cell in read(path).cells:
+        assert not re.search(r"</details>\n(?!\n)|<details open", cell.source), cell.source
 
 
 SOURCES = [
