@@ -1097,7 +1097,7 @@ def test_the_widget_takes_a_number_where_two_categories_have_one_name(squeezenet
     category.value = " 264 "
     assert "chelsea, 264, fire9: Grad-CAM" in caption.value
     category.value = "1000"
-    assert "from 0 to 999, or its name, got 1000" in caption.value
+    assert "a name, or a category from 0 to 999, got 1000" in caption.value
 
 
 @pytest.mark.slow
