@@ -128,14 +128,13 @@ def examine_run(patient: Patient, *, run: Callable = network.run) -> list[Findin
     if remains > EXPLAINED or explained == SETTINGS[0]:
         words = f"answers to the chart have moved by {size:.2g} of their spread, and no known cause does that"
         return [Finding("drift of unknown cause", (), "data", words)]
-    found, words = [], f"the chart's drift of {size:.2g} comes back to {remains:.1g}"
+    causes = {}
     if explained.batch_norm_training:
-        said = f"batch norm uses the batch's own statistics: run so, {words}"
-        found.append(Finding(patients.RUN_KINDS[0], (), "data", said))
+        causes[patients.RUN_KINDS[0]] = "batch norm uses the batch's own statistics"
     if explained.preprocessing != SETTINGS[0].preprocessing:
-        said = f"preprocessing is wrong ({explained.preprocessing}): run so, {words}"
-        found.append(Finding(patients.RUN_KINDS[1], (), "data", said))
-    return found
+        causes[patients.RUN_KINDS[1]] = f"preprocessing is wrong ({explained.preprocessing})"
+    words = f"run so, the chart's drift of {size:.2g} comes back to {remains:.1g}"
+    return [Finding(kind, (), "data", f"{cause}: {words}") for kind, cause in causes.items()]
 
 
 def observe(patient: Patient, settings: RunSettings | None = None, *, run: Callable = network.run) -> np.ndarray:

@@ -256,9 +256,14 @@ def _plant_noise(weights: Weights, layer: str, free: list, generator) -> Iterato
     values, _ = weights[layer]
     for _ in range(generator.integers(1, 3)):
         channel = int(free.pop())
-        noise = generator.standard_normal(values[channel].shape)
-        values[channel] = noise * np.linalg.norm(values[channel]) / np.linalg.norm(noise)
+        values[channel] = noise_like(values[channel], generator)
         yield Fault("noise", layer, (channel,), "random numbers of the same length")
+
+
+def noise_like(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Random numbers, normally distributed, of the shape and the length of these."""
+    noise = generator.standard_normal(values.shape)
+    return noise * np.linalg.norm(values) / np.linalg.norm(noise)
 
 
 def _plant_tuned(weights: Weights, layer: str, free: list, generator) -> list[Fault]:

@@ -77,7 +77,7 @@ def draw_ranges(
     return describe(figure, f"Ranges of each channel's answers on a line, with 0 marked. {'; '.join(summary)}.")
 
 
-def draw_cosines(layers: dict[str, np.ndarray], pairs: dict[str, Sequence[detectors.Pair]]) -> Figure:
+def draw_cosines(layers: dict[str, np.ndarray], pairs: dict[str, list[detectors.Pair]]) -> Figure:
     """The cosine of every two filters, a square for each layer: {layer: (out, in, kh, kw)}; pairs get a ring."""
     figure = new_figure(9.6, 4.2)
     grid = figure.subplots(1, len(layers))
@@ -218,7 +218,9 @@ def _figure_ranges(lesson: Lesson) -> Figure:
     rows, first = {}, {"conv1": 0, "conv3": 8}
     for layer, start in first.items():
         strongest = lesson.answers.before[layer].max(axis=(2, 3))
-        rows[layer] = tuple(values[..., start : start + 16] for values in (strongest, *bounds[layer]))
+        least, most = bounds[layer]
+        shown = slice(start, start + 16)
+        rows[layer] = strongest[:, shown], least[shown], most[shown]
     return draw_ranges(rows, 8, first)
 
 
