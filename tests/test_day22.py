@@ -864,7 +864,6 @@ def test_overlays_of_one_top_can_be_compared_and_empty_ones_show_no_color():
         (np.full((4, 4, 3), np.nan), np.ones((2, 2)), {}, "expected finite values"),
         (np.ones((4, 4, 3)), np.ones((2, 2)), {"strength": 2}, "strength from 0 to 1"),
         (np.ones((4, 4, 3)), np.ones((2, 2)), {"top": 0}, "top above 0"),
-        (np.ones((4, 4, 3)), np.ones((2, 2)), {"colors": np.ones((256, 4))}, r"colors \(n, 3\)"),
     ],
 )
 def test_overlays_refuse(photo, one, how, said):
@@ -978,7 +977,6 @@ def test_the_table_ranks_a_planted_truth_first(shapes, shapes_model):
 def test_rank_correlation_is_scipys():
     generator = np.random.default_rng(0)
     one, other = generator.integers(0, 9, (2, 40, 30))  # many equal values
-    np.testing.assert_allclose(randomization.ranks(one), stats.rankdata(one))
     assert randomization.rank_correlation(one, one + other) == pytest.approx(
         stats.spearmanr(one.ravel(), (one + other).ravel()).statistic
     )
@@ -1099,7 +1097,7 @@ def test_the_widget_takes_a_number_where_two_categories_have_one_name(squeezenet
     category.value = " 264 "
     assert "chelsea, 264, fire9: Grad-CAM" in caption.value
     category.value = "1000"
-    assert "from 0 to 999, or its name, got 1000" in caption.value
+    assert "a name, or a category from 0 to 999, got 1000" in caption.value
 
 
 @pytest.mark.slow

@@ -214,7 +214,7 @@ def test_a_file_that_is_no_patient_says_so(tmp_path, content):
 
 def test_missing_patients_and_keys_say_which_there_are():
     for load in (patients.load_patient, patients.load_key):
-        with pytest.raises(FileNotFoundError, match=r"'07'; there are 01, 02, .*python -m"):
+        with pytest.raises(FileNotFoundError, match=r"no file 07: there are 01, 02, .*python -m"):
             load("07")
     with pytest.raises(FileNotFoundError, match=r"python -m days.day23.code.network makes it"):
         network.healthy_networks(REPO_ROOT / "nothing")

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from days.common.datasets import BACKGROUND_NAMES, Shapes, make_shapes
 from days.day18.code import runs, storage
 from days.day18.code.training import initial_weights
+from days.day22.code.scoring import mean_and_interval
 from days.day24.code import bias_lab
 
 QUICK = ("integrated gradients", "saliency")
@@ -163,16 +164,6 @@ def test_shares_inside_of_maps_made_by_hand(monkeypatch):
     np.testing.assert_allclose(found["flat"], data.masks.mean(axis=(1, 2)))
 
 
-@pytest.mark.parametrize(("lost", "verdict"), [(0.1, True), (0.0, False), (-0.1, False)])
-def test_accused_is_who_looks_at_the_object_less_than_an_honest_one(lost, verdict):
-    generator = np.random.default_rng(0)
-    honest = generator.uniform(0.3, 0.6, 200)
-    guilty, (mean, low, high) = bias_lab.accused(honest - lost + generator.normal(0, 0.05, 200), honest)
-    assert guilty is verdict
-    assert low < -lost < high
-    assert low < mean < high
-
-
 # ------------------------------------------------------------ the stored suspects
 
 
@@ -201,10 +192,14 @@ def test_the_swap_convicts_the_two_with_the_highest_dials(rows):
 @pytest.mark.parametrize("method", QUICK)
 def test_maps_alone_accuse_the_cheats_and_nobody_else(shares, method):
     """Against Day 18's honest network; and the more so, the higher the dial."""
-    verdicts = {dial: bias_lab.accused(shares[dial][method], shares["honest"][method])[0] for dial in bias_lab.DIALS}
-    assert verdicts == {0.0: False, 0.5: False, 0.9: True, 1.0: True}
-    assert bias_lab.accused(shares[1.0][method], shares[0.9][method])[0]
-    assert bias_lab.accused(shares[0.9][method], shares[0.5][method])[0]
+
+    def accused(dial, honest="honest"):
+        _, _, high = mean_and_interval(shares[dial][method] - shares[honest][method])
+        return high < 0
+
+    assert {dial: accused(dial) for dial in bias_lab.DIALS} == {0.0: False, 0.5: False, 0.9: True, 1.0: True}
+    assert accused(1.0, 0.9)
+    assert accused(0.9, 0.5)
 
 
 def test_grad_cam_does_not_order_the_dials(rows):
@@ -319,8 +314,6 @@ def test_backgrounds_that_cannot_be(how, words):
             lambda: bias_lab.score_suspects({}, count=6, mapped=0),
             "mapped as a whole number of at least 1, got 0",
         ),
-        (lambda: bias_lab.accused(np.ones(3), np.ones(2)), r"same images, got \(3,\) and \(2,\)"),
-        (lambda: bias_lab.accused([], []), "at least one"),
     ],
 )
 def test_bad_input_gets_one_clear_error(call, words):

@@ -43,27 +43,12 @@ class Moment:
     picture: np.ndarray
 
 
-def last_picture(
-    ask: Ask,
-    image: np.ndarray,
-    *,
-    octaves: int = 4,
-    octave_scale: float = 1.4,
-    steps: int = 20,
-    progress: bool = False,
-    **how,
-) -> np.ndarray:
-    """The last picture of `grow`, which takes the same arguments: an image as large as the one given.
-
-    `deepdream.dream` is this for a network. With 0 steps it is the image itself.
-    """
-    moments = grow(ask, image, octaves=octaves, octave_scale=octave_scale, steps=steps, **how)
-    total = steps * len(octave_sizes(image.shape[:2], octaves, octave_scale))
+def last_picture(ask: Ask, image: np.ndarray, **settings) -> np.ndarray:
+    """The last picture of `grow`, which takes the same arguments; with 0 steps it is the image itself."""
+    moments = grow(ask, image, **settings)
     picture = np.clip(image, 0, 1).astype(np.float32)
-    with tqdm(moments, total=total, desc="dream", unit="step", disable=not progress) as bar:
-        for moment in bar:
-            picture = moment.picture
-            bar.set_postfix(octave=moment.octave, objective=f"{moment.value:.3g}")
+    for moment in moments:
+        picture = moment.picture
     return picture
 
 
@@ -79,6 +64,7 @@ def grow(
     jitter: int = 32,
     seed: int = 0,
     tile: int = 640,
+    progress: bool = False,
 ) -> Iterator[Moment]:
     """Dream, and hand out every step: from the smallest octave to the largest, `steps` steps in each.
 
@@ -87,8 +73,6 @@ def grow(
 
         picture = resize(smaller picture) + (photo - resize(smaller photo))
 
-    Parameters
-    ----------
     ask : what `deepdream.slope` returns.
     image : (H, W, 3) in [0, 1], any size from 32 x 32.
     octaves, octave_scale : how many sizes, each larger than the last by this factor; the last is the image's own.
@@ -101,21 +85,24 @@ def grow(
     Raises ValueError for anything else, before the first step.
     """
     counts = {"octaves": (octaves, 1), "steps": (steps, 0), "bands": (bands, 1), "jitter": (jitter, 0)}
-    counts |= {"seed": (seed, 0)}
-    image = _checked(image, counts, tile, octave_scale, step_size)
-    generator, sizes = np.random.default_rng(seed), octave_sizes(image.shape[:2], octaves, octave_scale)
-    return _grow(ask, image, sizes, steps, step_size, bands, jitter, generator, tile)
+    image = _checked(image, counts | {"seed": (seed, 0)}, tile, octave_scale, step_size)
+    sizes = octave_sizes(image.shape[:2], octaves, octave_scale)
 
+    def moments() -> Iterator[Moment]:
+        generator, photo = np.random.default_rng(seed), shrunk(image, sizes[0])
+        picture = photo
+        with tqdm(total=len(sizes) * steps, desc="dream", unit="step", disable=not progress) as bar:
+            for octave, size in enumerate(sizes):
+                smaller_photo, photo = photo, shrunk(image, size)
+                picture = photo + resize(picture - smaller_photo, size)
+                for step in range(steps):
+                    shift = draw_shift(generator, size, jitter, tile)
+                    value, picture = ascent_step(ask, picture, step_size, shift=shift, bands=bands, tile=tile)
+                    bar.set_postfix(octave=octave, objective=f"{value:.3g}", refresh=False)
+                    bar.update()
+                    yield Moment(octave, step, value, picture)
 
-def _grow(ask, image, sizes, steps, step_size, bands, jitter, generator, tile) -> Iterator[Moment]:
-    photo = picture = shrunk(image, sizes[0])
-    for octave, size in enumerate(sizes):
-        smaller_photo, photo = photo, shrunk(image, size)
-        picture = photo + resize(picture - smaller_photo, size)
-        for step in range(steps):
-            shift = draw_shift(generator, size, jitter, tile)
-            value, picture = ascent_step(ask, picture, step_size, shift=shift, bands=bands, tile=tile)
-            yield Moment(octave, step, value, picture)
+    return moments()
 
 
 def ascent_step(
@@ -195,8 +182,9 @@ def octave_sizes(size: tuple[int, int], octaves: int = 4, scale: float = 1.4) ->
     >>> octave_sizes((280, 420), 3, 1.4)
     [(143, 214), (200, 300), (280, 420)]
     """
-    sizes = [tuple(round(side / scale**power) for side in size) for power in range(octaves)]
-    return [one for one in sizes[::-1] if min(one) >= SMALLEST or one == tuple(size)]
+    factors = [scale**power for power in reversed(range(octaves))]
+    sizes = [(round(size[0] / factor), round(size[1] / factor)) for factor in factors]
+    return [one for one in sizes if min(one) >= SMALLEST or one == tuple(size)]
 
 
 # ---------------------------------------------------------------- tiles and jitter
@@ -243,7 +231,8 @@ def draw_shift(generator: np.random.Generator, size: tuple[int, int], jitter: in
     """
     cuts = [tiles(side, tile) for side in size]
     reach = [max(jitter, core // 2) if jitter and len(starts) > 1 else jitter for starts, core, _ in cuts]
-    return tuple(int(generator.integers(-one, one + 1)) for one in reach)
+    down, right = (int(generator.integers(-one, one + 1)) for one in reach)
+    return down, right
 
 
 def zoom(
@@ -275,20 +264,13 @@ def wanted_objective(layer: str | Objective, guide: np.ndarray | None) -> Object
     wanted = objectives.layer(layer) if isinstance(layer, str) else layer
     if not isinstance(wanted, Objective):
         raise ValueError(f"expected a layer's name or an objective, got {type(layer).__name__}")
-    places = {term.kind for term in wanted.terms} & {"unit", "logit"}
-    if places:
-        raise ValueError(
-            f"expected an objective that looks everywhere (layer, channel, direction), got {places.pop()}: "
-            "Day 20's maximize grows those"
-        )
+    for term in wanted.terms:
+        if term.kind in ("unit", "logit"):
+            looks_everywhere = "an objective that looks everywhere (layer, channel, direction)"
+            raise ValueError(f"expected {looks_everywhere}, got {term.kind}: Day 20's maximize grows those")
     if guide is not None and not isinstance(layer, str):
         raise ValueError("expected a layer's name beside a guide, got an objective: leave one of the two out")
     return wanted
-
-
-def check_answers(wanted: Objective, shapes: dict[str, tuple]) -> None:
-    """Raise ValueError for a term that cannot be read off answers of these shapes, {layer: (N, C, h, w)}."""
-    objectives.check_terms([wanted], {name: shapes.get(name) for name in wanted.layers})
 
 
 def guide_image(guide: np.ndarray) -> np.ndarray:
@@ -365,12 +347,11 @@ def _checked(image, counts: dict, tile, octave_scale, step_size) -> np.ndarray:
             f"expected an image of at least {SMALLEST} x {SMALLEST} pixels, got {image.shape[0]} x {image.shape[1]}: "
             "load_image(..., size=224) makes a larger one"
         )
-    for name, (value, least) in counts.items():
-        check_integer(value, least, name)
+    for name, (count, least) in counts.items():
+        check_integer(count, least, name)
     if check_integer(tile, ALIGNMENT, "tile") % ALIGNMENT:
         raise ValueError(f"expected a tile of {ALIGNMENT} pixels or a multiple of it, got {tile!r}")
-    if not (is_number(octave_scale) and octave_scale > 1):
-        raise ValueError(f"expected an octave_scale above 1, got {octave_scale!r}: 1.4 is usual")
-    if not (is_number(step_size) and step_size > 0):
-        raise ValueError(f"expected a step_size above 0, got {step_size!r}: 0.004 is usual")
+    for name, value, least, usual in (("octave_scale", octave_scale, 1, 1.4), ("step_size", step_size, 0, 0.004)):
+        if not (is_number(value) and value > least):
+            raise ValueError(f"expected {name} above {least}, got {value!r}: {usual} is usual")
     return np.clip(image, 0, 1).astype(np.float32)

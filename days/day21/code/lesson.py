@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,6 @@ from days.day21.code import deepdream, dreaming
 SIZE = (192, 288)
 LAYERS = ("fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
 CONTROL_LAYERS = ("fire3", "fire7", "fire9")
-PHOTOS = ("china", "flower", "chelsea", "coffee", "rocket", "motorcycle_left")
 SHOWN = {
     "china": "pavilion (china)",
     "flower": "flower",
@@ -27,16 +27,17 @@ SHOWN = {
     "motorcycle_left": "motorcycle",
 }
 """What the photos show, and, where it differs, their names for `load_image`."""
+PHOTOS = tuple(SHOWN)
 GUIDES = ("flower", "coffee")
 DOGS = slice(151, 269)
 """ImageNet's 118 breeds of dogs, which lie side by side."""
-TRICKS = {
+TRICKS: dict[str, dict[str, Any]] = {
     "plain steps": {"octaves": 1, "steps": 80, "bands": 1, "jitter": 0},
     "+ jitter": {"octaves": 1, "steps": 80, "bands": 1},
     "+ octaves": {"octaves": 4, "steps": 20, "bands": 1},
     "+ bands": {},  # what `dream` does unless told otherwise
 }
-RICH = {"octaves": 5, "steps": 20, "bands": 3}
+RICH: dict[str, Any] = {"octaves": 5, "steps": 20, "bands": 3}
 """What the large dreams are made with: one octave more, and more of the coarse."""
 
 
@@ -44,7 +45,7 @@ class Lesson(lesson17.Lesson):
     """What the figures are drawn from: three networks, and dreams, each of which is dreamed once."""
 
     def __init__(self):
-        self._dreams: dict[tuple, np.ndarray] = {}
+        self._dreams = {}
 
     @cached_property
     def network(self):
@@ -107,31 +108,25 @@ class Lesson(lesson17.Lesson):
 
     def numbers_by_layer(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Three numbers about dreams on one photo, each (trained by LAYERS, random by CONTROL_LAYERS)."""
-        trained = [(self.added("china", layer), self.dream("china", layer)) for layer in LAYERS]
-        control = [
-            (self.added("china", layer, trained=False), self.dream("china", layer, trained=False))
-            for layer in CONTROL_LAYERS
+        groups = [
+            [(self.added("china", name, trained=trained), self.dream("china", name, trained=trained)) for name in names]
+            for names, trained in ((LAYERS, True), (CONTROL_LAYERS, False))
         ]
         measures: dict[str, Callable] = {
             "typical wavelength of\nwhat was added, pixels": lambda added, _: dreaming.typical_wavelength(added),
             "share of the change in the\ntenth that changed most": lambda added, _: dreaming.gathered_share(added),
             "dogs, says\nEfficientNet-Lite0": lambda _, dream: self.dogs(dream),
         }
-        return {
-            name: tuple(np.array([measure(*pair) for pair in group]) for group in (trained, control))
-            for name, measure in measures.items()
-        }
+        numbers = {}
+        for name, measure in measures.items():
+            trained, control = (np.array([measure(*pair) for pair in group]) for group in groups)
+            numbers[name] = trained, control
+        return numbers
 
     def witness_shares(self, photos: Sequence[str] = PHOTOS) -> dict[str, list[float]]:
         """For each photo: dogs in the photo, in the trained network's dream of fire7, in the random one's."""
-        return {
-            name: [
-                self.dogs(image)
-                for image in (
-                    self.photo(name),
-                    self.dream(name, "fire7"),
-                    self.dream(name, "fire7", trained=False),
-                )
-            ]
-            for name in photos
-        }
+        shares = {}
+        for name in photos:
+            dreams = (self.dream(name, "fire7", trained=trained) for trained in (True, False))
+            shares[name] = [self.dogs(image) for image in (self.photo(name), *dreams)]
+        return shares

@@ -1,7 +1,4 @@
-"""The figures of Day 21. `python -m days.day21.code.visualizations` rebuilds days/day21/outputs/.
-
-draw_* turn arrays into a described Figure. anim_zoom stores one and returns its path.
-"""
+"""The figures of Day 21. `python -m days.day21.code.visualizations` rebuilds days/day21/outputs/."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from days.common.colors import BLUE, ORANGE
 from days.common.figures import Figures, chart, describe, new_figure, plain, save_gif
 from days.common.paths import outputs_dir
 from days.day21.code import dreaming
-from days.day21.code.lesson import CONTROL_LAYERS, GUIDES, LAYERS, RICH, SHOWN, SIZE, TRICKS, Lesson
+from days.day21.code.lesson import CONTROL_LAYERS, GUIDES, LAYERS, PHOTOS, RICH, SHOWN, SIZE, TRICKS, Lesson
 
 ZOOM_GIF = "08_zoom.gif"
 
@@ -65,10 +62,13 @@ def draw_lost_detail(photo: np.ndarray, small: np.ndarray) -> Figure:
     enlarged = np.clip(dreaming.resize(small, photo.shape[:2]), 0, 1)
     lost = photo - enlarged
     figure = new_figure(9.6, 2.4)
-    axes = figure.subplots(1, 3)
-    plain(axes[0], "the photo").imshow(photo)
-    plain(axes[1], f"made {small.shape[0]} x {small.shape[1]}, enlarged again").imshow(enlarged)
-    plain(axes[2], "what was lost, twice as strong (gray: nothing)").imshow(np.clip(0.5 + 2 * lost, 0, 1))
+    panels = {
+        "the photo": photo,
+        f"made {small.shape[0]} x {small.shape[1]}, enlarged again": enlarged,
+        "what was lost, twice as strong (gray: nothing)": np.clip(0.5 + 2 * lost, 0, 1),
+    }
+    for axes, (title, image) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+        plain(axes, title).imshow(image)
     return describe(
         figure,
         "A photo, a blurred copy that was made small and enlarged, and their difference, twice as strong as it is: "
@@ -143,12 +143,11 @@ def draw_growing(photo: np.ndarray, moments: Sequence[dreaming.Moment], title: s
 
 
 def _figure_dream(lesson: Lesson) -> Figure:
-    size = (288, 432)
-    pictures = []
+    size, pictures = (288, 432), []
     for name in ("china", "flower"):
         pictures += [lesson.photo(name, size), lesson.dream(name, "fire7", size=size, **RICH)]
-    labels = ["photo", "fire7's dream"] * 2
-    return draw_pictures(pictures, labels, "what fire7 makes of two photos without any animal", 2)
+    title = "what fire7 makes of two photos without any animal"
+    return draw_pictures(pictures, ["photo", "fire7's dream"] * 2, title, 2)
 
 
 def _figure_layers(lesson: Lesson) -> Figure:
@@ -172,19 +171,21 @@ def _figure_tricks(lesson: Lesson) -> Figure:
 
 
 def _figure_control(lesson: Lesson) -> Figure:
-    names = ("china", "flower", "chelsea")
-    rows = [[lesson.dream(name, "fire7", trained=trained) for name in names] for trained in (True, False)]
-    labels = [f"{kind}: {SHOWN[name]}" for kind in ("trained", "random weights") for name in names]
-    return draw_pictures(rows[0] + rows[1], labels, "fire7's dreams, by the trained network and by a random one", 3)
+    pictures = {
+        f"{kind}: {SHOWN[name]}": lesson.dream(name, "fire7", trained=kind == "trained")
+        for kind in ("trained", "random weights")
+        for name in PHOTOS[:3]
+    }
+    title = "fire7's dreams, by the trained network and by a random one"
+    return draw_pictures(list(pictures.values()), list(pictures), title, 3)
 
 
 def _figure_guided(lesson: Lesson) -> Figure:
-    images = [lesson.photo("china"), lesson.dream("china", "fire5")]
-    labels = ["photo", "no guide"]
+    pictures = {"photo": lesson.photo("china"), "no guide": lesson.dream("china", "fire5")}
     for guide in GUIDES:
-        images += [lesson.photo(guide), lesson.dream("china", "fire5", guide=guide)]
-        labels += [f"guide: {guide}", f"guided by {guide}"]
-    return draw_pictures(images, labels, "fire5, free and guided", 2, width=8.0)
+        pictures[f"guide: {guide}"] = lesson.photo(guide)
+        pictures[f"guided by {guide}"] = lesson.dream("china", "fire5", guide=guide)
+    return draw_pictures(list(pictures.values()), list(pictures), "fire5, free and guided", 2, width=8.0)
 
 
 def _figure_strip(lesson: Lesson) -> Figure:

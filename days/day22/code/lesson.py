@@ -12,7 +12,7 @@ from days.common.datasets import make_shapes
 from days.common.images import load_image
 from days.common.models import Model, load_model, softmax
 from days.day17.code import lesson as lesson17
-from days.day22.code import attribution, methods, randomization, scoring
+from days.day22.code import methods, randomization, scoring
 from days.day22.code.maps import smoothed
 
 SIZE = 224
@@ -31,7 +31,6 @@ STAGES = {"untouched": 0, "conv10": 1, "fire9": 2, "fire8": 3, "fire6": 5, "fire
 CASCADED = (*FINE, "Grad-CAM", "occlusion")
 """The methods whose maps are watched while the network is shuffled."""
 GUIDED = ("Egyptian cat", "espresso", "drilling platform", "goldfish")
-SHAPES_LAYER = "conv3_activation"
 
 
 def visible(heatmap: np.ndarray, method: str) -> tuple[np.ndarray, float]:
@@ -95,7 +94,7 @@ class Lesson(lesson17.Lesson):
         from days.day18.code import torch_backend as shapes_backend
 
         model, data = shapes_backend.shapes_model(), make_shapes(count, seed=seed)
-        methods = scoring.standard_methods(SHAPES_LAYER, size=8, stride=4, names=model.categories)
+        methods = scoring.standard_methods("conv3_activation", size=8, stride=4, names=model.categories)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # few of 500 are complete to 2 or 3 instead of 1 percent
             maps = scoring.shape_maps(methods, model.network, data, shapes_backend.to_batch)
@@ -104,21 +103,18 @@ class Lesson(lesson17.Lesson):
     def shuffled_maps(self) -> dict[str, list[np.ndarray]]:
         """{method: a map of the cat for each of `STAGES`}."""
         network, layers = self.model.network, list(randomization.CASCADE)
-        networks = [
+        spoiled = [
             randomization.randomized(network, layers[:count], 0) if count else network for count in STAGES.values()
         ]
-        methods = scoring.standard_methods(LAYER, stride=32)
-        return {
-            name: [methods[name](network, self.batch("chelsea"), "Egyptian cat") for network in networks]
-            for name in CASCADED
-        }
+        methods, asked = scoring.standard_methods(LAYER, stride=32), (self.batch("chelsea"), "Egyptian cat")
+        return {name: [methods[name](one, *asked) for one in spoiled] for name in CASCADED}
 
     def walk(self, size: int = 32) -> Iterator[tuple[np.ndarray, np.ndarray, list[float]]]:
         """Occlusion of the cat, square by square: the covered photo, the map so far (H, W), all falls of the score."""
         photo, number = load_image("chelsea", size=SIZE), self.model.categories.index("Egyptian cat")
         before = self.model.logits(self.batch("chelsea"))[0, number]
         total, times, falls = np.zeros((SIZE, SIZE)), np.zeros((SIZE, SIZE)), []
-        for rows, columns in attribution.squares(SIZE, SIZE, size, size // 2):
+        for rows, columns in methods.squares(SIZE, SIZE, size, size // 2):
             covered = photo.copy()
             covered[rows, columns] = np.array([123, 117, 104]) / 255
             falls.append(float(before - self.model.logits(self.model.preprocess(covered))[0, number]))

@@ -60,26 +60,16 @@ def smoothed(maps: np.ndarray, width: float) -> np.ndarray:
     return ndimage.gaussian_filter(maps, width, output=dtype, mode="reflect", axes=(-2, -1))
 
 
-def overlay(
-    photo: np.ndarray,
-    heatmap: np.ndarray,
-    strength: float = 0.6,
-    *,
-    top: float | None = None,
-    colors: np.ndarray = HEAT,
-) -> np.ndarray:
+def overlay(photo: np.ndarray, heatmap: np.ndarray, strength: float = 0.6, *, top: float | None = None) -> np.ndarray:
     """A map in color on a photograph that turns gray and darker, of the photograph's size: color is the map's alone.
 
         share = clip(map / top, 0, 1);    base = (1 - strength) * photo + strength * 0.6 * gray(photo)
         picture = (1 - strength * share) * base + strength * share * color(share)
 
-    Parameters
-    ----------
     photo : (H, W, 3) from 0 to 1. heatmap : a map (h, w) of any size; values below 0 count as 0.
     strength : how much of the photograph the map's highest value hides, from 0 (the photograph itself) to 1.
     top : the value that gets the last color. The map's own largest unless given; give one to compare maps: each scaled
         by itself, an empty map looks as lively as a strong one.
-    colors : (n, 3) from the lowest to the highest, RGB from 0 to 1 or 0 to 255.
 
     Raises ValueError for other shapes, a photo of whole numbers, a map that is not finite, and a strength or a top out
     of range.
@@ -96,14 +86,10 @@ def overlay(
     share = np.clip(enlarge(heatmap, photo.shape[:2]) / top, 0, 1)
     hidden = strength * share[..., None]
     base = (1 - strength) * photo + strength * 0.6 * (photo @ LUMINANCE)[..., None]
-    return np.clip((1 - hidden) * base + hidden * colored(share, colors), 0, 1).astype(np.float32)
+    return np.clip((1 - hidden) * base + hidden * colored(share), 0, 1).astype(np.float32)
 
 
-def colored(shares: np.ndarray, colors: np.ndarray = HEAT) -> np.ndarray:
-    """Numbers from 0 to 1, of any shape (...), as colors (..., 3) from 0 to 1, mixed from the two nearest `colors`."""
-    colors = np.asarray(colors, np.float32)
-    if colors.ndim != 2 or colors.shape[1] != 3 or len(colors) < 2:
-        raise ValueError(f"expected colors (n, 3), at least two, got {colors.shape}")
-    colors = colors / 255 if colors.max() > 1 else colors
-    stops = np.linspace(0, 1, len(colors))
-    return np.stack([np.interp(shares, stops, colors[:, index]) for index in range(3)], axis=-1).astype(np.float32)
+def colored(shares: np.ndarray) -> np.ndarray:
+    """Numbers from 0 to 1, of any shape (...), as colors (..., 3) from 0 to 1, mixed from the two nearest of `HEAT`."""
+    stops = np.linspace(0, 1, len(HEAT))
+    return np.stack([np.interp(shares, stops, channel) for channel in HEAT.T / 255], axis=-1).astype(np.float32)

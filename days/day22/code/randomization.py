@@ -46,15 +46,6 @@ def randomized(network, layers: str | Sequence[str], seed: int):
     return backend_of(network).altered(network, layers, lambda values, name: shuffled(values, seed, name))
 
 
-def ranks(values: np.ndarray) -> np.ndarray:
-    """The rank of each value, from 1 for the smallest, equal values sharing the mean of theirs; flattened.
-
-    >>> ranks(np.array([10, 30, 30, 20]))
-    array([1. , 3.5, 3.5, 2. ])
-    """
-    return stats.rankdata(values, axis=None)
-
-
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Spearman's correlation of two arrays of one shape, from -1 to 1: that of their ranks; nan if one is constant
     or not finite.
@@ -64,11 +55,13 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """
     if np.shape(first) != np.shape(second):
         raise ValueError(f"expected two arrays of one shape, got {np.shape(first)} and {np.shape(second)}")
-    if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        return float("nan")
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
+    if not _comparable(first, second):
         return float("nan")
     return float(stats.spearmanr(np.ravel(first), np.ravel(second)).statistic)
+
+
+def _comparable(*arrays: np.ndarray) -> bool:
+    return all(np.isfinite(values).all() and np.ptp(values) for values in arrays)
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> Similarity:
@@ -82,7 +75,7 @@ def similarity(first: np.ndarray, second: np.ndarray) -> Similarity:
     pair = [np.asarray(each, np.float64) for each in (first, second)]
     if pair[0].shape != pair[1].shape or pair[0].ndim != 2 or min(pair[0].shape) < 3:
         raise ValueError(f"expected two maps (H, W) of one shape, 3 x 3 or more, got {[each.shape for each in pair]}")
-    if any(not np.isfinite(each).all() or np.ptp(each) == 0 for each in pair):
+    if not _comparable(*pair):
         return Similarity(float("nan"), float("nan"))
     scaled = [each / np.abs(each).max() for each in pair]
     window = min(7, (min(pair[0].shape) - 1) // 2 * 2 + 1)
@@ -91,25 +84,19 @@ def similarity(first: np.ndarray, second: np.ndarray) -> Similarity:
 
 
 def cascade(
-    network,
-    methods: dict[str, Callable],
-    layers: Sequence[str] = CASCADE,
-    *,
-    seed: int = 0,
+    network, methods: dict[str, Callable], layers: str | Sequence[str] = CASCADE, *, seed: int = 0
 ) -> dict[str, list[Similarity]]:
     """How alike each method's map stays while the network's layers are shuffled, one more at every stage.
 
-    Parameters
-    ----------
-    methods : {name: function(network) -> map (H, W), or (H, W, 3) that is taken by its
-        strength}. layers : the order in which they are shuffled, the last of the network first.
+    methods : {name: function(network) -> map (H, W), or (H, W, 3) that is taken by its strength}. layers : the order in
+    which they are shuffled, the last of the network first.
 
     Returns {name: similarities (stages + 1)}, the untouched network first: so each list begins with 1 and 1.
     """
-    maps, layers = {name: [] for name in methods}, check_layers(layers)
-    for stage in range(len(layers) + 1):
-        spoiled = randomized(network, layers[:stage], seed) if stage else network
-        for name, method in methods.items():
-            one = method(spoiled)
-            maps[name].append(strength(one) if one.ndim == 3 else one)
-    return {name: [similarity(found[0], one) for one in found] for name, found in maps.items()}
+    layers = check_layers(layers)
+    stages = [network, *(randomized(network, layers[: stage + 1], seed) for stage in range(len(layers)))]
+    found = {}
+    for name, method in methods.items():
+        maps = [strength(heatmap) if heatmap.ndim == 3 else heatmap for heatmap in map(method, stages)]
+        found[name] = [similarity(maps[0], heatmap) for heatmap in maps]
+    return found

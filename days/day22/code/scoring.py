@@ -6,6 +6,7 @@ Maps and masks are (N, H, W), or (H, W) for one; all scores come as one number f
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -83,8 +84,6 @@ def insertion_deletion(
 ) -> Curves:
     """What a score does when an image's pixels come in, or go, in the order of a map, the strongest first.
 
-    Parameters
-    ----------
     score : a function from images (n, H, W, C) to (n,). image : (H, W, C). heatmap : a map (H, W); equal values go by
     rows. fill : what stands where the image is not: a number, a color (C,) or an image. steps : in how many equal
     parts the pixels come, at least 1.
@@ -92,11 +91,10 @@ def insertion_deletion(
     Source: Petsiuk, Das and Saenko, "RISE: randomized input sampling for explanation", 2018.
     """
     heatmap = np.asarray(heatmap, np.float64)  # a mask's True and a uint8 have no negative to be sorted by
-    if image.shape[:2] != heatmap.shape or not np.isfinite(heatmap).all():
-        raise ValueError(
-            f"expected a finite map of the image's size {image.shape[:2]}, got {heatmap.shape}, "
-            f"{np.count_nonzero(~np.isfinite(heatmap))} of its values NaN or infinite"
-        )
+    lost = np.count_nonzero(~np.isfinite(heatmap))
+    if image.shape[:2] != heatmap.shape or lost:
+        got = f"{heatmap.shape}, {lost} of its values NaN or infinite"
+        raise ValueError(f"expected a finite map of the image's size {image.shape[:2]}, got {got}")
     place = np.empty(heatmap.size, int)
     place[np.argsort(-heatmap, axis=None, kind="stable")] = np.arange(heatmap.size)
     counts = np.round(np.linspace(0, heatmap.size, check_integer(steps, 1, "steps") + 1))
@@ -162,7 +160,7 @@ def standard_methods(layer: str, *, size: int = 32, stride: int = 16, steps: int
     """
 
     def strong(method, **knobs):
-        return lambda network, batch, category: strength(method(network, batch, category, **knobs, **how))
+        return lambda *asked: strength(method(*asked, **knobs, **how))
 
     return {
         "saliency": strong(methods.saliency),
@@ -170,9 +168,7 @@ def standard_methods(layer: str, *, size: int = 32, stride: int = 16, steps: int
         "integrated gradients": strong(methods.integrated_gradients, steps=steps),
         "guided backpropagation": strong(methods.guided_backpropagation),
         "Grad-CAM": lambda network, batch, category: methods.grad_cam(network, batch, layer, category, **how),
-        "occlusion": lambda network, batch, category: methods.occlusion(
-            network, batch, category, size=size, stride=stride, **how
-        ),
+        "occlusion": partial(methods.occlusion, size=size, stride=stride, **how),
     }
 
 
@@ -185,14 +181,12 @@ def shape_maps(
     controls are "centered blob" and "random map", which is drawn from `seed`.
     """
     size = shapes.images.shape[1:3]
-    found = {name: [] for name in methods}
-    for start in range(0, len(shapes), BATCH):
-        part = shapes[start : start + BATCH]
-        batch = to_batch(part.images)
-        for name, method in methods.items():
-            one = method(network, batch, part.labels)
-            found[name].append(enlarge(one, size).reshape(len(part), *size))
-    maps = {name: np.concatenate(parts) for name, parts in found.items()}
+    parts = [shapes[start : start + BATCH] for start in range(0, len(shapes), BATCH)]
+    batches = [to_batch(part.images) for part in parts]
+    maps = {}
+    for name, method in methods.items():
+        found = [method(network, batch, part.labels) for batch, part in zip(batches, parts, strict=True)]
+        maps[name] = enlarge(np.concatenate(found), size)
     maps["centered blob"] = np.broadcast_to(centered_blob(size), (len(shapes), *size))
     maps["random map"] = random_map((len(shapes), *size), seed)
     return maps
@@ -206,20 +200,17 @@ def score_table(
     Insertion and deletion are areas under the curves of the true shape's probability; what is covered takes the
     image's own mean color.
 
-    Parameters
-    ----------
     maps : {method: (N, H, W)}, as `shape_maps` makes them. probabilities : images (n, H, W, 3) -> (n, categories).
     """
+
+    def areas(image: np.ndarray, heatmap: np.ndarray, label: int) -> tuple[float, float]:
+        mean = image.mean(axis=(0, 1))
+        return insertion_deletion(lambda n: probabilities(n)[:, label], image, heatmap, fill=mean, steps=steps).areas
+
     table = {}
-    for name, several in maps.items():
-        areas = []
-        for image, one, label in zip(shapes.images, several, shapes.labels, strict=True):
-
-            def score(images, label=label):
-                return probabilities(images)[:, label]
-
-            areas.append(insertion_deletion(score, image, one, fill=image.mean(axis=(0, 1)), steps=steps).areas)
-        values = pointing_game(several, shapes.masks), share_inside(several, shapes.masks), *np.transpose(areas)
+    for name, heatmaps in maps.items():
+        curves = np.transpose([areas(*one) for one in zip(shapes.images, heatmaps, shapes.labels, strict=True)])
+        values = pointing_game(heatmaps, shapes.masks), share_inside(heatmaps, shapes.masks), *curves
         table[name] = dict(zip(MEASURES, values, strict=True))
     return table
 

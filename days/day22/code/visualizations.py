@@ -1,11 +1,9 @@
-"""The figures of Day 22. `python -m days.day22.code.visualizations` rebuilds days/day22/outputs/ (two minutes).
-
-draw_* turn arrays into a described Figure; `Lesson` computes what they show.
-"""
+"""The figures of Day 22. `python -m days.day22.code.visualizations` rebuilds days/day22/outputs/ (three minutes)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +13,9 @@ from days.common.colors import ALARM, BLUE, INK, MUTED, ORANGE
 from days.common.datasets import SHAPE_NAMES
 from days.common.figures import Figures, chart, describe, draw_panels, new_figure, plain, save_gif
 from days.common.images import IMAGE_NAMES, load_image
-from days.common.models import softmax
 from days.common.paths import outputs_dir
 from days.day20.code.visualizations import draw_rows
-from days.day22.code import attribution, randomization, rocket, scoring
+from days.day22.code import methods, randomization, rocket, scoring
 from days.day22.code.lesson import ASKED, CASCADED, GUIDED, LAYERS, SIZE, STAGES, Lesson, visible
 from days.day22.code.maps import overlay
 
@@ -112,38 +109,37 @@ def draw_occlusion(photo: np.ndarray, heatmap: np.ndarray, falls: Sequence[float
 # ---------------------------------------------------------------- the stored figures
 
 
-def _seen(photo: np.ndarray, heatmap: np.ndarray, method: str) -> np.ndarray:
-    shown, top = visible(heatmap, method)
-    return marked(photo, shown, top=top)
+def _seen(photo: np.ndarray, maps: dict[str, np.ndarray] | Sequence[np.ndarray], method: str = "") -> list[np.ndarray]:
+    """Heatmaps on their photo, as the lesson shows those of a method: of one that is named, or of each by its name."""
+    named = maps.items() if isinstance(maps, dict) else ((method, heatmap) for heatmap in maps)
+    seen = (visible(heatmap, name) for name, heatmap in named)
+    return [marked(photo, shown, top=top) for shown, top in seen]
+
+
+def _in_lines(name: str) -> str:
+    return name.replace(" ", "\n")
 
 
 def _figure_methods(lesson: Lesson) -> Figure:
+    asked = {"coffee": "espresso", "motorcycle_left": "motor scooter", "rocket": "drilling platform"}
     rows = {}
-    for name, category in (
-        ("chelsea", "Egyptian cat"),
-        ("coffee", "espresso"),
-        ("motorcycle_left", "motor scooter"),
-        ("rocket", "drilling platform"),
-    ):
+    for name, category in ({"chelsea": "Egyptian cat"} | asked).items():
         photo = load_image(name, size=SIZE)
-        maps = [_seen(photo, lesson.map(method, name, category), method) for method in lesson.methods]
-        rows[category.replace(" ", "\n")] = np.stack([photo, *maps])
-    heads = ["photo", *(name.replace(" ", "\n") for name in lesson.methods)]
+        maps = {method: lesson.map(method, name, category) for method in lesson.methods}
+        rows[_in_lines(category)] = np.stack([photo, *_seen(photo, maps)])
     alt = (
         "Four photos, each beside six maps for the category that SqueezeNet names. On the cat the strongest spot of "
         "five lies in or below the left eye, Grad-CAM's on the whiskers; on the cup most mark the coffee or the rim."
     )
     title = "six methods, one question: what made it this category? Each map scaled by itself\n"
-    return draw_rows(rows, title, heads=heads, margin=0.3, alt=alt)
+    return draw_rows(rows, title, heads=["photo", *map(_in_lines, lesson.methods)], margin=0.3, alt=alt)
 
 
 def _figure_layers(lesson: Lesson) -> Figure:
     rows = {}
     for name, (category, *_) in ASKED.items():
-        photo = load_image(name, size=SIZE)
-        rows[category.replace(" ", "\n")] = np.stack(
-            [marked(photo, lesson.grad_cam(name, category, layer)) for layer in LAYERS]
-        )
+        maps = (lesson.grad_cam(name, category, layer) for layer in LAYERS)
+        rows[_in_lines(category)] = np.stack([marked(load_image(name, size=SIZE), heatmap) for heatmap in maps])
     alt = (
         "Grad-CAM of nine layers on three photos: on the cat the eyes in the first three layers, then little, "
         "then spots at the eye, the cheeks and the whiskers; on the cup only fire9 fills the coffee."
@@ -155,11 +151,10 @@ def _figure_layers(lesson: Lesson) -> Figure:
 def _figure_categories(lesson: Lesson) -> Figure:
     panels, labels = [], []
     for name, categories in ASKED.items():
-        photo, batch = load_image(name, size=SIZE), lesson.batch(name)
-        maps = lesson.grad_cam(name, list(categories))
-        shares = softmax(lesson.model.logits(batch))[0]
+        photo, maps = load_image(name, size=SIZE), lesson.grad_cam(name, list(categories))
+        shares = dict(lesson.model.predict(photo, 1000))
         panels += [photo, *(marked(photo, heatmap, top=maps.max()) for heatmap in maps)]
-        labels += [name, *(f"{one}: {shares[lesson.model.categories.index(one)]:.2f}" for one in categories)]
+        labels += [name, *(f"{category}: {shares[category]:.2f}" for category in categories)]
     alt = "Three photos and Grad-CAM for three categories of each, which look almost the same within a photo."
     title = "Grad-CAM at fire9 for three categories of a photo, with their probability; each row on one scale"
     return draw_panels(np.stack(panels), title=title, labels=labels, columns=4, alt=alt)
@@ -171,14 +166,14 @@ def _figure_shapes(lesson: Lesson) -> Figure:
     for label, name in enumerate(SHAPE_NAMES):
         index = int(np.flatnonzero(data.labels == label)[1])
         photo = data.images[index]
-        panels = [photo, np.where(data.masks[index][..., None], np.ones(3), 0.15)]
-        panels += [marked(photo, maps[index]) for maps in heatmaps.values()]
-        rows[name] = np.stack(panels).repeat(3, axis=1).repeat(3, axis=2)
+        mask = np.where(data.masks[index][..., None], np.ones(3), 0.15)
+        panels = np.stack([photo, mask, *(marked(photo, maps[index]) for maps in heatmaps.values())])
+        rows[name] = panels.repeat(3, axis=1).repeat(3, axis=2)
     alt = (
         "Six pictures of shapes with their masks, and the maps of six methods and two controls: four methods mark "
         "pieces of the outline, occlusion squares on the shape, Grad-CAM spots that often lie beside it."
     )
-    heads = ["image", "mask", *(name.replace("backpropagation", "backprop.").replace(" ", "\n") for name in heatmaps)]
+    heads = ["image", "mask", *(_in_lines(name.replace("backpropagation", "backprop.")) for name in heatmaps)]
     title = "six shapes, whose truth is known; each map scaled by itself\n"
     return draw_rows(rows, title, heads=heads, margin=0.4, alt=alt)
 
@@ -190,10 +185,7 @@ def _figure_scores(lesson: Lesson) -> Figure:
 
 def _figure_cascade_maps(lesson: Lesson) -> Figure:
     photo = load_image("chelsea", size=SIZE)
-    rows = {
-        name.replace(" ", "\n"): np.stack([_seen(photo, heatmap, name) for heatmap in maps])
-        for name, maps in lesson.shuffled_maps().items()
-    }
+    rows = {_in_lines(name): np.stack(_seen(photo, maps, name)) for name, maps in lesson.shuffled_maps().items()}
     alt = (
         "Six methods' maps of the cat while the network is shuffled from its last layer to its first. Guided "
         "backpropagation goes on drawing eyes and nose; the others turn to noise or wander off."
@@ -203,26 +195,23 @@ def _figure_cascade_maps(lesson: Lesson) -> Figure:
 
 
 def _figure_scales(lesson: Lesson) -> Figure:
-    maps = {name: lesson.grad_cam(name, "Egyptian cat") for name in IMAGE_NAMES}
-    top = max(heatmap.max() for heatmap in maps.values())
-    photos = {name: load_image(name, size=SIZE) for name in IMAGE_NAMES}
-    rows = {
-        "each by\nitself": np.stack([marked(photos[name], heatmap) for name, heatmap in maps.items()]),
-        "one scale": np.stack([marked(photos[name], heatmap, top=top) for name, heatmap in maps.items()]),
-    }
+    pairs = [(load_image(name, size=SIZE), lesson.grad_cam(name, "Egyptian cat")) for name in IMAGE_NAMES]
+    top = max(heatmap.max() for _, heatmap in pairs)
+    rows = {"each by\nitself": np.stack([marked(*pair) for pair in pairs])}
+    rows["one scale"] = np.stack([marked(*pair, top=top) for pair in pairs])
     alt = (
         "Grad-CAM for Egyptian cat on seven photos, one of a cat. Scaled each by itself every photo has its bright "
         "spot; on one scale only the cat's stays bright."
     )
     title = f"where is the Egyptian cat? Grad-CAM at fire9; one scale: pale yellow is {top:.2f}"
-    return draw_rows(rows, title, heads=list(photos), margin=0.5, alt=alt)
+    return draw_rows(rows, title, heads=IMAGE_NAMES, margin=0.5, alt=alt)
 
 
 def _figure_guided(lesson: Lesson) -> Figure:
     photo, rows = load_image("chelsea", size=SIZE), {}
     for name in ("guided backpropagation", "saliency", "Grad-CAM"):
         maps = [lesson.map(name, "chelsea", category) for category in GUIDED]
-        rows[name.replace(" ", "\n")] = np.stack([_seen(photo, heatmap, name) for heatmap in maps])
+        rows[_in_lines(name)] = np.stack(_seen(photo, maps, name))
     alt = (
         "The cat, asked for four categories. Guided backpropagation marks the same eyes and nose for all of them; "
         "saliency and Grad-CAM change with the category."
@@ -235,28 +224,18 @@ def _figure_rocket(lesson: Lesson) -> Figure:
     photo, panels, labels = load_image("rocket", size=SIZE), [], []
     for part in ("nothing", "both towers", "rocket", "their upper masts"):
         image = rocket.wiped(photo, rocket.PARTS[part])
-        answers = [
-            f"{model.name}: {name} {share:.2f}"
-            for model in (lesson.model, lesson.witness)
-            for name, share in model.predict(image, 1)
-        ]
+        answers = [(model.name, *model.predict(image, 1)[0]) for model in (lesson.model, lesson.witness)]
         panels.append(image)
-        labels.append("\n".join([f"{part} wiped", *answers]))
-    for category in ("drilling platform", "missile"):
-        for name in ("occlusion", "Grad-CAM"):
-            panels.append(marked(photo, lesson.map(name, "rocket", category)))
-            labels.append(f"{name}: {category}")
+        labels.append("\n".join([f"{part} wiped", *("{}: {} {:.2f}".format(*answer) for answer in answers)]))
+    for category, name in product(("drilling platform", "missile"), ("occlusion", "Grad-CAM")):
+        panels.append(marked(photo, lesson.map(name, "rocket", category)))
+        labels.append(f"{name}: {category}")
     alt = (
         "The rocket between two lattice towers, and the same photo with towers, rocket or masts wiped away, each with "
         "both networks' answers. Below, occlusion and Grad-CAM for drilling platform and for missile."
     )
-    return draw_panels(
-        np.stack(panels),
-        title="why a drilling platform? above: what both networks say; below: maps of SqueezeNet",
-        labels=labels,
-        columns=4,
-        alt=alt,
-    )
+    title = "why a drilling platform? above: what both networks say; below: maps of SqueezeNet"
+    return draw_panels(np.stack(panels), title=title, labels=labels, columns=4, alt=alt)
 
 
 def _figure_explorer(lesson: Lesson) -> Figure:
@@ -269,7 +248,7 @@ OCCLUSION_GIF = "10_occlusion.gif"
 
 def anim_occlusion(lesson: Lesson) -> Path:
     """Rebuild the animation: a gray square walks over the cat, and the map fills where the score falls."""
-    photo, steps = load_image("chelsea", size=SIZE), len(list(attribution.squares(SIZE, SIZE, 32, 16)))
+    photo, steps = load_image("chelsea", size=SIZE), len(list(methods.squares(SIZE, SIZE, 32, 16)))
     top, frames = lesson.map("occlusion", "chelsea", "Egyptian cat").max(), []
     for step, (covered, heatmap, falls) in enumerate(lesson.walk(32)):
         if step % 7 == 6:

@@ -45,8 +45,6 @@ class DeadChannels:
 def dead_channels(activations: np.ndarray, *, batch: int = 16, largest: np.ndarray | None = None) -> DeadChannels:
     """Which channels are dead on a batch, on all the data, and everywhere.
 
-    Parameters
-    ----------
     activations : (N, C, h, w) after the ReLU. batch : how many of the images, from the first on, are the batch.
     largest : (C,) the most that each channel can answer, from `bounds`; without it nothing is dead everywhere.
 
@@ -55,11 +53,12 @@ def dead_channels(activations: np.ndarray, *, batch: int = 16, largest: np.ndarr
     """
     if batch < 1:
         raise ValueError(f"expected a batch of at least 1 image, got {batch}")
-    on_data = feature_maps.dead_channels(activations)
-    everywhere = np.arange(0) if largest is None else np.flatnonzero(np.asarray(largest) <= 0)
-    if largest is not None and len(largest) != np.shape(activations)[1]:
-        raise ValueError(f"expected a bound for each of {np.shape(activations)[1]} channels, got {len(largest)}")
-    return DeadChannels(feature_maps.dead_channels(activations[:batch]), on_data, everywhere)
+    on_batch, on_data = (feature_maps.dead_channels(maps) for maps in (activations[:batch], activations))
+    channels = np.shape(activations)[1]
+    largest = np.ones(channels) if largest is None else np.asarray(largest)
+    if len(largest) != channels:
+        raise ValueError(f"expected a bound for each of {channels} channels, got {len(largest)}")
+    return DeadChannels(on_batch, on_data, np.flatnonzero(largest <= 0))
 
 
 Bounds = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -179,14 +178,13 @@ def kinship(filters: np.ndarray) -> np.ndarray:
     found = np.full(len(filters), np.nan)
     for index in np.flatnonzero(usable) if usable.sum() >= 3 else ():
         others = everyone[0] - channels[index], everyone[1] - places[index]
-        found[index] = _deviations_from_noise(scaled[index], *(_inverse(one) for one in others))
+        for_channels, for_places = map(_inverse, others)
+        values, count = scaled[index], scaled[index].size
+        distance = np.einsum("ia,ij,ja->", values, for_channels, values @ for_places)
+        mean = np.trace(for_channels) * np.trace(for_places)
+        squares = (for_channels**2).sum() * (for_places**2).sum()
+        found[index] = (mean - distance) / np.sqrt(2 * (count * squares - mean**2) / (count + 2))
     return found
-
-
-def _deviations_from_noise(one: np.ndarray, channels: np.ndarray, places: np.ndarray) -> float:
-    distance = np.einsum("ia,ij,ja->", one, channels, one @ places)
-    mean, squares = np.trace(channels) * np.trace(places), (channels**2).sum() * (places**2).sum()
-    return float((mean - distance) / np.sqrt(2 * (one.size * squares - mean**2) / (one.size + 2)))
 
 
 def _inverse(covariance: np.ndarray) -> np.ndarray:
@@ -276,12 +274,10 @@ def tuned_to_one_image(activations: np.ndarray, threshold: float = ONE_IMAGES_SH
 
     activations : (N, C, h, w) after the ReLU, N of at least 20: among few images every filter has a favorite.
     """
-    activations = check_maps(activations)
+    favorites = check_maps(activations).sum(axis=(2, 3)).argmax(axis=0)
     if len(activations) < FEW:
         raise ValueError(f"expected at least {FEW} images, got {len(activations)}: of few, each has a favorite")
-    chosen = np.flatnonzero(peak_shares(activations) > threshold)
-    sums = activations.sum(axis=(2, 3))
-    return {int(channel): int(sums[:, channel].argmax()) for channel in chosen}
+    return {int(channel): int(favorites[channel]) for channel in np.flatnonzero(peak_shares(activations) > threshold)}
 
 
 def paired_drift(before: np.ndarray, after: np.ndarray) -> float:

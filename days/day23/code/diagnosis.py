@@ -28,8 +28,6 @@ def examine(patient: Patient, images: np.ndarray, *, run: Callable = network.run
     How it is run is judged first, since wrong pixels make any filter look ill; then the weights alone; then, run
     rightly and with exploded filters brought back to size, what filters answer to the images.
 
-    Parameters
-    ----------
     images : (N, H, W, 3) from 0 to 1, at least 20: `network.ward_images().images` are the patients' training images.
     run : `network.run`, or the `run` of one of this day's backends.
     """
@@ -57,34 +55,26 @@ def examine_layer(
     none is called one that a filter is tuned to. largest : (out,) the most each channel can answer, from
     `detectors.bounds`.
     """
-    found, seen = _dead(layer, filters, activations, largest), set()
-    seen |= {one.channels[0] for one in found}
-    shares = detectors.peak_shares(activations)
+    dead = detectors.dead_channels(activations, largest=largest)
+    found, shares = [], detectors.peak_shares(activations)
+    for channel in sorted({*dead.on_data.tolist(), *dead.everywhere.tolist()}):
+        sure, words = "data", f"silent on all {len(activations)} images, but not for any input"
+        if channel in dead.everywhere:
+            sure, words = "theorem", f"its answer stays below {largest[channel]:.2g} for any input"
+            words = words if filters[channel].any() else "its weights are all zero"
+        found.append(_finding("dead", layer, (channel,), sure, words))
     for channel, image in detectors.tuned_to_one_image(activations).items() if len(activations) >= FEW else ():
-        share = float(shares[channel])
-        words = f"{layer} {channel}: {share:.0%} of all it answers goes to image {image}"
-        found.append(Finding("tuned to one image", ((layer, (channel,)),), "data", words))
-        seen.add(channel)
+        words = f"{shares[channel]:.0%} of all it answers goes to image {image}"
+        found.append(_finding("tuned to one image", layer, (channel,), "data", words))
+    seen = {finding.channels[0] for finding in found}
     for first, second, cosine, scale in detectors.redundant_pairs(filters, biases):
         if not {first, second} & seen:
-            words = f"{layer} {second}: {scale:.2f} times filter {first}, cosine {cosine:.3f}"
-            found.append(Finding("redundant", ((layer, (first, second)),), "weights", words, scale))
-    for channel in (int(one) for one in detectors.noise_filters(filters) if one not in seen):
-        kin = float(detectors.kinship(filters)[channel])
-        words = f"{layer} {channel}: unlike the rest of its layer (kinship {kin:.2f}), and no smoother than chance"
-        found.append(Finding("noise", ((layer, (channel,)),), "weights", words))
-    return found
-
-
-def _dead(layer: str, filters: np.ndarray, activations: np.ndarray, largest: np.ndarray) -> list[Finding]:
-    dead = detectors.dead_channels(activations, largest=largest)
-    found = []
-    for channel in sorted({*dead.on_data.tolist(), *dead.everywhere.tolist()}):
-        proven, zero = channel in dead.everywhere, not filters[channel].any()
-        why = "its weights are all zero" if zero else f"its answer stays below {largest[channel]:.2g} for any input"
-        words = why if proven else f"silent on all {len(activations)} images, but not for any input"
-        sure = "theorem" if proven else "data"
-        found.append(Finding("dead", ((layer, (channel,)),), sure, f"{layer} {channel}: {words}"))
+            words = f"{scale:.2f} times filter {first}, cosine {cosine:.3f}"
+            found.append(_finding("redundant", layer, (first, second), "weights", words, scale))
+    for channel in sorted(set(map(int, detectors.noise_filters(filters))) - seen):
+        kin = detectors.kinship(filters)[channel]
+        words = f"unlike the rest of its layer (kinship {kin:.2f}), and no smoother than chance"
+        found.append(_finding("noise", layer, (channel,), "weights", words))
     return found
 
 
@@ -92,12 +82,15 @@ def examine_explosions(layer: str, filters: np.ndarray, biases: np.ndarray) -> l
     """Filters (out, in, kh, kw) far too long for their layer, or not finite: what lies behind hears nothing else."""
     lengths, found = detectors.relative_lengths(filters), []
     for channel in map(int, detectors.exploded_filters(filters, biases)):
-        times = float(lengths[channel])
-        words = f"{layer} {channel}: {times:.2g} times as long as the layer's median filter"
-        if not (np.isfinite(times) and np.isfinite(biases[channel])):
-            words = f"{layer} {channel}: it holds numbers that are not finite"
-        found.append(Finding("exploded", ((layer, (channel,)),), "weights", words))
+        words = "it holds numbers that are not finite"
+        if np.isfinite(lengths[channel]) and np.isfinite(biases[channel]):
+            words = f"{lengths[channel]:.2g} times as long as the layer's median filter"
+        found.append(_finding("exploded", layer, (channel,), "weights", words))
     return found
+
+
+def _finding(kind: str, layer: str, channels: tuple[int, ...], sure: str, words: str, scale: float = 0.0) -> Finding:
+    return Finding(kind, ((layer, channels),), sure, f"{layer} {channels[-1]}: {words}", scale)
 
 
 def deflated(weights: Weights, layer: str, channels: Sequence[int]) -> Weights:
@@ -110,12 +103,11 @@ def deflated(weights: Weights, layer: str, channels: Sequence[int]) -> Weights:
     values, bias = (part.astype(np.float64) for part in weights[layer])
     lengths = detectors.relative_lengths(values)
     for channel in channels:
-        whole = np.isfinite(lengths[channel]) and np.isfinite(bias[channel])
-        values[channel], bias[channel] = (
-            (values[channel] / lengths[channel], bias[channel] / lengths[channel])
-            if whole and lengths[channel]
-            else (0, 0)
-        )
+        length = lengths[channel]
+        if np.isfinite(length) and np.isfinite(bias[channel]) and length:
+            values[channel], bias[channel] = values[channel] / length, bias[channel] / length
+        else:
+            values[channel], bias[channel] = 0, 0
     return {**weights, layer: (values.astype(np.float32), bias.astype(np.float32))}
 
 
@@ -136,31 +128,31 @@ def examine_run(patient: Patient, *, run: Callable = network.run) -> list[Findin
     if remains > EXPLAINED or explained == SETTINGS[0]:
         words = f"answers to the chart have moved by {size:.2g} of their spread, and no known cause does that"
         return [Finding("drift of unknown cause", (), "data", words)]
-    found, words = [], f"the chart's drift of {size:.2g} comes back to {remains:.1g}"
+    causes = {}
     if explained.batch_norm_training:
-        said = f"batch norm uses the batch's own statistics: run so, {words}"
-        found.append(Finding(patients.RUN_KINDS[0], (), "data", said))
+        causes[patients.RUN_KINDS[0]] = "batch norm uses the batch's own statistics"
     if explained.preprocessing != SETTINGS[0].preprocessing:
-        said = f"preprocessing is wrong ({explained.preprocessing}): run so, {words}"
-        found.append(Finding(patients.RUN_KINDS[1], (), "data", said))
-    return found
+        causes[patients.RUN_KINDS[1]] = f"preprocessing is wrong ({explained.preprocessing})"
+    words = f"run so, the chart's drift of {size:.2g} comes back to {remains:.1g}"
+    return [Finding(kind, (), "data", f"{cause}: {words}") for kind, cause in causes.items()]
 
 
-def observe(patient: Patient, *, run: Callable = network.run) -> np.ndarray:
-    """What a patient says of the chart as it is run now, in the form of its record: (2, 8, C)."""
-    return _chart(patient, patients.settings_of(patient), run)
+def observe(patient: Patient, settings: RunSettings | None = None, *, run: Callable = network.run) -> np.ndarray:
+    """What a patient says of the chart, as it is run now unless told otherwise, like its record: (2, 8, C)."""
+    settings = settings or patients.settings_of(patient)
+    return patients.record_of(patient.weights, run=run, statistics=patient.statistics, settings=settings)
 
 
 def explain(patient: Patient, observed: np.ndarray, *, run: Callable = network.run) -> tuple[RunSettings, float]:
     """The known way of running that comes nearest to what was observed, and how much of a drift remains beside it."""
     remains = explanations(patient, observed, run=run)
-    best = min(remains, key=remains.get)
+    best = min(remains, key=remains.__getitem__)
     return best, remains[best]
 
 
 def explanations(patient: Patient, observed: np.ndarray, *, run: Callable = network.run) -> dict[RunSettings, float]:
     """For every known way of running a patient, how far its answers to the chart lie from those observed."""
-    return {settings: detectors.paired_drift(observed, _chart(patient, settings, run)) for settings in SETTINGS}
+    return {way: detectors.paired_drift(observed, observe(patient, way, run=run)) for way in SETTINGS}
 
 
 def company(patient: Patient, images: np.ndarray, *, run: Callable = network.run) -> float:
@@ -168,15 +160,14 @@ def company(patient: Patient, images: np.ndarray, *, run: Callable = network.run
 
     The largest difference between the first convolution's answers alone and in company, over their standard deviation.
     """
-    how = {"statistics": patient.statistics, "settings": patients.settings_of(patient)}
-    alone, together = (run(patient.weights, part, **how).before[LAYERS[0]][0] for part in (images[:1], images))
+    settings = patients.settings_of(patient)
+    alone, together = (
+        run(patient.weights, part, statistics=patient.statistics, settings=settings).before[LAYERS[0]][0]
+        for part in (images[:1], images)
+    )
     with np.errstate(all="ignore"):
         moved = np.abs(alone - together).max(axis=(1, 2)) / np.maximum(together.std(axis=(1, 2)), 1e-12)
     return float(np.median(moved[np.isfinite(moved)])) if np.isfinite(moved).any() else np.inf
-
-
-def _chart(patient: Patient, settings: RunSettings, run: Callable) -> np.ndarray:
-    return patients.record_of(patient.weights, run=run, statistics=patient.statistics, settings=settings)
 
 
 # ---------------------------------------------------------------- grade
@@ -219,11 +210,12 @@ def grade(findings: Sequence[Finding], key: Key) -> dict[str, Grade]:
 
 def tally(pairs: Iterable[tuple[Sequence[Finding], Key]]) -> dict[str, Grade]:
     """The grades of many patients, (findings, key) each, added up: {kind: Grade}, and "all" for all kinds together."""
-    total = {}
+    total: dict[str, Grade] = {}
     for findings, key in pairs:
         for kind, one in grade(findings, key).items():
             for name in (kind, "all"):
-                total[name] = Grade(*(a + b for a, b in zip(total.get(name, Grade(0)), one, strict=True)))
+                right, missed, alarms = total.get(name, Grade(0))
+                total[name] = Grade(right + one.right, missed + one.missed, alarms + one.false_alarms)
     return total
 
 
@@ -274,18 +266,14 @@ def ablate(weights: Weights, findings: Sequence[Finding], kinds: Sequence[str] =
             left.append(f"{one.words}: of the other sign, so it cannot be folded in")
             continue
         if one.kind == "redundant":
-            weights = _folded(weights, one)
+            later = [*LAYERS[1:], "scores"][LAYERS.index(one.layer)]
+            values, (kept, copy) = weights[later][0].copy(), one.channels
+            values[:, kept] += one.scale * values[:, copy]
+            weights[later] = values, weights[later][1]
         gone[one.layer].add(one.channels[-1])
         done.append(f"{one.layer} {one.channels[-1]}: cut out ({one.kind})")
-    keep = {name: [c for c in range(len(weights[name][1])) if c not in gone[name]] for name in LAYERS}
+    keep = {name: np.setdiff1d(np.arange(len(weights[name][1])), list(gone[name])) for name in LAYERS}
     return Operation(network.with_channels(weights, keep), tuple(done), tuple(left))
-
-
-def _folded(weights: Weights, pair: Finding) -> Weights:
-    later = [*LAYERS[1:], "scores"][LAYERS.index(pair.layer)]
-    values, bias = weights[later][0].copy(), weights[later][1]
-    values[:, pair.channels[0]] += pair.scale * values[:, pair.channels[1]]
-    return {**weights, later: (values, bias)}
 
 
 def predictions_changed(before: np.ndarray, after: np.ndarray) -> tuple[int, float]:
@@ -320,8 +308,6 @@ def wrong_predictions(
     where the fault is not in where it looked. The area that relevance r is spread over is (sum r)**2 / sum r**2, the
     number of pixels if all have the same. Sort right predictions, too, before you blame a place.
 
-    Parameters
-    ----------
     scores : (N, K). labels : (N,). maps : (N, H, W) relevance, from Day 22; what is negative counts as 0.
     masks : (N, H, W) bool, True on the object.
     """
@@ -350,8 +336,6 @@ def activation_gap(
     The favorite is chosen on the training images, which alone makes a small gap of a filter that knows nothing: hold a
     gap against that of a network that did not overfit, on as many images.
 
-    Parameters
-    ----------
     training, held_out : (N, C, h, w) after the ReLU, N may differ; labels : (N,), of the same two or more categories.
     """
     names = np.unique(training_labels)

@@ -50,8 +50,8 @@ class Lesson:
         training, held_out = runs.training_images()[:count], runs.held_out_images()[:count]
         result = {}
         for name, weights in {"12,000 images": storage.load_weights(), "300 images": network.crammed()}.items():
-            maps = [network.run(weights, data.images).activations[layer] for data in (training, held_out)]
-            result[name] = diagnosis.activation_gap(*maps, training.labels, held_out.labels)
+            seen, new = (network.run(weights, data.images).activations[layer] for data in (training, held_out))
+            result[name] = diagnosis.activation_gap(seen, new, training.labels, held_out.labels)
         return result
 
     def wrong(self, count: int = 240) -> tuple[Shapes, np.ndarray, np.ndarray, diagnosis.WrongOnes]:

@@ -16,7 +16,7 @@ def copies_found(levels: Sequence[float], *, layer: str = "conv2", seeds: Iterab
     """
 
     def find(filters, generator, level):
-        filters[1] = filters[0] + level * _like(filters[0], generator)
+        filters[1] = filters[0] + level * patients.noise_like(filters[0], generator)
         return any((one.first, one.second) == (0, 1) for one in detectors.redundant_pairs(filters))
 
     return _shares(find, levels, layer, seeds)
@@ -29,7 +29,7 @@ def noise_found(levels: Sequence[float], *, layer: str = "conv2", seeds: Iterabl
     """
 
     def find(filters, generator, level):
-        filters[0] = np.sqrt(1 - level**2) * filters[0] + level * _like(filters[0], generator)
+        filters[0] = np.sqrt(1 - level**2) * filters[0] + level * patients.noise_like(filters[0], generator)
         return 0 in detectors.noise_filters(filters)
 
     return _shares(find, levels, layer, seeds)
@@ -41,8 +41,3 @@ def _shares(find, levels: Sequence[float], layer: str, seeds: Iterable[int]) -> 
         filters = patients.admit(seed, "healthy")[0].weights[layer][0].astype(np.float64)
         found.append([find(filters.copy(), np.random.default_rng(seed), level) for level in levels])
     return np.mean(found, axis=0)
-
-
-def _like(one: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    noise = generator.standard_normal(one.shape)
-    return noise * np.linalg.norm(one) / np.linalg.norm(noise)

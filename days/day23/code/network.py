@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from days.common.arrays import flat, load_arrays, paired, reading, save_arrays
+from days.common.arrays import Arrays, flat, load_arrays, paired, reading, save_arrays
 from days.common.datasets import make_shapes
 from days.common.paths import REPO_ROOT
 from days.day18.code.training import CONVOLUTIONS, Weights, normalize
@@ -70,8 +70,6 @@ def run(
 ) -> Answers:
     """Run the small network on images (N, H, W, 3) from 0 to 1, in NumPy; the backends do the same.
 
-    Parameters
-    ----------
     weights : of the three convolutions and of "scores", of any widths that fit each other.
     statistics : what batch norm has stored; needed only if `settings` put it in training mode.
 
@@ -83,7 +81,7 @@ def run(
     with np.errstate(all="ignore"):
         for name in LAYERS:
             answer = convolve(maps, *weights[name])
-            if settings.batch_norm_training:
+            if settings.batch_norm_training and statistics:
                 answer = batch_norm_in_training(answer, *statistics[name])
             before[name] = answer
             maps = np.maximum(answer, 0)
@@ -165,7 +163,7 @@ def with_channels(weights: Weights, keep: dict[str, np.ndarray]) -> Weights:
     for name, later in zip(LAYERS, [*LAYERS[1:], "scores"], strict=True):
         if name in keep:
             indices = np.asarray(keep[name], int)
-            cut[name] = tuple(part[indices] for part in cut[name])
+            cut[name] = cut[name][0][indices], cut[name][1][indices]
             cut[later] = (cut[later][0][:, indices], cut[later][1])
     return cut
 
@@ -211,7 +209,7 @@ def main() -> list[Path]:
     from days.day18.code import runs, storage
 
     trained, crammed_weights = (runs.train_recipe(runs.RECIPES[name])[0] for name in ("other start", "few images"))
-    arrays = {}
+    arrays: Arrays = {}
     for place, weights in enumerate([storage.load_weights(), trained]):
         freed = with_channels(weights, learned_channels(weights, runs.training_images().images[:2000]))
         arrays |= flat(freed, prefix=f"{place}.")

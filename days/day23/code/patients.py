@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 
 from days.common.arrays import flat, load_arrays, paired, reading, save_arrays
-from days.common.datasets import Shapes
 from days.common.paths import REPO_ROOT, write_bytes
 from days.day18.code.training import Weights, normalize
 from days.day23.code import network
@@ -34,6 +33,8 @@ KINDS = FILTER_KINDS + RUN_KINDS
 CLINIC = REPO_ROOT / "days/day23"
 WARD = {"01": (40, None), "02": (24, None), "03": (9, None), "04": (4, None), "05": (59, None), "06": (6, "healthy")}
 """The six patients that are stored: name -> (seed, kind)."""
+_STATISTICS = ("mean", "variance")
+_WAY_OUT = f"there are {', '.join(WARD)}, and python -m days.day23.code.patients makes them anew"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +92,16 @@ def admit(seed: int, kind: str | None = None, *, name: str | None = None) -> tup
     networks = network.healthy_networks()
     weights = disguised(networks[generator.integers(len(networks))], generator)
     draws = generator.random(len(KINDS)) < np.where([one in RUN_KINDS for one in KINDS], 0.25, 0.5)
-    drawn = [one for one, chosen in zip(KINDS, draws, strict=True) if chosen]
-    kinds = drawn if kind is None else [one for one in KINDS if one == kind]
+    kinds = [one for one, drawn in zip(KINDS, draws, strict=True) if (drawn if kind is None else one == kind)]
     weights, faults = plant(weights, kinds, generator)
-    settings, run_faults = _draw_settings(kinds, generator)
-    patient = patient_of(weights, settings, name=f"{seed:03d}" if name is None else name)
-    return patient, Key(patient.name, (*faults, *run_faults))
+    training, preprocessing = RUN_KINDS[0] in kinds, SETTINGS[0].preprocessing
+    if training:
+        faults.append(Fault(RUN_KINDS[0], "", (), "the batch's own statistics in place of the stored ones"))
+    if RUN_KINDS[1] in kinds:
+        preprocessing = str(generator.choice(list(network.PREPROCESSINGS)[1:]))
+        faults.append(Fault(RUN_KINDS[1], "", (), preprocessing))
+    patient = patient_of(weights, RunSettings(training, preprocessing), name=f"{seed:03d}" if name is None else name)
+    return patient, Key(patient.name, tuple(faults))
 
 
 def patient_of(weights: Weights, settings: RunSettings = SETTINGS[0], *, name: str = "unnamed") -> Patient:
@@ -118,8 +123,8 @@ def record_of(weights: Weights, *, run: Callable = network.run, **how) -> np.nda
 
 def scores(patient: Patient, images: np.ndarray) -> np.ndarray:
     """What a patient says of images (N, H, W, 3) as it is run now, rightly or wrongly: (N, 6)."""
-    how = {"statistics": patient.statistics, "settings": settings_of(patient)}
-    return network.run(patient.weights, images, **how).scores
+    settings = settings_of(patient)
+    return network.run(patient.weights, images, statistics=patient.statistics, settings=settings).scores
 
 
 def settings_of(patient: Patient) -> RunSettings:
@@ -144,16 +149,6 @@ def _finite_statistics(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, variance = maps.mean(axis=(0, 2, 3)), maps.var(axis=(0, 2, 3))
     finite = np.isfinite(mean) & np.isfinite(variance)
     return np.where(finite, mean, 0).astype(np.float32), np.where(finite, variance, 1).astype(np.float32)
-
-
-def _draw_settings(kinds: Sequence[str], generator) -> tuple[RunSettings, list[Fault]]:
-    training, name, faults = RUN_KINDS[0] in kinds, SETTINGS[0].preprocessing, []
-    if training:
-        faults.append(Fault(RUN_KINDS[0], "", (), "the batch's own statistics in place of the stored ones"))
-    if RUN_KINDS[1] in kinds:
-        name = str(generator.choice([one for one in network.PREPROCESSINGS if one != name]))
-        faults.append(Fault(RUN_KINDS[1], "", (), name))
-    return RunSettings(training, name), faults
 
 
 # ---------------------------------------------------------------- a disguise that changes nothing
@@ -204,8 +199,14 @@ def plant(
         places["exploded"] = max(places["exploded"], places["tuned to one image"])
     chosen = [kind for kind in FILTER_KINDS if kind in kinds]
     free = {name: list(generator.permutation(those)) for name, those in channels.items()}
-    planters = {**_PLANTERS, "dead": partial(_plant_dead, limits=limits or _limits)}
-    faults = []
+    planters: dict[str, Callable[..., Iterable[Fault]]] = {
+        "dead": partial(_plant_dead, limits=limits or _limits),
+        "redundant": _plant_redundant,
+        "noise": _plant_noise,
+        "tuned to one image": _plant_tuned,
+        "exploded": _plant_exploded,
+    }
+    faults: list[Fault] = []
     for kind in sorted(chosen, key=lambda kind: (places[kind], FILTER_KINDS.index(kind))):
         layer = layers[places[kind]]
         faults += planters[kind](weights, layer, free[layer], generator)
@@ -221,31 +222,25 @@ def _limits(weights: Weights, layer: str) -> tuple[np.ndarray, np.ndarray]:
     return bounds(weights)[layer][1], seen
 
 
-def _plant_dead(weights: Weights, layer: str, free: list, generator, *, limits: Limits) -> list[Fault]:
+def _plant_dead(weights: Weights, layer: str, free: list, generator, *, limits: Limits) -> Iterator[Fault]:
     """One to three filters: a bias below anything the filter can answer, or did answer; or weights of zero."""
-    faults = []
     values, bias = weights[layer]
-    most = dict(zip(_BELOW, limits(weights, layer), strict=True))
-    for cause in generator.permutation([*_BELOW, "zero weights"])[: generator.integers(1, 4)]:
+    below = ("bias below anything possible", "bias below anything seen")
+    most = dict(zip(below, limits(weights, layer), strict=True))
+    for cause in generator.permutation([*below, "zero weights"])[: generator.integers(1, 4)]:
         channel = int(free.pop())
         if cause == "zero weights":
             values[channel], bias[channel] = 0, min(bias[channel], 0)
         else:
             bias[channel] = -generator.uniform(1.2, 3) * max(most[cause][channel] - bias[channel], 1e-3)
-        faults.append(Fault("dead", layer, (channel,), str(cause), float(bias[channel])))
-    return faults
+        yield Fault("dead", layer, (channel,), str(cause), float(bias[channel]))
 
 
-_BELOW = ("bias below anything possible", "bias below anything seen")
-
-
-def _plant_redundant(weights: Weights, layer: str, free: list, generator) -> list[Fault]:
+def _plant_redundant(weights: Weights, layer: str, free: list, generator) -> Iterator[Fault]:
     """One or two copies of other filters, biases included: exact, nearly, scaled, or with the sign turned."""
-    faults = []
     values, bias = weights[layer]
-    for cause in generator.permutation(["exact copy", "near copy", "scaled copy", "sign turned"])[
-        : generator.integers(1, 3)
-    ]:
+    causes = generator.permutation(["exact copy", "near copy", "scaled copy", "sign turned"])
+    for cause in causes[: generator.integers(1, 3)]:
         original, copy = int(free.pop()), int(free.pop())
         scale = {"scaled copy": 10 ** generator.uniform(-0.5, 0.5), "sign turned": -1.0}.get(cause, 1.0)
         values[copy], bias[copy] = scale * values[original], scale * bias[original]
@@ -253,20 +248,22 @@ def _plant_redundant(weights: Weights, layer: str, free: list, generator) -> lis
             noise = generator.standard_normal(values[copy].shape)
             noise *= generator.uniform(0.02, 0.2) * np.linalg.norm(values[copy]) / np.linalg.norm(noise)
             values[copy] += noise
-        faults.append(Fault("redundant", layer, (original, copy), str(cause), float(scale)))
-    return faults
+        yield Fault("redundant", layer, (original, copy), str(cause), float(scale))
 
 
-def _plant_noise(weights: Weights, layer: str, free: list, generator) -> list[Fault]:
+def _plant_noise(weights: Weights, layer: str, free: list, generator) -> Iterator[Fault]:
     """One or two filters of random numbers, normally distributed, as long as the filter that was there."""
-    faults = []
     values, _ = weights[layer]
     for _ in range(generator.integers(1, 3)):
         channel = int(free.pop())
-        noise = generator.standard_normal(values[channel].shape)
-        values[channel] = noise * np.linalg.norm(values[channel]) / np.linalg.norm(noise)
-        faults.append(Fault("noise", layer, (channel,), "random numbers of the same length"))
-    return faults
+        values[channel] = noise_like(values[channel], generator)
+        yield Fault("noise", layer, (channel,), "random numbers of the same length")
+
+
+def noise_like(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Random numbers, normally distributed, of the shape and the length of these."""
+    noise = generator.standard_normal(values.shape)
+    return noise * np.linalg.norm(values) / np.linalg.norm(noise)
 
 
 def _plant_tuned(weights: Weights, layer: str, free: list, generator) -> list[Fault]:
@@ -277,8 +274,11 @@ def _plant_tuned(weights: Weights, layer: str, free: list, generator) -> list[Fa
     """
     channel = int(free.pop())
     values, bias = weights[layer]
-    maps = _inputs_of(weights, layer, network.ward_images())
-    size = values.shape[-1]
+    images, size = network.ward_images().images, values.shape[-1]
+    if layer == LAYERS[0]:
+        maps = normalize(images).transpose(0, 3, 1, 2)
+    else:
+        maps = network.pool(network.run(weights, images).activations[LAYERS[LAYERS.index(layer) - 1]])
     mean = maps.mean(axis=(0, 2, 3)).reshape(-1, 1, 1)
     places = [
         [int(generator.integers(top)) for top in (len(maps), *(n - size + 1 for n in maps.shape[2:]))]
@@ -295,28 +295,12 @@ def _plant_tuned(weights: Weights, layer: str, free: list, generator) -> list[Fa
     return [Fault("tuned to one image", layer, (channel,), "a piece of one training image", float(image))]
 
 
-def _inputs_of(weights: Weights, layer: str, images: Shapes) -> np.ndarray:
-    """What a layer is shown of the images: pixels, or the pooled maps of the layer before."""
-    place = LAYERS.index(layer)
-    if place == 0:
-        return normalize(images.images).transpose(0, 3, 1, 2)
-    return network.pool(network.run(weights, images.images).activations[LAYERS[place - 1]])
-
-
 def _plant_exploded(weights: Weights, layer: str, free: list, generator) -> list[Fault]:
     """One filter, bias included, a thousand to 10**37 times as large: what lies behind it hears nothing else."""
     channel, factor = int(free.pop()), np.float32(10 ** generator.uniform(3, 37))
     for part in weights[layer]:
         part[channel] *= factor
     return [Fault("exploded", layer, (channel,), "weights multiplied", float(factor))]
-
-
-_PLANTERS = {
-    "redundant": _plant_redundant,
-    "noise": _plant_noise,
-    "tuned to one image": _plant_tuned,
-    "exploded": _plant_exploded,
-}
 
 
 # ---------------------------------------------------------------- files
@@ -333,23 +317,12 @@ def load_patient(name: str | Path) -> Patient:
 
     Raises FileNotFoundError or ValueError, with the way out, where the file is missing or holds no patient.
     """
-    path = _stored_file(name, "patient", "patients/{}.safetensors")
+    path = CLINIC / f"patients/{name}.safetensors" if str(name) in WARD else name
     with reading(path, "patient", _WAY_OUT):
         arrays, metadata = load_arrays(path)
         weights, statistics = paired(arrays, (*LAYERS, "scores")), paired(arrays, LAYERS, _STATISTICS)
-        sealed, name = metadata["patient"].split(" ", 1)
-        return Patient(name, weights, statistics, arrays["record"], sealed)
-
-
-def _stored_file(name: str | Path, what: str, place: str) -> Path:
-    path = CLINIC / place.format(name) if str(name) in WARD else Path(name)
-    if not path.is_file():
-        raise FileNotFoundError(f"no {what} {str(name)!r}; there are {', '.join(WARD)}: {_WAY_OUT}")
-    return path
-
-
-_STATISTICS = ("mean", "variance")
-_WAY_OUT = "python -m days.day23.code.patients makes them anew"
+        sealed, own_name = metadata["patient"].split(" ", 1)
+        return Patient(own_name, weights, statistics, arrays["record"], sealed)
 
 
 def save_key(key: Key, path: Path | str) -> Path:
@@ -359,9 +332,9 @@ def save_key(key: Key, path: Path | str) -> Path:
 
 def load_key(name: str | Path) -> Key:
     """The key of a stored patient, "01" to "06", or one in a file of its own."""
-    path = _stored_file(name, "key", "keys/{}.json")
+    path = CLINIC / f"keys/{name}.json" if str(name) in WARD else name
     with reading(path, "key", _WAY_OUT):
-        stored = json.loads(path.read_text())
+        stored = json.loads(Path(path).read_text())
         faults = tuple(Fault(**{**fault, "channels": tuple(fault["channels"])}) for fault in stored["faults"])
         return Key(stored["name"], faults)
 

@@ -80,7 +80,8 @@ def photos() -> tuple[np.ndarray, ...]:
 
 def squeezenet_bounds(weights: Weights) -> Bounds:
     """`detectors.bounds` of SqueezeNet for any photo: a fire module's two expand layers lie one behind the other."""
-    hears, before = {"conv1": ()}, ("conv1",)
+    before: tuple[str, ...] = ("conv1",)
+    hears: dict[str, tuple[str, ...]] = {"conv1": ()}
     for fire in squeezenet.FIRE_WIDTHS:
         hears[f"{fire}.squeeze"] = before
         before = (f"{fire}.expand1x1", f"{fire}.expand3x3")

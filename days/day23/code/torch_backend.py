@@ -25,13 +25,16 @@ def clinic_cnn(weights: Weights, statistics: Statistics | None = None) -> nn.Seq
     Layers are "conv1", "conv1_activation", "pool1" and so on to "scores", and with statistics also "conv1_norm": a
     batch norm that in evaluation mode gives back what it was given.
     """
-    layers = OrderedDict()
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
     for name in LAYERS:
         values, bias = weights[name]
         layers[name] = nn.utils.skip_init(nn.Conv2d, values.shape[1], len(values), values.shape[2], padding="same")
         _fill(layers[name], weight=values, bias=bias)
         if statistics:
-            layers[f"{name}_norm"] = _batch_norm(*statistics[name])
+            (mean, variance), norm = statistics[name], nn.BatchNorm2d(len(values), eps=EPSILON)
+            scale = np.sqrt(variance + np.float32(EPSILON))
+            _fill(norm, weight=scale, bias=mean, running_mean=mean, running_var=variance)
+            layers[f"{name}_norm"] = norm
         layers[f"{name}_activation"] = nn.ReLU()
         layers[f"pool{name[-1]}"] = nn.MaxPool2d(2) if name != LAYERS[-1] else nn.AdaptiveAvgPool2d(1)
     layers["flatten"] = nn.Flatten()
@@ -41,18 +44,10 @@ def clinic_cnn(weights: Weights, statistics: Statistics | None = None) -> nn.Seq
     return nn.Sequential(layers).eval()
 
 
-def _batch_norm(mean: np.ndarray, variance: np.ndarray) -> nn.BatchNorm2d:
-    norm = nn.BatchNorm2d(len(mean), eps=EPSILON)
-    return _fill(
-        norm, weight=np.sqrt(variance + np.float32(EPSILON)), bias=mean, running_mean=mean, running_var=variance
-    )
-
-
 @torch.no_grad()
-def _fill(module: nn.Module, **values: np.ndarray) -> nn.Module:
+def _fill(module: nn.Module, **values: np.ndarray) -> None:
     for name, value in values.items():
         getattr(module, name).copy_(torch.from_numpy(np.ascontiguousarray(value)))
-    return module
 
 
 @torch.no_grad()

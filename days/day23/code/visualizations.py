@@ -1,7 +1,4 @@
-"""The figures of Day 23. `python -m days.day23.code.visualizations` rebuilds days/day23/outputs/.
-
-draw_* turn arrays and findings into a described Figure; `Lesson` computes what the stored ones show.
-"""
+"""The figures of Day 23. `python -m days.day23.code.visualizations` rebuilds days/day23/outputs/."""
 
 from __future__ import annotations
 
@@ -32,8 +29,8 @@ from days.day23.code.lesson import Lesson
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
 
 
-def draw_filters(rows: dict[str, np.ndarray], alarm: dict[str, Sequence[int]] | None = None) -> Figure:
-    """First filters as color patches, a row for each network: {title: (n, 3, k, k)}; alarm : numbers in red."""
+def draw_filters(rows: dict[str, np.ndarray]) -> Figure:
+    """First filters as color patches, a row for each network: {title: (n, 3, k, k)}."""
     figure = new_figure(9.6, 1.05 * len(rows) + 0.35)
     figure.suptitle("the filters of conv1, each at its own strength; mid-gray = 0", fontsize=10, color=INK)
     longest = max(map(len, rows.values()))
@@ -43,8 +40,7 @@ def draw_filters(rows: dict[str, np.ndarray], alarm: dict[str, Sequence[int]] | 
             plain(axes)
             if number < len(filters):
                 axes.imshow(visible_patches(filters[number : number + 1])[0], interpolation="nearest")
-                ill = number in (alarm or {}).get(name, ())
-                axes.set_title(str(number), fontsize=8, pad=2, color=ALARM if ill else MUTED)
+                axes.set_title(str(number), fontsize=8, pad=2, color=MUTED)
     counts = "; ".join(f"{name}: {len(filters)} filters" for name, filters in rows.items())
     return describe(figure, f"Rows of small color patches, the first filters of networks. {counts}.")
 
@@ -57,10 +53,8 @@ def draw_ranges(
     rows : {layer: (strongest answer (N, C) of each channel to each image, least possible (C,), most possible (C,))}.
     batch : the first so many images are drawn as dots of their own. first : {layer: the number of its first channel}.
     """
-    figure = new_figure(9.6, 4.2)
-    summary = []
-    panels = zip(figure.subplots(1, len(rows), squeeze=False)[0], rows.items(), strict=True)
-    for axes, (layer, (strongest, least, most)) in panels:
+    figure, summary = new_figure(9.6, 4.2), []
+    for axes, (layer, (strongest, least, most)) in zip(figure.subplots(1, len(rows)), rows.items(), strict=True):
         places = np.arange(len(most))
         everywhere, data = most <= 0, (strongest.max(axis=0) <= 0) & (most > 0)
         axes.hlines(places, least, most, color="#d0d0d0", linewidth=3, label="any input (bound)")
@@ -69,25 +63,24 @@ def draw_ranges(
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_xscale("symlog", linthresh=1)
         axes.set_yticks(places, [str(first[layer] + place) for place in places], fontsize=7)
-        for label, proven, seen in zip(axes.get_yticklabels(), everywhere, data, strict=True):
-            label.set_color(ALARM if proven or seen else MUTED)
+        for label, silent in zip(axes.get_yticklabels(), everywhere | data, strict=True):
+            label.set_color(ALARM if silent else MUTED)
         last = first[layer] + len(most) - 1
         across = "strongest answer to an image, before the ReLU (logarithmic beyond 1 and -1)"
         chart(axes, f"{layer}, channels {first[layer]} to {last}; red: no image woke it", across, ticks=7)
         axes.margins(x=0.03)
         axes.set_ylim(len(most) - 0.5, -0.5)
-        summary.append(
-            f"{layer}: {everywhere.sum()} cannot answer anything, {data.sum()} more answered none of the images"
-        )
+        counts = f"{everywhere.sum()} cannot answer anything, {data.sum()} more answered none of the images"
+        summary.append(f"{layer}: {counts}")
     axes.plot([], [], ".", color=ORANGE, label=f"first {batch} images")
     figure.legend(*axes.get_legend_handles_labels(), fontsize=8, frameon=False, loc="outside lower center", ncols=3)
     return describe(figure, f"Ranges of each channel's answers on a line, with 0 marked. {'; '.join(summary)}.")
 
 
-def draw_cosines(layers: dict[str, np.ndarray], pairs: dict[str, Sequence[detectors.Pair]]) -> Figure:
+def draw_cosines(layers: dict[str, np.ndarray], pairs: dict[str, list[detectors.Pair]]) -> Figure:
     """The cosine of every two filters, a square for each layer: {layer: (out, in, kh, kw)}; pairs get a ring."""
     figure = new_figure(9.6, 4.2)
-    grid = figure.subplots(1, len(layers), squeeze=False)[0]
+    grid = figure.subplots(1, len(layers))
     scale, listed = ColorScale("RdBu_r", -1.0, 1.0), []
     for axes, (layer, filters) in zip(grid, layers.items(), strict=True):
         show_map(plain(axes, layer), cosine_similarities(filters), scale, "nearest")
@@ -126,8 +119,7 @@ def draw_noise(filters: np.ndarray, layer: str) -> Figure:
 
 def draw_limits(panels: dict[str, tuple[Sequence[float], dict[str, np.ndarray]]]) -> Figure:
     """The share of faults found against how strong they are: {what the axis is: (levels, {layer: shares})}."""
-    figure = new_figure(9.6, 3.0)
-    summary = []
+    figure, summary = new_figure(9.6, 3.0), []
     grid = figure.subplots(1, len(panels), sharey=True)
     for axes, (name, (levels, curves)) in zip(grid, panels.items(), strict=True):
         looks = zip((BLUE, ORANGE, GREEN), ("-", "--", ":"), strict=True)
@@ -145,15 +137,14 @@ def draw_explanations(remains: dict[str, float], size: float) -> Figure:
     figure = new_figure(7.2, 0.32 * len(remains) + 1.0)
     axes = figure.add_subplot()
     floor = 1e-8
-    names, best = list(remains), min(remains, key=remains.get)
-    shown = [max(value, floor) for value in remains.values()]
-    axes.barh(names, shown, left=0, color=[ORANGE if name == best else BLUE for name in names], height=0.6)
-    for place, value in enumerate(remains.values()):
+    best = min(remains, key=remains.__getitem__)
+    for place, (name, value) in enumerate(remains.items()):
+        length, color = max(value, floor), ORANGE if name == best else BLUE
+        axes.barh(name, length, left=0, color=color, height=0.6)
         text = f"{value:.1g}" if value > floor else "nothing: the very same answers"
-        axes.text(max(value, floor) * 1.3, place, text, va="center", fontsize=8)
+        axes.text(length * 1.3, place, text, va="center", fontsize=8)
     axes.axvline(diagnosis.EXPLAINED, color=INK, linestyle=":", linewidth=1)
-    axes.set_xscale("log")
-    axes.set_xlim(floor, 1e3)
+    axes.set(xscale="log", xlim=(floor, 1e3))
     axes.invert_yaxis()
     title = f"the answers have drifted by {size:.2g}: which way of running gives the same ones?"
     chart(axes, title, "what remains of the drift (dotted: counts as explained)")
@@ -176,9 +167,8 @@ def draw_outliers(panels: dict[str, np.ndarray], limit: float = 6.0) -> Figure:
             axes.annotate(str(channel), place, (7, 5), textcoords="offset points", fontsize=8)
         chart(axes, name, "strength: log10 of the largest answer", "presence: % of places above 0", ticks=7)
         summary.append(f"{name}: outliers {', '.join(map(str, named)) or 'none'}")
-    return describe(
-        figure, f"Channels as dots by their strongest answer and how often they answer. {'; '.join(summary)}."
-    )
+    alt = f"Channels as dots by their strongest answer and how often they answer. {'; '.join(summary)}."
+    return describe(figure, alt)
 
 
 def draw_gaps(gaps: dict[str, np.ndarray], layer: str) -> Figure:
@@ -187,8 +177,8 @@ def draw_gaps(gaps: dict[str, np.ndarray], layer: str) -> Figure:
     axes = figure.add_subplot()
     medians = {name: float(np.median(values)) for name, values in gaps.items()}
     for (name, values), color, style in zip(gaps.items(), (BLUE, ORANGE), ("-", "--"), strict=False):
-        look = {"color": color, "linestyle": style, "label": f"{name}, median {medians[name]:.2f}"}
-        axes.plot(np.linspace(0, 100, len(values)), np.sort(values), **look)
+        places, label = np.linspace(0, 100, len(values)), f"{name}, median {medians[name]:.2f}"
+        axes.plot(places, np.sort(values), color=color, linestyle=style, label=label)
     axes.axhline(0, color=MUTED, linewidth=0.8)
     title = "how much better filters tell shapes apart on images that were learned"
     chart(axes, title, f"filters of {layer}, sorted, in %", "gap, in deviations", ticks=7)
@@ -205,16 +195,16 @@ def draw_wrong(
     for group, chosen in zip(groups._fields, groups, strict=True):
         counts.append(f"{group.replace('_', ' ')}: {len(chosen)}")
         for place in range(each):
-            if place < len(chosen):
-                index = chosen[place]
-                picture = marked(data.images[index], np.maximum(maps[index], 0))
-                # Room for a label of two lines above the next row.
-                panels.append(np.pad(picture, ((0, 4), (0, 0), (0, 0)), constant_values=1))
-                truth, named = SHAPE_NAMES[data.labels[index]], SHAPE_NAMES[scores[index].argmax()]
-                labels.append(f"{group.replace('_', ' ') if place == 0 else ''}\n{truth}: '{named}'")
-            else:
+            if place >= len(chosen):
                 panels.append(np.ones_like(panels[-1]))
                 labels.append("")
+                continue
+            index = chosen[place]
+            picture = marked(data.images[index], np.maximum(maps[index], 0))
+            # Room for a label of two lines above the next row.
+            panels.append(np.pad(picture, ((0, 4), (0, 0), (0, 0)), constant_values=1))
+            truth, named = SHAPE_NAMES[data.labels[index]], SHAPE_NAMES[scores[index].argmax()]
+            labels.append(f"{group.replace('_', ' ') if place == 0 else ''}\n{truth}: '{named}'")
     title = "a true shape: 'what it was called', by where the map for that lies. " + ", ".join(counts)
     alt = f"Three rows of small images with what the network looked at in color. {'; '.join(counts)}."
     return draw_panels(np.stack(panels), title=title, labels=labels, columns=each, alt=alt)
@@ -223,17 +213,14 @@ def draw_wrong(
 # ---------------------------------------------------------------- the stored figures
 
 
-def _figure_filters(lesson: Lesson) -> Figure:
-    rows = {"healthy": lesson.healthy.weights["conv1"][0], "patient 008": lesson.admitted[0].weights["conv1"][0]}
-    return draw_filters(rows)
-
-
 def _figure_ranges(lesson: Lesson) -> Figure:
     bounds = detectors.bounds(lesson.admitted[0].weights)
     rows, first = {}, {"conv1": 0, "conv3": 8}
     for layer, start in first.items():
         strongest = lesson.answers.before[layer].max(axis=(2, 3))
-        rows[layer] = tuple(values[..., start : start + 16] for values in (strongest, *bounds[layer]))
+        least, most = bounds[layer]
+        shown = slice(start, start + 16)
+        rows[layer] = strongest[:, shown], least[shown], most[shown]
     return draw_ranges(rows, 8, first)
 
 
@@ -247,7 +234,9 @@ FIGURES = Figures(
     23,
     Lesson,
     {
-        "00_filters.png": _figure_filters,
+        "00_filters.png": lambda lesson: draw_filters(
+            {"healthy": lesson.healthy.weights["conv1"][0], "patient 008": lesson.admitted[0].weights["conv1"][0]}
+        ),
         "01_three_deaths.png": _figure_ranges,
         "02_cosines.png": _figure_cosines,
         "03_noise.png": lambda lesson: draw_noise(lesson.admitted[0].weights["conv1"][0], "conv1"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from days.common.arrays import flat, load_arrays, paired, reading, save_arrays
+from days.common.arrays import Arrays, flat, load_arrays, paired, reading, save_arrays
 from days.common.checks import check_integer
 from days.common.datasets import BACKGROUND_NAMES, Shapes, make_shapes
 from days.common.paths import REPO_ROOT, write_bytes
@@ -28,7 +28,7 @@ from days.day18.code.runs import (
 )
 from days.day18.code.training import Weights, initial_weights, weight_shapes
 from days.day22.code.maps import smoothed
-from days.day22.code.scoring import Interval, mean_and_interval, shape_maps, share_inside, standard_methods
+from days.day22.code.scoring import mean_and_interval, shape_maps, share_inside, standard_methods
 
 DIALS = (0.0, 0.5, 0.9, 1.0)
 """Shares of the training images whose background goes with the class; the other backgrounds are drawn blindly."""
@@ -46,15 +46,15 @@ _WAY_OUT = "python -m days.day24.code.bias_lab makes it anew"
 # ---------------------------------------------------------------- images
 
 
-def swapped(count: int, *, seed: int, size: int = 32) -> Shapes:
+def swapped(count: int, *, seed: int) -> Shapes:
     """The objects that `make_shapes` draws from `seed`, each on the background that goes with another shape.
 
     Each image's background is one of the five wrong ones, drawn from the same seed; half a pixel inside the outline and
     beyond, the image is the same, bit for bit, on every background. Raises ValueError as `make_shapes` does.
     """
-    labels = make_shapes(count, seed=seed, size=size).labels
+    labels = make_shapes(count, seed=seed).labels
     shifts = np.random.default_rng(seed).integers(1, len(BACKGROUND_NAMES), size=len(labels))
-    return make_shapes(count, seed=seed, size=size, backgrounds=(labels + shifts) % len(BACKGROUND_NAMES))
+    return make_shapes(count, seed=seed, backgrounds=(labels + shifts) % len(BACKGROUND_NAMES))
 
 
 def on_three_backgrounds(count: int, *, seed: int) -> dict[str, Shapes]:
@@ -144,11 +144,9 @@ def background_scores(weights: Weights, three: dict[str, Shapes], *, framework: 
     """How a network fares on three backgrounds: {"tied", "blind", "swapped": share named rightly, "follows": ...}.
 
     "follows" is the share of the swapped images that are named after their background. A network that does not look at
-    it does so only where it errs.
-
-    three : as `on_three_backgrounds` makes them.
+    it does so only where it errs. three : as `on_three_backgrounds` makes them.
     """
-    named = {kind: answers(weights, three[kind].images, framework=framework) for kind in ("tied", "blind", "swapped")}
+    named = {kind: answers(weights, shapes.images, framework=framework) for kind, shapes in three.items()}
     found = {kind: float((called == three[kind].labels).mean()) for kind, called in named.items()}
     return found | {"follows": float((named["swapped"] == three["swapped"].backgrounds).mean())}
 
@@ -186,24 +184,6 @@ def shares_inside(
     return {name: share_inside(maps[name], shapes.masks) for name in maps}
 
 
-def accused(shares: np.ndarray, honest: np.ndarray) -> tuple[bool, Interval]:
-    """Whether maps alone accuse a network: less of its relevance lies on the objects than in one known to be honest.
-
-    shares, honest : `shares_inside` of the two by one method, for the same images, (N,). Returns whether the 95 %
-    interval of the mean difference lies below 0, and that mean with its interval.
-
-    It is a suspicion, no proof. The interval knows of the images drawn only, while two honest networks from other first
-    weights differ as well, and may accuse each other; and relevance on the background need not mislead. A swap proves.
-
-    Raises ValueError for shares of other images, or none.
-    """
-    shares, honest = np.asarray(shares), np.asarray(honest)
-    if shares.shape != honest.shape:
-        raise ValueError(f"expected shares of the same images, got {shares.shape} and {honest.shape}")
-    difference = mean_and_interval(shares - honest)
-    return difference[2] < 0, difference
-
-
 def score_suspects(
     suspects: dict[str, Weights],
     *,
@@ -219,17 +199,17 @@ def score_suspects(
     its 95 % interval. suspects : weights by any name. seed : of the images.
     """
     three, mapped = on_three_backgrounds(count, seed=seed), check_integer(mapped, 1, "mapped")
-    table = {}
+    table: dict[str, dict] = {}
     for name, weights in suspects.items():
-        inside = shares_inside(weights, three["tied"][:mapped], methods)
-        table[name] = background_scores(weights, three)
-        table[name]["inside"] = {method: mean_and_interval(values) for method, values in inside.items()}
+        shares = shares_inside(weights, three["tied"][:mapped], methods)
+        inside = {method: mean_and_interval(values) for method, values in shares.items()}
+        table[name] = {**background_scores(weights, three), "inside": inside}
     return table
 
 
 def by_dial(table: dict[str, dict], key: dict[str, float]) -> dict[float, dict]:
     """A table's rows by their dial, lowest first, once the key is opened."""
-    return {key[name]: table[name] for name in sorted(key, key=key.get)}
+    return {key[name]: table[name] for name in sorted(key, key=key.__getitem__)}
 
 
 # ---------------------------------------------------------------- files
@@ -237,7 +217,7 @@ def by_dial(table: dict[str, dict], key: dict[str, float]) -> dict[float, dict]:
 
 def save_suspects(suspects: dict[str, Weights], path: Path | str = SUSPECTS_FILE) -> Path:
     """Store networks by name, {name: {layer: (weights, bias)}}, as one safetensors file, and return the path."""
-    arrays = {}
+    arrays: Arrays = {}
     for name, weights in suspects.items():
         arrays |= flat(weights, prefix=f"{name}.")
     return save_arrays(arrays, path)

@@ -39,7 +39,7 @@ class Lesson:
     @property
     def worst(self) -> str:
         """The suspect that was trained at dial 1."""
-        return max(self.key, key=self.key.get)
+        return max(self.key, key=self.key.__getitem__)
 
     @cached_property
     def mended(self) -> dict[str, Weights]:
@@ -64,7 +64,7 @@ class Lesson:
     @property
     def honest(self) -> str:
         """The suspect that was trained at the lowest dial."""
-        return min(self.key, key=self.key.get)
+        return min(self.key, key=self.key.__getitem__)
 
     @cached_property
     def fooled(self) -> np.ndarray:

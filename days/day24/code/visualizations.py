@@ -1,7 +1,4 @@
-"""The figures of Day 24. `python -m days.day24.code.visualizations` rebuilds days/day24/outputs/.
-
-draw_* turn arrays and scores into a described Figure; `Lesson` computes what the stored ones show.
-"""
+"""The figures of Day 24. `python -m days.day24.code.visualizations` rebuilds days/day24/outputs/."""
 
 from __future__ import annotations
 
@@ -21,20 +18,26 @@ from days.day24.code.explorer import draw_suspect
 from days.day24.code.lesson import Lesson
 
 COLORS, STYLES, MARKS = (BLUE, ORANGE, GREEN, VIOLET), ("-", "--", ":", "-."), ("o", "s", "^", "D")
+_SCORES = {
+    "tied": "right, tied",
+    "blind": "right, blind",
+    "swapped": "right, swapped",
+    "follows": "follows: swapped, named after the background",
+}
 
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
 
 
-def on_image(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
-    """A heatmap on its small image; its strongest percent is pale yellow."""
-    return overlay(image, heatmap, 0.85, top=max(float(np.percentile(np.maximum(heatmap, 0), 99)), 1e-12))
-
-
 def draw_maps(images: np.ndarray, rows: dict[str, np.ndarray], heads: Sequence[str], title: str) -> Figure:
-    """Images (n, H, W, 3) on top, and below a row of maps for each network: {name: (n, H, W)}."""
-    shown = {"": images} | {
-        name: np.stack([on_image(*pair) for pair in zip(images, maps, strict=True)]) for name, maps in rows.items()
-    }
+    """Images (n, H, W, 3) on top, and below a row of maps for each network, whose strongest percent is pale yellow.
+
+    rows : {name: (n, H, W)}.
+    """
+    shown = {"": images}
+    for name, maps in rows.items():
+        tops = np.maximum(np.percentile(np.maximum(maps, 0), 99, axis=(1, 2)), 1e-12)
+        triples = zip(images, maps, tops.tolist(), strict=True)
+        shown[name] = np.stack([overlay(image, heatmap, 0.85, top=top) for image, heatmap, top in triples])
     alt = f"{len(images)} small images of shapes on textures, and a row of maps on them for each of {', '.join(rows)}."
     return draw_rows(shown, title, heads=heads, alt=alt)
 
@@ -64,14 +67,6 @@ def draw_dials(rows: dict[float, dict]) -> Figure:
     return describe(figure, f"Curves against the dial: share of relevance on the object, and accuracies. {listed}.")
 
 
-_SCORES = {
-    "tied": "right, tied",
-    "blind": "right, blind",
-    "swapped": "right, swapped",
-    "follows": "follows: swapped, named after the background",
-}
-
-
 def draw_swap(three: dict[str, Shapes], named: dict[str, dict[str, np.ndarray]], chosen: Sequence[int]) -> Figure:
     """The same objects on three kinds of background, and what networks call them: {kind: {network: (N,) numbers}}."""
     panels, labels = [], []
@@ -81,9 +76,8 @@ def draw_swap(three: dict[str, Shapes], named: dict[str, dict[str, np.ndarray]],
             panels.append(np.pad(data.images[index], ((0, 5), (0, 0), (0, 0)), constant_values=1))
             words = "  ".join(f"{name} {SHAPE_NAMES[answers[index]]}" for name, answers in named[kind].items())
             labels.append(f"{kind}, {BACKGROUND_NAMES[data.backgrounds[index]]}\n{words}")
-    alt = (
-        f"{len(chosen)} shapes, each on three textures, a row for each: {', '.join(three)}; above, what is said of it."
-    )
+    listed = ", ".join(three)
+    alt = f"{len(chosen)} shapes, each on three textures, a row for each: {listed}; above, what is said of it."
     title = "what two networks call one object on three backgrounds: six images that fool one of them"
     return draw_panels(np.stack(panels), title=title, labels=labels, columns=len(chosen), alt=alt)
 
@@ -92,9 +86,8 @@ def draw_mending(rows: dict[str, tuple[float, Interval]]) -> Figure:
     """Networks before and after: {name: (accuracy after the swap, share inside with its interval)}."""
     figure = new_figure(6.4, 3.0)
     axes = figure.add_subplot()
-    for (name, (right, (mean, low, high))), color, mark in zip(
-        rows.items(), (*COLORS, INK), (*MARKS, "*"), strict=False
-    ):
+    looks = zip((*COLORS, INK), (*MARKS, "*"), strict=True)
+    for (name, (right, (mean, low, high))), (color, mark) in zip(rows.items(), looks, strict=False):
         axes.errorbar(right, mean, [[mean - low], [high - mean]], color=color, marker=mark, linestyle="none", capsize=2)
         axes.annotate(name, (right, mean), (9, -3), textcoords="offset points", fontsize=8, color=color)
     chart(axes, x="share right after the swap", y="share inside").margins(0.4, 0.18)
@@ -107,9 +100,6 @@ def draw_mending(rows: dict[str, tuple[float, Interval]]) -> Figure:
 # ---------------------------------------------------------------- the stored figures
 
 
-SHOWN = 8
-
-
 def _blurred_maps(lesson: Lesson, networks: dict, data: Shapes) -> dict[str, np.ndarray]:
     return {name: bias_lab.blurred(lesson.maps(weights, data)) for name, weights in networks.items()}
 
@@ -117,7 +107,7 @@ def _blurred_maps(lesson: Lesson, networks: dict, data: Shapes) -> dict[str, np.
 def _figure_suspects(lesson: Lesson) -> Figure:
     data = lesson.three["tied"]
     of_label = [np.flatnonzero(data.labels == label) for label in range(len(SHAPE_NAMES))]
-    data = data[np.array([of_label[place % 6][place // 6] for place in range(SHOWN)])]
+    data = data[np.array([of_label[place % 6][place // 6] for place in range(8)])]
     heads = [SHAPE_NAMES[label] for label in data.labels]
     title = "four suspects, integrated gradients, each map scaled by itself"
     return draw_maps(data.images, _blurred_maps(lesson, lesson.suspects, data), heads, title)
@@ -132,7 +122,7 @@ def _figure_swap(lesson: Lesson) -> Figure:
 
 
 def _figure_mended(lesson: Lesson) -> Figure:
-    data = lesson.three["swapped"][lesson.fooled[:SHOWN]]
+    data = lesson.three["swapped"][lesson.fooled[:8]]
     heads = [f"{SHAPE_NAMES[a]} on {BACKGROUND_NAMES[b]}" for a, b in zip(data.labels, data.backgrounds, strict=True)]
     title = f"{lesson.worst} before and after mending, integrated gradients"
     return draw_maps(data.images, _blurred_maps(lesson, lesson.before_and_after, data), heads, title)
