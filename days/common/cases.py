@@ -13,6 +13,23 @@ from typing import Any
 import numpy as np
 
 
+class Edge(tuple):
+    """Arguments with something special about them; `edge` says what, as it follows on "wrong only where"."""
+
+    edge: str
+
+
+def edge(what: str, *inputs) -> Edge:
+    """Arguments of a learner's function for which something is special that answers stumble over.
+
+    >>> edge("the count is 0", 0).edge
+    'the count is 0'
+    """
+    case = Edge(inputs)
+    case.edge = what
+    return case
+
+
 def drawn(draw: Callable[..., Any], *sizes: tuple, times: int = 1, **fixed) -> Callable:
     """What an exercise calls its cases: `draw(generator, *size, **fixed)` for every size, or `times` without sizes.
 

@@ -1,8 +1,9 @@
 """Exercises that check themselves: not attempted, not quite (and why), or correct.
 
 An exercise is written as its solution. The decorator turns that function into an `Exercise` with `check`, `hint` and
-`solution`; what a learner writes is run on fresh random inputs and held against an independent truth. What has passed
-is noted: see `days.common.progress`. Inputs are drawn with `days.common.cases`; `python -m days.new` writes a skeleton.
+`solution`; what a learner writes is run on fresh random inputs and held against an independent truth. Why an answer is
+wrong is found by `days.common.diagnosis`, or known from the exercise's listed mistakes. What has passed is noted: see
+`days.common.progress`. Inputs are drawn with `days.common.cases`; `python -m days.new` writes a skeleton.
 """
 
 from __future__ import annotations
@@ -12,37 +13,55 @@ import dis
 import functools
 import html
 import inspect
+import linecache
 import re
+import sys
 import textwrap
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from days.common.progress import note_solved
+from days.common.comparison import brief, changed, difference, plain, quietly, state
+from days.common.diagnosis import Question, Run, reason
+from days.common.progress import note_solved, solved
 
 NOT_ATTEMPTED, NOT_QUITE, CORRECT = "not attempted yet", "not quite", "correct"
-_COLORS = {NOT_ATTEMPTED: "#6b6b6b", NOT_QUITE: "#9a5b00", CORRECT: "#1b6e3c"}
+_COLORS = {NOT_ATTEMPTED: "#808080", NOT_QUITE: "#c77700", CORRECT: "#2e9b57"}
 _SIGNS = {NOT_ATTEMPTED: "○", NOT_QUITE: "✗", CORRECT: "✓"}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found: `status` is one of the three words above, `message` says what is wrong or goes on."""
+    """What a check found.
+
+    status : one of the three words above. message : what came and what was wanted. why : what is wrong with it, if
+    that could be told. step : what to do next.
+    """
 
     status: str
     message: str = ""
+    step: str = ""
+    why: str = ""
 
     def __repr__(self) -> str:
-        return f"{_SIGNS[self.status]} {self.status}" + (f": {self.message}" if self.message else "")
+        said = f"{_SIGNS[self.status]} {self.status}" + (f": {self.message}" if self.message else "")
+        return said + (f"\n  {self.step}" if self.step else "")
 
     def _repr_html_(self) -> str:
-        color = _COLORS[self.status]
+        # The page's own text color, which can be read in a light and in a dark theme; the status is the border's.
+        step = f'<br><small style="color:inherit">{_marked(self.step)}</small>' if self.step else ""
         return (
-            f'<div role="status" style="border-left:4px solid {color};padding:.2em .8em"><b style="color:{color}">'
-            f"{_SIGNS[self.status]} {self.status}</b> {html.escape(self.message)}</div>"
+            f'<div role="status" style="color:inherit;border-left:4px solid {_COLORS[self.status]};'
+            f'padding:.2em .8em"><b>{_SIGNS[self.status]} {self.status}</b> {_marked(self.message)}{step}</div>'
         )
+
+
+def _marked(text: str) -> str:
+    """Text as HTML, with what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 @dataclass(frozen=True)
@@ -67,15 +86,17 @@ class Exercise:
     ----------
     head : number, time and difficulty, as they stand above the notebook's stub: "9.2 · 10 min · ●●○".
     solve : the solution. Its signature and docstring are the notebook's stub.
-    cases : draws the inputs of every run from a generator: a list of argument tuples.
+    cases : draws inputs from a generator: a list of argument tuples, some made by `days.common.cases.edge`.
     truth : the right answer from the same inputs, computed another way than the solution does.
-    mistakes : message, wrong answer, message, wrong answer ...: at least three that learners really give. A wrong
-        answer is the solution with pieces exchanged, ("axis=(1, 2)", "axis=(0, 1)"), see `exchanged`; where no
+    mistakes : message, wrong answer, message, wrong answer ...: those that learners really make, and that need words
+        of their own. A message is shown where an answer agrees with its wrong one on every input. A wrong answer is the solution with pieces exchanged, ("axis=(1, 2)", "axis=(0, 1)"), see `exchanged`; where no
         exchange can express it, a function. Kept as {message: function}.
     hints : the first says where to begin, the last nearly all.
     look : `look(answer, *inputs)` turns an answer into what is compared with the truth: arrays, numbers, text, or
         tuples and dicts of these. It sees the inputs that the answer was given, and what was left behind in them.
     tolerance : largest difference allowed, as a share of the wanted answer's largest value.
+    rounds : how often a check draws all cases. probe : whether calling an answer some hundred times is cheap, so that
+        a diagnosis may do it.
     """
 
     head: str
@@ -86,6 +107,8 @@ class Exercise:
     hints: Sequence[str]
     look: Callable[..., Any] = lambda answer, *inputs: answer
     tolerance: float = 1e-5
+    rounds: int = 3
+    probe: bool = True
     hints_given: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self):
@@ -111,40 +134,97 @@ class Exercise:
         answer : the learner's function. seed : draws the same inputs again; fresh ones without it.
         """
         if not callable(answer):
-            return Verdict(NOT_QUITE, f"expected your function itself, got {_brief(answer)}: leave out the brackets")
-        for inputs in self.cases(np.random.default_rng(seed)):
-            wanted, given = self.truth(*_fresh(inputs)), _fresh(inputs)
+            return self._not_quite(f"expected your function itself, got {brief(answer)}: leave out the brackets")
+        runs, said, left_behind = [], "", ""
+        for inputs, wanted in self.questions(seed):
+            given = _fresh(inputs)
+            before = [state(value) for value in given]
             try:
-                returned = answer(*given)
+                returned = plain(answer(*given))
             except (Exception, SystemExit) as error:
-                return Verdict(NOT_QUITE, f"your function raised {type(error).__name__}: {_brief(error)}")
+                raised = f"your function raised {type(error).__name__}: {brief(error)}"
+                return self._not_quite(raised + _line(answer, error) + "".join(f", where {one}" for one in _edge(inputs)))
             if returned is None or returned is Ellipsis:
                 if _is_stub(answer):
-                    return Verdict(NOT_ATTEMPTED)
-                return Verdict(NOT_QUITE, f"you returned {returned}, wanted {_brief(wanted)}. Is there a `return`?")
-            try:
-                verdict = self._compare(returned, wanted, given, inputs)
-            except Exception:
-                # An answer can be any object, and one that cannot even be compared is a wrong one.
-                verdict = f"you returned {_brief(returned)}, wanted {_brief(wanted)}."
-            if verdict:
-                return Verdict(NOT_QUITE, verdict)
-        return Verdict(CORRECT, self._noted())
+                    return Verdict(NOT_ATTEMPTED, step=self._help())
+                return self._not_quite(f"you returned {returned}, wanted {brief(wanted)}. Is there a `return`?")
+            changes = map(changed, before, map(state, given), inspect.signature(self.solve).parameters)
+            left_behind = left_behind or next(filter(None, changes), "")
+            got, differs = self._looked(returned, given, wanted)
+            runs.append(Run(inputs, wanted, got, not differs, "".join(_edge(inputs))))
+            said = said or differs
+        if said or left_behind:
+            return self._not_quite(said, " ".join(filter(None, [said and self._why(runs, answer), left_behind])))
+        return Verdict(CORRECT, *self._noted())
 
-    def _noted(self) -> str:
-        """Note that the exercise has passed; what the learner should know if that fails."""
-        day = re.search(r"day\d+", self.solve.__module__)
+    def questions(self, seed: int | None) -> list[tuple[tuple, Any]]:
+        """A run's inputs, each with what is wanted."""
+        generator = np.random.default_rng(seed)
+        every = [inputs for _ in range(self.rounds) for inputs in self.cases(generator)]
+        return [(inputs, self.truth(*_fresh(inputs))) for inputs in every]
+
+    def _looked(self, returned, given: tuple, wanted) -> tuple[Any, str]:
+        """An answer as it is compared, and what sets it apart from the wanted one."""
         try:
-            if day:
-                note_solved(day.group(), self.number)
-        except (OSError, ValueError) as error:
-            return f"But your progress was not noted: {error}"
-        return ""
+            got = plain(self.look(returned, *given))
+            return got, difference(got, wanted, self.tolerance)
+        except Exception:
+            # An answer can be any object, and one that cannot even be compared is a wrong one.
+            return None, f"you returned {brief(returned)}, wanted {brief(wanted)}."
 
-    def _compare(self, returned, wanted, given: tuple, inputs: tuple) -> str:
-        got = self.look(returned, *given)
-        difference = _difference(got, wanted, self.tolerance)
-        return " ".join(filter(None, [difference, difference and self._advice(got, inputs)]))
+    def _why(self, runs: list[Run], answer: Callable) -> str:
+        """What is wrong: a listed mistake that gives the same on every input, or else what a diagnosis finds."""
+        if any(run.got is None for run in runs):
+            return ""
+        question = Question(
+            self.solve,
+            lambda inputs: self._answered(answer, inputs),
+            lambda inputs: quietly(self.truth, *_fresh(inputs)),
+            self._answered,
+            self.tolerance,
+            self.probe,
+        )
+        for message, wrong in self.mistakes.items():
+            if all(self._agrees(self._answered(wrong, run.inputs), run.got) for run in runs):
+                return message
+        try:
+            return reason(runs, question)
+        except Exception:  # a diagnosis that fails is none, and must not hide the verdict
+            return ""
+
+    def _answered(self, function: Callable, inputs: tuple):
+        given = _fresh(inputs)
+        returned = quietly(function, *given)
+        return None if returned is None else quietly(self.look, returned, *given)
+
+    def _agrees(self, one, other) -> bool:
+        return one is not None and not quietly(difference, other, one, self.tolerance)
+
+    def _not_quite(self, message: str, why: str = "") -> Verdict:
+        return Verdict(NOT_QUITE, " ".join(filter(None, [message, why])), self._help(), why)
+
+    def _help(self) -> str:
+        """The next step for somebody who is stuck."""
+        if self.hints_given < len(self.hints):
+            return f"`exercises.{self.solve.__name__}.hint()` gives a hint."
+        return f"`exercises.{self.solve.__name__}.solution()` shows one way to write it."
+
+    def _noted(self) -> tuple[str, str]:
+        """Note that the exercise has passed: what the learner should know if that fails, and what to do next."""
+        day, module = re.search(r"day\d+", self.solve.__module__), sys.modules.get(self.solve.__module__)
+        every = list(exercises_of(module)) if module else []
+        if not day or self not in [task for _, task in every]:
+            return "", ""
+        try:
+            note_solved(day.group(), self.number)
+            done = solved().get(day.group(), [])
+        except (OSError, ValueError) as error:
+            return f"But your progress was not noted: {error}", ""
+        left = [(name, task) for name, task in every if task.number not in done]
+        after = [pair for pair in left if every.index(pair) > [task for _, task in every].index(self)]
+        name, task = (after or left or [("", None)])[0]
+        said = f"{len(every) - len(left)} of {len(every)} solved on this day"
+        return "", said + (f"; next: {task.number}, `{name}`." if task else ": all of them.")
 
     def hint(self) -> Note:
         """One more hint each time."""
@@ -156,13 +236,6 @@ class Exercise:
     def solution(self) -> Note:
         """One way to write it, as code."""
         return Note("".join(_parts(self.solve)), code=True)
-
-    def _advice(self, got, inputs: tuple) -> str:
-        for message, wrong in self.mistakes.items():
-            given = _fresh(inputs)
-            if not _difference(got, self.look(wrong(*given), *given), self.tolerance):
-                return message
-        return ""
 
 
 def exercise(head: str, **fields) -> Callable[[Callable], Exercise]:
@@ -218,58 +291,19 @@ def _fresh(inputs: tuple) -> tuple:
     return tuple(copy.deepcopy(value) for value in inputs)
 
 
-def _difference(got, wanted, tolerance: float) -> str:
-    """What sets `got` apart from `wanted`, in words; "" where nothing does."""
-    if isinstance(wanted, dict):
-        if not isinstance(got, dict) or got.keys() != wanted.keys():
-            keys = list(got) if isinstance(got, dict) else type(got).__name__
-            return f"you returned {_brief(keys)}, wanted a dict with the keys {list(wanted)}."
-        parts = ((f"at {key!r} ", got[key], wanted[key]) for key in wanted)
-    elif isinstance(wanted, tuple):
-        got = tuple(got) if isinstance(got, np.ndarray) and got.ndim == 1 else got
-        if not isinstance(got, (tuple, list)) or len(got) != len(wanted):
-            return f"you returned {_brief(got)}, wanted {_brief(wanted)}."
-        parts = ((f"in place {place} ", one, other) for place, (one, other) in enumerate(zip(got, wanted, strict=True)))
-    elif isinstance(wanted, str):
-        return "" if isinstance(got, str) and got == wanted else f"you returned {_brief(got)}, wanted {wanted!r}."
-    else:
-        return _array_difference(got, np.asarray(wanted), tolerance)
-    return next((where + said for where, one, other in parts if (said := _difference(one, other, tolerance))), "")
+def _edge(inputs: tuple) -> list[str]:
+    return [inputs.edge] if hasattr(inputs, "edge") else []
 
 
-def _array_difference(got, wanted: np.ndarray, tolerance: float) -> str:
-    try:
-        got = np.asarray(got)
-    except (TypeError, ValueError, RuntimeError) as error:
-        return f"you returned {type(got).__name__}, which is no array ({_brief(error)}); wanted {_brief(wanted)}."
-    if got.dtype.kind not in "biuf":
-        return f"you returned {_brief(got)} of type {got.dtype}, wanted numbers: {_brief(wanted)}."
-    if got.shape != wanted.shape:
-        if 0 in (got.ndim, wanted.ndim):
-            return f"you returned {_brief(got)}, wanted {_brief(wanted)}."
-        return f"you returned an array of shape {got.shape}, wanted {wanted.shape}."
-    allowed = tolerance * max(1e-12, float(np.nanmax(np.abs(wanted), initial=0)))
-    wrong = ~np.isclose(got, wanted, rtol=0, atol=allowed, equal_nan=True)
-    if not wrong.any():
+def _line(answer: Callable, error: BaseException) -> str:
+    """The line of the learner's function that raised an error: its number, counted from `def`, and its text."""
+    code = getattr(answer, "__code__", None)
+    if code is None:
         return ""
-    if wanted.size <= 6:
-        return f"you returned {_brief(got)}, wanted {_brief(wanted)}."
-    first = tuple(int(place) for place in np.argwhere(wrong)[0])
-    share = f"{wrong.mean():.0%} of the values differ"
-    return f"you returned {got[first]:.4g} at {list(first)}, wanted {wanted[first]:.4g}; {share}."
-
-
-def _brief(value, length: int = 160) -> str:
-    """A value in a few words; never raises."""
-    try:
-        if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc":
-            value = np.asarray(value)
-            shown = value if value.size <= 6 else value.ravel()[:4]
-            text = np.array2string(shown, precision=4, separator=", ")
-            text += f" ... of shape {value.shape}" if value.size > 6 else ""
-        else:
-            text = str(value) if isinstance(value, BaseException) else repr(value)
-    except Exception:
-        text = f"a {type(value).__name__} that cannot be shown"
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 3] + "..."
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == code.co_filename]
+    if not frames:
+        return ""
+    text = (frames[-1].line or linecache.getline(code.co_filename, frames[-1].lineno)).strip()
+    number = frames[-1].lineno - code.co_firstlineno + 1
+    inside = f"line {number} of your function" if frames[-1].name == code.co_name else f"your `{frames[-1].name}`"
+    return f" (in {inside}: `{text}`)" if text else f" (in {inside})"

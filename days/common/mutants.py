@@ -1,0 +1,328 @@
+"""Small changes of a solution, each a mistake that could be made: to test checks with, and to tell mistakes by.
+
+`mutants(solution)` reads the solution's source and changes one piece at a time: a reduction for another, an axis, a
+sign, a comparison, a constant, a slice, an order, `np.abs` dropped or added, an argument ignored, a statement left out.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+import inspect
+import itertools
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+EXCHANGES = (
+    ("mean", "sum", "max", "min", "median", "std"),
+    ("argmax", "argmin"),
+    ("any", "all"),
+    ("maximum", "minimum"),
+    ("zeros", "ones"),
+    ("zeros_like", "ones_like"),
+    ("argsort", "sort"),
+    ("triu", "tril"),
+    ("fftfreq", "rfftfreq"),
+    ("union", "intersection"),
+)
+METHODS = {"mean", "sum", "max", "min", "std", "argmax", "argmin", "any", "all", "argsort", "sort"}
+"""Names in EXCHANGES that arrays have as methods, too."""
+DROPPED = {"abs", "clip", "maximum", "minimum", "round", "sqrt", "sort", "flatnonzero", "copy", "clone", "max", "min"}
+"""Calls that can be left out: what stays is what they were called for."""
+OPERATORS = {
+    ast.Add: (ast.Sub,),
+    ast.Sub: (ast.Add,),
+    ast.Mult: (ast.Div,),
+    ast.Div: (ast.Mult,),
+    ast.FloorDiv: (ast.Div,),
+    ast.BitAnd: (ast.BitOr,),
+    ast.BitOr: (ast.BitAnd,),
+    ast.Mod: (ast.FloorDiv,),
+}
+COMPARISONS = {
+    ast.Lt: (ast.LtE, ast.Gt),
+    ast.LtE: (ast.Lt, ast.GtE),
+    ast.Gt: (ast.GtE, ast.Lt),
+    ast.GtE: (ast.Gt, ast.LtE),
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+}
+LONGEST = 60
+
+
+class Mutant(NamedTuple):
+    """A changed solution. `kind` of the change, what was there, and what stands there now."""
+
+    kind: str
+    old: str
+    new: str
+    function: Callable
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.old} -> {self.new}"
+
+
+@functools.cache
+def mutants(solve: Callable) -> tuple[Mutant, ...]:
+    """All mutants of a solution, each different in its code from all others and from the solution."""
+    tree = ast.parse(source_of(solve))
+    found, seen = [], {ast.unparse(tree)}
+    function = tree.body[0]
+    body = [node for statement in _body(function) for node in ast.walk(statement)]
+    for old in body:
+        for kind, new in _changes(old, function):
+            # What the memo holds is not copied but taken from it: so the copy has `new` in the place of `old`.
+            mutant = ast.fix_missing_locations(copy.deepcopy(tree, {id(old): new}))
+            code = ast.unparse(mutant)
+            if code not in seen:
+                seen.add(code)
+                found.append(_compiled(solve, code, kind, *_shortest(old, new)))
+    for name, statement in _prefixed(function):
+        mutant = copy.deepcopy(tree)
+        at = len(mutant.body[0].body) - len(_body(mutant.body[0]))
+        mutant.body[0].body.insert(at, ast.parse(statement).body[0])
+        found.append(_compiled(solve, ast.unparse(mutant), "argument", name, statement))
+    return tuple(one for one in found if one)
+
+
+def source_of(solve: Callable) -> str:
+    """A function's source, without decorators."""
+    lines = textwrap.dedent(inspect.getsource(solve)).splitlines()
+    return "\n".join(lines[next(place for place, line in enumerate(lines) if line.startswith("def ")) :])
+
+
+def _body(function: ast.FunctionDef) -> list[ast.stmt]:
+    return function.body[1:] if ast.get_docstring(function) else function.body
+
+
+def _compiled(solve, code: str, kind: str, old: str, new: str) -> Mutant | None:
+    # The names that the day's exercises import are looked up when the mutant runs, as for the solution itself.
+    namespace = {**solve.__globals__, "_ignored": _ignored}
+    try:
+        exec(compile(code, f"<mutant {kind}: {old} -> {new}>", "exec"), namespace)
+    except SyntaxError:
+        return None
+    return Mutant(kind, old, new, namespace[solve.__name__])
+
+
+def _shortest(old: ast.AST, new: ast.AST) -> tuple[str, str]:
+    """Two pieces of code, cut down to where they differ."""
+    one, other = (" ".join(ast.unparse(node).split()) for node in (old, new))
+    if max(len(one), len(other)) > LONGEST:
+        start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
+        end = next((i for i, (a, b) in enumerate(zip(one[::-1], other[::-1], strict=False)) if a != b), 0)
+        start, end = max(0, start - 15), max(0, min(end, len(one) - start, len(other) - start) - 15)
+        one, other = (f"{'…' * (start > 0)}{text[start : len(text) - end]}{'…' * (end > 0)}" for text in (one, other))
+    return one or "nothing", "nothing" if other == "pass" else other
+
+
+def _ignored(value):
+    """What an argument is taken for when it is ignored: a 1, or as many; a function stays."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.ndarray)):
+        return value
+    return np.ones_like(value) if isinstance(value, np.ndarray) else type(value)(1)
+
+
+def _prefixed(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
+    for argument in function.args.args:
+        yield argument.arg, f"{argument.arg} = _ignored({argument.arg})"
+
+
+def _changes(node: ast.AST, function: ast.FunctionDef) -> Iterator[tuple[str, ast.AST]]:
+    for kind, change in _CHANGES.items():
+        for new in change(node, function):
+            yield kind, ast.copy_location(new, node) if isinstance(new, (ast.expr, ast.stmt)) else new
+
+
+def _with(node, **fields):
+    """A copy of a node with some fields exchanged; its children are the node's own."""
+    new = copy.copy(node)
+    for name, value in fields.items():
+        setattr(new, name, value)
+    return new
+
+
+def _code(text: str, **nodes) -> ast.expr:
+    """An expression, in which names are replaced by nodes."""
+
+    class Fill(ast.NodeTransformer):
+        def visit_Name(self, node):
+            return nodes.get(node.id, node)
+
+    return Fill().visit(ast.parse(text, mode="eval")).body
+
+
+def _reductions(node, function):
+    name = node.attr if isinstance(node, ast.Attribute) else None
+    for group in EXCHANGES:
+        if name in group:
+            module = isinstance(node.value, ast.Name) and node.value.id == "np"
+            yield from (_with(node, attr=one) for one in group if one != name and (module or one in METHODS))
+
+
+def _names(node, function):
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        swaps = {"max": "min", "min": "max", "round": "int", "sorted": "list", "int": "round"}
+        if node.func.id in swaps:
+            yield _with(node, func=ast.Name(swaps[node.func.id], ast.Load()))
+
+
+def _axes(node, function):
+    if isinstance(node, ast.keyword) and node.arg == "axis":
+        try:
+            now = ast.literal_eval(node.value)
+        except ValueError:
+            return
+        one = [0, 1, 2, -1] if isinstance(now, int) else []
+        several = [pair for pair in itertools.combinations(range(4), len(now))] if isinstance(now, tuple) else []
+        for axis in [*one, *several, *(now if isinstance(now, tuple) else ()), None]:
+            if axis != now:
+                yield _with(node, value=ast.Constant(axis) if not isinstance(axis, tuple) else ast.parse(str(axis)).body[0].value)
+
+
+def _operators(node, function):
+    if isinstance(node, ast.BinOp):
+        yield from (_with(node, op=other()) for other in OPERATORS.get(type(node.op), ()))
+        yield node.left
+        if not isinstance(node.op, (ast.Sub, ast.Div, ast.FloorDiv, ast.Pow)):
+            yield node.right
+        if isinstance(node.op, (ast.Sub, ast.Div)):
+            yield _with(node, left=node.right, right=node.left)
+    if isinstance(node, ast.AugAssign):
+        yield from (_with(node, op=other()) for other in OPERATORS.get(type(node.op), ()))
+
+
+def _signs(node, function):
+    if isinstance(node, ast.UnaryOp):
+        yield node.operand
+    if isinstance(node, ast.Return) and node.value and not isinstance(node.value, ast.Tuple):
+        yield _with(node, value=_code("-(x)", x=node.value))
+
+
+def _comparisons(node, function):
+    if isinstance(node, ast.Compare):
+        yield from (_with(node, ops=[other()]) for other in COMPARISONS.get(type(node.ops[0]), ()))
+    if isinstance(node, ast.BoolOp):
+        yield _with(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
+    if isinstance(node, ast.If) and not node.orelse:
+        yield _with(node, test=ast.Constant(True))
+    if isinstance(node, ast.IfExp):
+        yield from (node.body, node.orelse)
+    if isinstance(node, ast.comprehension) and node.ifs:
+        yield _with(node, ifs=[])
+
+
+def _constants(node, function):
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
+        value = node.value
+        others = (value + 1, value - 1, 2 * value) if isinstance(value, int) else (2 * value, value / 2, value + 1)
+        yield from (ast.parse(repr(other)).body[0].value for other in others if other != value)
+
+
+def _slices(node, function):
+    if isinstance(node, ast.Slice):
+        for side in ("lower", "upper"):
+            bound = getattr(node, side)
+            if bound is not None:
+                yield _with(node, **{side: None})
+                yield _with(node, **{side: _code("x + 1", x=bound)})
+                yield _with(node, **{side: _code("x - 1", x=bound)})
+        if node.upper is not None and node.lower is None:
+            yield ast.Slice(_code("-(x)", x=node.upper), None)
+        if node.step is not None:
+            yield _with(node, step=None)
+
+
+def _dropped(node, function):
+    if isinstance(node, ast.Call):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in DROPPED:
+            module = isinstance(node.func, ast.Name) or getattr(node.func.value, "id", "") == "np"
+            if not module and name in ("copy", "clone"):
+                yield node.func.value
+            elif module and node.args:
+                yield from node.args[: 2 if name in ("maximum", "minimum", "max", "min") else 1]
+        if len(node.args) == 2 and not any(isinstance(one, ast.Starred) for one in node.args):
+            yield _with(node, args=node.args[::-1])
+    if isinstance(node, ast.Subscript):
+        yield node.value
+
+
+def _absolute(node, function):
+    arguments = {argument.arg for argument in function.args.args}
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in arguments:
+        yield _code("np.abs(x)", x=node)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+        yield _code("np.abs(x)", x=node)
+
+
+def _tuples(node, function):
+    if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load) and len(node.elts) > 1:
+        for one, other in itertools.pairwise(range(len(node.elts))):
+            items = list(node.elts)
+            items[one], items[other] = items[other], items[one]
+            yield _with(node, elts=items)
+    if isinstance(node, ast.Call) and len(node.args) > 2:
+        for one, other in itertools.pairwise(range(len(node.args))):
+            items = list(node.args)
+            items[one], items[other] = items[other], items[one]
+            yield _with(node, args=items)
+
+
+def _arguments(node, function):
+    names = [argument.arg for argument in function.args.args]
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
+        yield from (ast.Name(name, ast.Load()) for name in names if name != node.id)
+
+
+def _steps(node, function):
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
+        last = node.args[min(1, len(node.args) - 1)]
+        place = node.args.index(last)
+        for text in ("x - 1", "x + 1"):
+            yield _with(node, args=[*node.args[:place], _code(text, x=last), *node.args[place + 1 :]])
+    if isinstance(node, ast.For):
+        yield _with(node, body=[*node.body, ast.Break()])
+        yield _with(node, iter=_code("list(x)[1:]", x=node.iter))
+    if isinstance(node, ast.comprehension):
+        yield _with(node, iter=_code("list(x)[:1]", x=node.iter))
+        yield _with(node, iter=_code("list(x)[1:]", x=node.iter))
+
+
+def _left_out(node, function):
+    if isinstance(node, (ast.AugAssign, ast.Expr)):
+        yield ast.Pass()
+    simple = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    if simple and node.targets[0].id in {one.id for one in ast.walk(node.value) if isinstance(one, ast.Name)}:
+        yield ast.Pass()
+
+
+_RETURNED = ("x[::-1]", "x.T", "x[0]", "x[:-1]", "x[1:]", "2 * x", "x + 1", "np.abs(x)", "np.round(x)", "1 - x")
+
+
+def _returned(node, function):
+    if isinstance(node, ast.Return) and node.value:
+        yield from (_with(node, value=_code(text, x=node.value)) for text in _RETURNED)
+
+
+_CHANGES = {
+    "reduction": _reductions,
+    "call": _names,
+    "axis": _axes,
+    "operator": _operators,
+    "sign": _signs,
+    "comparison": _comparisons,
+    "constant": _constants,
+    "slice": _slices,
+    "dropped": _dropped,
+    "absolute": _absolute,
+    "order": _tuples,
+    "other argument": _arguments,
+    "loop": _steps,
+    "left out": _left_out,
+    "returned": _returned,
+}
