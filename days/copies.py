@@ -131,8 +131,8 @@ def carried_over(fresh: dict, old: dict) -> tuple[dict, int]:
 
 def _is_same(cell: dict, other: dict) -> bool:
     """Whether a cell is the other one, perhaps changed: an exercise goes by its number, any other cell by its id."""
-    heads = [_HEAD.match(_source(one)) for one in (cell, other)]
-    return heads[0].group() == heads[1].group() if all(heads) else cell["id"] == other["id"]
+    mine, theirs = _HEAD.match(_source(cell)), _HEAD.match(_source(other))
+    return bool(theirs and mine.group() == theirs.group()) if mine else cell["id"] == other["id"]
 
 
 def _carried(fresh: dict, cell: dict, before: str) -> dict:
@@ -151,16 +151,14 @@ def _carried(fresh: dict, cell: dict, before: str) -> dict:
 
 def _with_answer(source: str, answered: str) -> str:
     """An exercise's cell with the learner's function in it; "" where the function is called otherwise now."""
-    head, *_ = source.partition("\n")
-    name = re.search(r"^def \w+", source, re.MULTILINE)
-    check, checked = _CHECK.search(source), _CHECK.search(answered)
+    name, check = re.search(r"^def \w+", source, re.MULTILINE), _CHECK.search(source)
     if not (name and check and re.search(rf"^{name.group()}\b", answered, re.MULTILINE)):
         return ""
-    end = checked.start() if checked else len(answered)
-    asked = source[check.start() :].splitlines()
-    added = [line for line in answered[end:].splitlines() if line not in asked]
-    answer = answered[:end].partition("\n")[2].rstrip()
-    return "\n".join([head, answer, "", "", *added, *asked])
+    lines = answered.splitlines()[bool(_HEAD.match(answered)) :]
+    end = next((at for at, line in enumerate(lines) if _CHECK.match(line)), len(lines))
+    tried = [line for line in lines[end:] if not _CHECK.match(line)]
+    answer = "\n".join(lines[:end]).strip()
+    return "\n".join([source.partition("\n")[0], answer, "", "", *tried, source[check.start() :]])
 
 
 def _as_text(cell: dict) -> dict:
