@@ -20,7 +20,7 @@ OLDEST, NEWEST = (3, 11), (3, 14)
 WORKERS = 2  # of `test` and `test-all`; ARGS="-n 4" asks for more
 
 HELP = {
-    "lab": "open the course in JupyterLab (installs everything first)",
+    "lab": "open your own copy of the course, my/, in JupyterLab (installs everything first)",
     "quick": "run the tests of one day in about a minute: quick 19; without a day, the quick tests of all",
     "test": "run the tests: code, exercises, four lessons, some figures, browser (a quarter of an hour)",
     "test-all": "run all tests: every lesson, every picture, every day in the browser, training anew (an hour)",
@@ -180,9 +180,16 @@ def check_days(days, known):
 
 
 def lab(arguments):
-    """Open the start page in JupyterLab."""
+    """Open the learner's own start page in JupyterLab, or the notebook that `arguments` name."""
     install_lessons()
-    run("-m", "jupyter", "lab", *arguments, "days/start_here.ipynb")
+    run("-m", "days.copies")
+    arguments = [f"--ServerApp.root_dir={ROOT}", *arguments, "my/start_here.ipynb"]
+    run("-m", "jupyter", "lab", *arguments, **lab_settings())
+
+
+def lab_settings():
+    """JupyterLab without its box about news; figures that a learner rebuilds are the learner's, too."""
+    return {"JUPYTER_CONFIG_PATH": str(ROOT / "days/common/jupyter"), "SEEING_CNNS_OUTPUTS": str(ROOT / "my")}
 
 
 def quick(arguments):

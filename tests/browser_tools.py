@@ -37,12 +37,16 @@ def find_chromium() -> str | None:
 
 
 @contextlib.contextmanager
-def jupyter_server(folder: Path, settings: Path):
-    """A JupyterLab that serves `folder`, touches no setting of the user and asks nobody for news; gives its address."""
+def jupyter_server(folder: Path, settings: Path, **more: str):
+    """A JupyterLab that serves `folder`, touches no setting of the user and asks nobody for news; gives its address.
+
+    more : further variables of its environment.
+    """
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
     environment = {**os.environ, **{name: str(settings / name.lower()) for name in names}}
     environment |= {"JUPYTERLAB_SETTINGS_DIR": str(settings / "user"), "PYTHONPATH": str(REPO_ROOT)}
     environment |= {"SEEING_CNNS_OUTPUTS": "", "SEEING_CNNS_PROGRESS": str(settings / "progress.json")}
+    environment |= more
     news = settings / "user/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
     news.parent.mkdir(parents=True)
     news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))

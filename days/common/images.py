@@ -5,6 +5,7 @@ An `image` is a NumPy array (H, W, 3), float32, RGB, with values from 0 to 1.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import operator
 import os
@@ -24,6 +25,7 @@ _FILES = {
     "flower": ("sklearn", "datasets/images/flower.jpg"),
 }
 
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 MAX_SIDE = 20_000
 IMAGE_NAMES = tuple(_FILES)
 """Bundled photographs: a cat (`chelsea`), a cup (`coffee`), and five more."""
@@ -86,11 +88,7 @@ def _check_range(array: np.ndarray) -> None:
 def _from_file(source: str | Path) -> np.ndarray:
     path = _bundled(str(source)) if str(source) in _FILES else Path(os.path.expanduser(source))
     if not path.is_file():
-        near = get_close_matches(str(source).lower(), IMAGE_NAMES, n=1)
-        raise FileNotFoundError(
-            f"no picture {str(source)!r}: neither a file nor one of {', '.join(IMAGE_NAMES)}"
-            + (f". Did you mean {near[0]!r}?" if near else "")
-        )
+        raise _not_found(str(source), path)
     try:
         with Image.open(path) as picture:
             return _from_pil(picture)
@@ -98,6 +96,22 @@ def _from_file(source: str | Path) -> np.ndarray:
         raise ValueError(f"{path} is too large to open safely: {error}. Make it smaller first.") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise ValueError(f"{path} is not a readable picture (empty, cut short or no image file): {error}") from error
+
+
+def _not_found(source: str, path: Path) -> FileNotFoundError:
+    """The error for a path without a file: where it looked, which pictures lie there, and the nearest name."""
+    folder, here = path.absolute().parent, []
+    with contextlib.suppress(OSError):
+        here = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)
+    holds = ", ".join(here[:8]) + " and more" * (len(here) > 8) or "no picture"
+    names = {name.lower(): name for name in (*IMAGE_NAMES, *(str(path.parent / name) for name in here))}
+    near = [names[name] for name in get_close_matches(str(path).lower(), names, n=1)]
+    if (folder.parent / path.name).is_file():
+        near = [str(path.parent / ".." / path.name)]
+    return FileNotFoundError(
+        f"no picture {source!r}: neither one of {', '.join(IMAGE_NAMES)} nor a file. Looked in {folder}, which holds "
+        + (f"{holds}. Did you mean {near[0]!r}?" if near else f"{holds}: put yours there, or give its whole path.")
+    )
 
 
 def _bundled(name: str) -> Path:

@@ -1,0 +1,196 @@
+"""The learner's desk in a browser: own copies that work, one line for one mistake, a sign of life, and no news box."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+
+import limits
+import nbformat
+import pytest
+from browser_tools import CHROMIUM_FLAGS, find_chromium, jupyter_server, new_page, open_notebook, run_all_cells
+from nbformat.v4 import new_code_cell, new_notebook
+from notebook_tools import code_cells, shortened
+from test_browser import DAYS, Lab, answer_exercise, scroll_to, write_as_never_run
+
+from days.common.notebook import PATIENCE
+from days.common.paths import REPO_ROOT
+from days.copies import update_copies
+
+pytestmark = pytest.mark.browser
+
+LESSON = DAYS["day17"].relative_to(REPO_ROOT / "days")
+ERROR = '[data-mime-type="application/vnd.jupyter.stderr"]'  # as JupyterLab calls an error's output, too
+OWN = [
+    "import sys\nfrom pathlib import Path\n\nsys.path.insert(0, str(Path.cwd().parents[1]))",
+    "import time\n\nfrom days.common.images import load_image",
+    "print('begun')\nwhile not Path('go').exists():\n    time.sleep(0.1)\nprint('ended')",
+    "size = 224\nload_image('my_cat.jpg', size=size)",
+    "print('not reached')",
+    "undefined_name",
+]
+
+
+def lab_settings(folder):
+    """What `make lab` gives JupyterLab for a course in this folder."""
+    specification = importlib.util.spec_from_file_location("course_of_the_desk", REPO_ROOT / "course.py")
+    course = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(course)
+    course.ROOT = folder
+    return course.lab_settings()
+
+
+@contextlib.contextmanager
+def served(course, settings, environment):
+    """JupyterLab on a course, and a browser. That the tests want no news is taken back: `make lab` has to say so."""
+    if find_chromium() is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium found (Debian: apt install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with jupyter_server(course, settings, **environment) as address, sync_playwright() as playwright:
+        shutil.rmtree(settings / "user")
+        how = {"executable_path": find_chromium(), "args": CHROMIUM_FLAGS, "timeout": limits.SERVER * 1000}
+        browser = playwright.chromium.launch(**how)
+        yield Lab(browser, address, course)
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A course with the learner's copies, a notebook and a photo of the learner's own; Day 17 is short and not run."""
+    course = tmp_path_factory.mktemp("a course") / "Netze sehen – ü"
+    shutil.copytree(REPO_ROOT / "days", course / "days", ignore=shutil.ignore_patterns("__pycache__"))
+    lesson = shortened(DAYS["day17"], ["10_one_channel.png", "Exercise 9.6"])
+    write_as_never_run(lesson, course / "days" / LESSON)
+    update_copies(course)
+    own = new_notebook(cells=[new_code_cell(cell) for cell in OWN], metadata=lesson.metadata)
+    nbformat.write(own, course / "my/day17/own.ipynb")
+    (course / "my/my_cat.jpg").touch()
+    with served(course, tmp_path_factory.mktemp("settings"), lab_settings(course)) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def own(desk):
+    """A page on which the learner's own notebook runs; its third cell waits for a file."""
+    page = new_page(desk.browser, viewport={"width": 1400, "height": 1000})
+    open_notebook(page, desk.address, "my/day17/own.ipynb")
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.get_by_role("timer").wait_for()
+    return page
+
+
+def save(page):
+    """Save the notebook, and wait until it is saved."""
+    page.keyboard.press("Control+s")
+    page.wait_for_function("() => !document.querySelector('.lm-mod-current.jp-mod-dirty')")
+
+
+def test_a_cell_that_takes_long_says_so_until_it_ends(desk, own):
+    """The line stands below what the cell has printed, counts, goes, and is in no file."""
+    clock, path = own.get_by_role("timer"), desk.course / "my/day17/own.ipynb"
+    cell = own.locator(".jp-CodeCell").filter(has_text="print('begun')")
+    assert cell.locator(".jp-OutputArea-output").all_inner_texts()[0].strip() == "begun"
+    seconds = int(re.fullmatch(r"still computing: (\d+) s", clock.inner_text()).group(1))
+    assert seconds >= PATIENCE
+    own.wait_for_function(f"() => parseInt(document.querySelector('[role=timer]').innerText.slice(17)) > {seconds + 1}")
+    save(own)
+    assert "still computing" not in path.read_text(encoding="utf-8")
+    (path.parent / "go").touch()
+    cell.get_by_text("ended", exact=True).wait_for()
+    own.locator(ERROR).wait_for()
+    assert clock.count() == 0
+    assert len(cell.locator(".jp-OutputArea-child:visible").all()) == 2
+    save(own)
+    outputs = json.loads(path.read_text(encoding="utf-8"))["cells"][2]["outputs"]
+    assert "".join("".join(output["text"]) for output in outputs) == "begun\nended\n"
+
+
+def test_an_error_of_the_course_is_one_line_and_the_cells_line_and_the_trace_is_folded(desk, own):
+    (desk.course / "my/day17/go").touch()
+    error, trace = own.locator(ERROR).first, own.locator("details").filter(has_text="The whole trace")
+    trace.wait_for()
+    said, where = error.inner_text().strip().split("\n")
+    assert said.startswith("FileNotFoundError: no picture 'my_cat.jpg': neither one of chelsea,")
+    assert f"Looked in {desk.course / 'my/day17'}, which holds no picture. Did you mean '../my_cat.jpg'?" in said
+    assert where == "Your cell In[4], line 2: load_image('my_cat.jpg', size=size)"
+    assert error.bounding_box()["height"] + trace.bounding_box()["height"] < 150
+    assert not trace.get_by_text("_not_found").is_visible()
+    trace.locator("summary").click()
+    assert trace.get_by_text("_not_found").is_visible()
+    assert own.get_by_text("not reached", exact=True).count() == 0
+
+
+def test_a_learners_own_mistake_keeps_its_trace(desk, own):
+    (desk.course / "my/day17/go").touch()
+    own.locator(ERROR).first.wait_for()
+    cell = own.locator(".jp-CodeCell").filter(has_text="undefined_name")
+    cell.locator(".cm-content").click()
+    own.keyboard.press("Control+Enter")
+    cell.locator(ERROR).wait_for()
+    assert "----> 1 undefined_name" in cell.locator(ERROR).inner_text()
+    assert cell.locator("details").count() == 0
+
+
+def test_the_learners_start_page_has_its_pictures_and_leads_to_the_learners_lessons(desk):
+    page = new_page(desk.browser, viewport={"width": 1400, "height": 1000})
+    open_notebook(page, desk.address, "my/start_here.ipynb")
+    page.locator(".jp-MarkdownOutput img").first.wait_for()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.jp-MarkdownOutput img')].every(image => image.naturalWidth > 50)"
+    )
+    link = page.locator(".jp-MarkdownOutput a[href*=day17_]").first
+    scroll_to(page, link)
+    link.click()
+    page.get_by_role("tab", name=LESSON.name).wait_for()
+    page.wait_for_function(f"() => decodeURI(location.pathname).endsWith('my/{LESSON.as_posix()}')")
+
+
+def test_a_lesson_runs_as_a_copy_and_its_answer_moves_into_a_newer_one(desk):
+    mine, lesson = (desk.course / top / LESSON for top in ("my", "days"))
+    page = new_page(desk.browser, viewport={"width": 1400, "height": 1000})
+    open_notebook(page, desk.address, f"my/{LESSON.as_posix()}")
+    run_all_cells(page, len(code_cells(mine)))
+    picture = page.locator(".jp-OutputArea-output img").first
+    scroll_to(page, picture)
+    assert picture.evaluate("image => image.naturalWidth") > 300
+    assert "correct" in answer_exercise(page, "kernel.transpose(3, 2, 0, 1)", "correct")
+    save(page)
+    page.close()
+    notebook = nbformat.read(lesson, as_version=4)
+    exercise = next(cell for cell in notebook.cells if "Exercise 9.6" in cell.source)
+    exercise.source = exercise.source.replace('"""', '"""A newer text. ', 1)
+    notebook.cells[0].source += "\n\nThis lesson is newer."
+    nbformat.write(notebook, lesson)
+    [said] = update_copies(desk.course)
+    assert "has what you wrote, which was in 1 cell;" in said
+    page = new_page(desk.browser, viewport={"width": 1400, "height": 1000})
+    open_notebook(page, desk.address, f"my/{LESSON.as_posix()}")
+    page.get_by_text("This lesson is newer.").wait_for()
+    run_all_cells(page, len(code_cells(mine)))
+    cell = page.locator(".jp-CodeCell").filter(has_text="kernel.transpose(3, 2, 0, 1)")
+    scroll_to(page, cell.locator('[role="status"]').filter(has_text="correct"))
+
+
+def news_boxes(lab):
+    """The boxes that JupyterLab lays over a page within a while."""
+    page = new_page(lab.browser, viewport={"width": 1400, "height": 1000})
+    open_notebook(page, lab.address, "my/start_here.ipynb")
+    with contextlib.suppress(Exception):
+        page.locator(".Toastify__toast").first.wait_for(timeout=15_000)
+    return page.locator(".Toastify__toast").all_inner_texts()
+
+
+def test_no_box_asks_about_news(desk):
+    assert news_boxes(desk) == []
+
+
+@pytest.mark.slow
+def test_without_the_courses_settings_it_would(desk, tmp_path):
+    with served(desk.course, tmp_path, {}) as lab:
+        assert "news" in news_boxes(lab)[0]
