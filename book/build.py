@@ -17,7 +17,7 @@ from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
 from book.cells import fold, for_reading
-from book.search import index
+from book.search import index, sections
 from book.text import Text
 from days.common.paths import REPO_ROOT
 
@@ -126,6 +126,7 @@ def book() -> dict[str, bytes]:
         files[f"{day}/{name}"] = (REPO_ROOT / "days" / day / "outputs" / name).read_bytes()
     cell = nbformat.v4.new_markdown_cell(outputs.sub(r"(\1/\2)", first))
     files["index.html"] = page(nbformat.v4.new_notebook(cells=[cell]), "index.html", titles)
+    entries = sections("index.html", "The course", [cell])
     for path in sorted((REPO_ROOT / "days").glob("day*/*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         files |= take_out_pictures(path, notebook)
@@ -135,7 +136,8 @@ def book() -> dict[str, bytes]:
         for_reading(notebook, path.parent.name)
         source = f"{path.parent.name}/{path.name}"
         files |= {name: page(notebook, name, titles, source), source: without_outputs(path)}
-    files["search.js"] = index({name: files[name] for name in ["index.html", *titles]})
+        entries += sections(name, titles[name], notebook.cells)
+    files["search.js"] = index(entries)
     return files
 
 

@@ -1,29 +1,36 @@
-"""The index that the book's search looks through: the text of every section, as a script, since pages may be files."""
+"""What the book's search looks through: the prose and the code of every section, as a script, since pages may be files."""
 
 from __future__ import annotations
 
 import json
 import re
-from itertools import pairwise
+from html import unescape
 
-from bs4 import BeautifulSoup
+import nbformat
+
+HEADING = re.compile(r'<h[123] id="(.+?)">(.*?)</h[123]>')
 
 
-def index(pages: dict[str, bytes]) -> bytes:
-    """JavaScript that sets SECTIONS to [page, anchor, day, title, text] of every section of the pages, in order.
+def sections(name: str, day: str, cells: list[nbformat.NotebookNode]) -> list[list[str]]:
+    """[page, anchor, day, title, text] of each section of a page, whose Markdown cells are HTML already."""
+    found: list[list[str]] = []
+    for cell in cells:
+        if cell.cell_type == "code":
+            found[-1][-1] += f" {cell.source}"
+            continue
+        before, *parts = HEADING.split(cell.source)
+        if found:
+            found[-1][-1] += f" {words(before)}"
+        for anchor, title, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+            found.append([name, anchor, day, words(title), words(text)])
+    return [[*entry[:-1], " ".join(entry[-1].split())] for entry in found]
 
-    pages : the pages' HTML by name. Outputs, formulas, hints and solutions are left out.
-    """
-    sections = []
-    for name, html in pages.items():
-        soup = BeautifulSoup(html, "html.parser")
-        for part in soup.select("main :is(.output, .prompt, .help, .windows, math)"):
-            part.decompose()
-        whole = str(soup.main)
-        starts = [match.start() for match in re.finditer("<h[123] ", whole)]
-        for start, end in pairwise([*starts, len(whole)]):
-            part = BeautifulSoup(whole[start:end], "html.parser")
-            heading = part.find(id=True).extract()
-            text = " ".join(part.get_text(" ").split())
-            sections.append([name, heading["id"], soup.title.string.split(" - ")[0], heading.get_text(), text])
-    return f"const SECTIONS = {json.dumps(sections, ensure_ascii=False, separators=(',', ':'))};\n".encode()
+
+def words(html: str) -> str:
+    """The text of a piece of HTML, without its formulas."""
+    return unescape(re.sub("<[^>]+>", "", re.sub("<math.*?</math>", "", html, flags=re.DOTALL)))
+
+
+def index(entries: list[list[str]]) -> bytes:
+    """JavaScript that sets SECTIONS to the sections of all pages."""
+    return f"const SECTIONS = {json.dumps(entries, ensure_ascii=False, separators=(',', ':'))};\n".encode()
