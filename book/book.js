@@ -175,7 +175,8 @@ function markPlace() {
   if (menu.scrollHeight > menu.clientHeight) menu.scrollTo({ top: link.offsetTop - menu.clientHeight / 2 });
 }
 
-const watcher = new IntersectionObserver(markPlace, { rootMargin: "0px 0px -75% 0px" });
+// Headings above the window count as seen: a jump over many of them is noticed, too.
+const watcher = new IntersectionObserver(markPlace, { rootMargin: "1000000px 0px -75% 0px" });
 headings.forEach((heading) => watcher.observe(heading));
 
 // ---- The window under the pointer: image, kernel, window times kernel, map

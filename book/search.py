@@ -28,7 +28,8 @@ def sections(name: str, day: str, cells: list[nbformat.NotebookNode]) -> list[li
 
 def words(html: str) -> str:
     """The text of a piece of HTML, without its formulas."""
-    return unescape(re.sub("<[^>]+>", "", re.sub("<math.*?</math>", "", html, flags=re.DOTALL)))
+    html = re.sub("<math.*?</math>|</(?:t[dh]|p|li|summary)>", " ", html, flags=re.DOTALL)
+    return unescape(re.sub("<[^>]+>", "", html))
 
 
 def index(entries: list[list[str]]) -> bytes:

@@ -15,20 +15,20 @@ def windows(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> str:
     """
     row, column = (int(place) for place in np.unravel_index(answer.argmax(), answer.shape))
     height, width = kernel.shape
-    window = image[row : row + height, column : column + width]
+    products = image[row : row + height, column : column + width] * kernel + 0.0  # no minus before a zero
     marked = [(row + y, column + x) for y in range(height) for x in range(width)]
     tables = [
         table("image", image, marked),
         table("kernel", kernel),
-        table("window × kernel", window * kernel),
+        table("window × kernel", products),
         table("feature map", answer, [(row, column)]),
     ]
-    said = " + ".join(f"({value:g})" if value < 0 else f"{value:g}" for value in (window * kernel).flat)
+    said = " + ".join(f"({value:g})" if value < 0 else f"{value:g}" for value in products.flat)
     return (
         '<figure class="windows"><div>'
         + "\n".join(tables)
         + f'</div>\n<p aria-live="polite">row {row + 1}, column {column + 1}: {said} = {answer[row, column]:g}</p>\n'
-        '<figcaption>The marked window of the image times the kernel, number by number, sums to the marked place of the '
+        "<figcaption>The marked window of the image times the kernel, number by number, sums to the marked place of the "
         'map.<span class="script"> Point at another place of the map, or choose it with Tab and the arrow keys.</span>'
         "</figcaption></figure>\n"
     )
