@@ -83,7 +83,7 @@ def take_out_pictures(path: Path, notebook: nbformat.NotebookNode) -> dict[str, 
 def page(notebook: nbformat.NotebookNode, name: str, titles: dict[str, str], source: str = "") -> bytes:
     """A notebook as an HTML page with the course's navigation.
 
-    titles : the days' titles by page, in order. source : the notebook's file in the book, to be linked, if there is one.
+    titles : the days' titles by page, in order. source : the notebook's file in the book, if the page is to link it.
     """
     text = Text(twins=name in TWINS)
     for cell in notebook.cells:

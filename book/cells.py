@@ -15,11 +15,15 @@ from days.common.exercises import Exercise, exercises_of
 from days.day17.code.feature_maps import feature_map
 from days.day17.code.lesson import EDGE_KERNEL, toy_image
 
-SET_UP, IMPORTS, REBUILD = "def find_repo_root", "\nRUN_ANIMATIONS = False", "if RUN_ANIMATIONS:"
+SET_UP, IMPORTS, REBUILD = (
+    "def find_repo_root",
+    "\nRUN_ANIMATIONS = False",
+    "if RUN_ANIMATIONS:\n    viz.FIGURES.rebuild()",
+)
 EXERCISE = re.compile(r"^exercises\.(\w+)\.check\(.*", re.MULTILINE)
 EXERCISE_NOTE = (
-    "Each exercise is a function to write in place of the `...`. The notebook checks it on fresh random inputs and says "
-    "what is wrong; here, hints and a solution unfold below it."
+    "Each exercise is a function to write in place of the `...`. The notebook checks it on fresh random inputs and "
+    "says what is wrong; here, hints and a solution unfold below it."
 )
 
 
@@ -28,7 +32,9 @@ def for_reading(notebook: nbformat.NotebookNode, day: str) -> None:
 
     A code cell's `metadata.after` is HTML that follows its outputs; `metadata.folded` names what it hides, if it does.
     """
-    notebook.cells = [cell for cell in notebook.cells if not serves_running_only(cell)]
+    for cell in notebook.cells:
+        cell.source = "" if SET_UP in cell.source else cell.source.removeprefix(REBUILD).strip()
+    notebook.cells = [cell for cell in notebook.cells if cell.source]
     exercises = dict(exercises_of(import_module(f"days.{day}.code.exercises")))
     for cell in notebook.cells:
         asked = EXERCISE.search(cell.source)
@@ -42,11 +48,6 @@ def for_reading(notebook: nbformat.NotebookNode, day: str) -> None:
             cell.metadata.folded = "Imports"
         elif "draw_toy(image, edge" in cell.source:
             cell.metadata.after = windows(toy_image(), EDGE_KERNEL, feature_map(toy_image(), EDGE_KERNEL))
-
-
-def serves_running_only(cell: nbformat.NotebookNode) -> bool:
-    """Whether a cell finds the course, or rebuilds stored pictures, and shows nothing."""
-    return SET_UP in cell.source or (cell.source.startswith(REBUILD) and not cell.get("outputs"))
 
 
 def fold(body: str, summary: str, kind: str = "fold") -> str:

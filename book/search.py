@@ -1,4 +1,4 @@
-"""What the book's search looks through: the prose and the code of every section, as a script, since pages may be files."""
+"""What the book's search looks through: prose and code of every section, as a script, since pages may be files."""
 
 from __future__ import annotations
 
