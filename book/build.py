@@ -1,4 +1,4 @@
-"""The reading edition: static HTML of all days from the stored notebooks; nothing is run, no network is asked.
+"""The reading edition: static HTML of all days from the stored notebooks; no cell is run, no network is asked.
 
 python -m book.build [FOLDER]     writes FOLDER/index.html and all that it needs; FOLDER is _book without one.
 """
@@ -16,10 +16,13 @@ import nbformat
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
+from book.cells import fold, for_reading
+from book.search import index, sections
 from book.text import Text
 from days.common.paths import REPO_ROOT
 
 HERE = Path(__file__).parent
+TWINS = {"day17.html", "day18.html", "day19.html"}  # their sections 6 and 7 say the same, each in its framework
 PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_NOTE = '<p class="note">Here the notebook has a widget: run it in JupyterLab.</p>'
@@ -65,7 +68,7 @@ def take_out_pictures(path: Path, notebook: nbformat.NotebookNode) -> dict[str, 
                 raise ValueError(f"{where}: expected neither error nor warning, got one; mend it, run `make notebooks`")
             data = output.get("data", {})
             if WIDGET in data:
-                output.data = {"text/html": WIDGET_NOTE}
+                output.data = {"text/html": data.get("text/html", WIDGET_NOTE)}
             for kind in PICTURES.keys() & data.keys():
                 alt = output.metadata.get(kind, {}).get("alt", "")
                 if not alt:
@@ -77,18 +80,31 @@ def take_out_pictures(path: Path, notebook: nbformat.NotebookNode) -> dict[str, 
     return files
 
 
-def page(notebook: nbformat.NotebookNode, name: str, titles: dict[str, str]) -> bytes:
-    """A notebook as an HTML page with the course's navigation; `titles` has the days' titles by page, in order."""
-    text = Text()
+def page(notebook: nbformat.NotebookNode, name: str, titles: dict[str, str], source: str = "") -> bytes:
+    """A notebook as an HTML page with the course's navigation.
+
+    titles : the days' titles by page, in order. source : the notebook's file in the book, if the page is to link it.
+    """
+    text = Text(twins=name in TWINS)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = text.render(cell.source)
     days = [("index.html", "The course"), *titles.items()]
     place = [day for day, _ in days].index(name)
-    about = {"name": name, "title": days[place][1], "days": days, "contents": text.contents if place else []}
+    about = {"name": name, "title": days[place][1], "days": days, "contents": text.contents, "notebook": source}
     about |= {"previous": days[:place][-1:], "next": days[place + 1 :][:1]}
     exporter = HTMLExporter(template_name="template", extra_template_basedirs=[str(HERE)])
+    exporter.register_filter("fold", fold)
     return exporter.from_notebook_node(notebook, resources={"page": about})[0].encode()
+
+
+def without_outputs(path: Path) -> bytes:
+    """A notebook as it is before it is run."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return (nbformat.writes(notebook) + "\n").encode()
 
 
 def style() -> bytes:
@@ -105,18 +121,23 @@ def book() -> dict[str, bytes]:
     """
     titles, first = course_map((REPO_ROOT / "README.md").read_text(encoding="utf-8"))
     outputs = re.compile(r"\(days/(day\d+)/outputs/(\S+?)\)")
-    files = {"style.css": style()}
+    files = {"style.css": style(), "book.js": (HERE / "book.js").read_bytes()}
     for day, name in outputs.findall(first):
         files[f"{day}/{name}"] = (REPO_ROOT / "days" / day / "outputs" / name).read_bytes()
     cell = nbformat.v4.new_markdown_cell(outputs.sub(r"(\1/\2)", first))
     files["index.html"] = page(nbformat.v4.new_notebook(cells=[cell]), "index.html", titles)
+    entries = sections("index.html", "The course", [cell])
     for path in sorted((REPO_ROOT / "days").glob("day*/*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         files |= take_out_pictures(path, notebook)
         name = f"{path.parent.name}.html"
         if name not in titles:
             raise ValueError(f"expected {path.parent.name} in the README's table of days, got {', '.join(titles)}")
-        files[name] = page(notebook, name, titles)
+        for_reading(notebook, path.parent.name)
+        source = f"{path.parent.name}/{path.name}"
+        files |= {name: page(notebook, name, titles, source), source: without_outputs(path)}
+        entries += sections(name, titles[name], notebook.cells)
+    files["search.js"] = index(entries)
     return files
 
 

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import unquote, urldefrag
+from xml.etree import ElementTree
 
 import nbformat
+import numpy as np
 import pytest
+import scipy
+from browser_tools import CHROMIUM_FLAGS, find_chromium, new_page
 from bs4 import BeautifulSoup
+from latex2mathml.converter import convert
 from notebook_tools import NOTEBOOKS, headings, read
 from PIL import Image
 
 from book import build
 from book.text import Text, mathml, page_of
+from book.windows import windows
+from days.day17.code.lesson import EDGE_KERNEL, toy_image
 
 PAGES = ["index.html", *(f"{path.parent.name}.html" for path in NOTEBOOKS)]
 FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\$)\$([^$]+)\$", re.DOTALL)
@@ -73,8 +83,9 @@ def test_pictures_are_there_and_described(book, pages, name):
 
 
 @every_page
-def test_nothing_comes_from_outside_and_nothing_runs(book, pages, name):
-    assert not pages[name].select("script, object, embed, video, audio")
+def test_nothing_comes_from_outside(book, pages, name):
+    assert not pages[name].select("object, embed, video, audio, [onclick]")
+    assert [script["src"] for script in pages[name].select("script")] == ["book.js"]
     for element in pages[name].select("link, img, iframe[src]"):
         assert "//" not in (element.get("src") or element["href"])
     assert b"url(" not in book["style.css"]
@@ -99,8 +110,12 @@ def test_pages_follow_each_other(pages, name):
 
 @every_day
 def test_all_sections_are_in_the_contents(pages, path):
-    contents = pages[f"{path.parent.name}.html"].select("nav ol ol a")
-    assert len(contents) == len(headings(path, 2)) >= 9
+    page = pages[f"{path.parent.name}.html"]
+    assert len(page.select("nav > details > ol > li > ol > li > a")) == len(headings(path, 2)) >= 9
+    assert len(page.select("nav ol ol ol a")) == len(headings(path, 3))
+    assert [link["href"][1:] for link in page.select("nav ol ol a")] == [
+        heading["id"] for heading in page.select("main :is(h2, h3)")
+    ]
 
 
 @every_day
@@ -112,16 +127,125 @@ def test_every_formula_is_mathml_with_its_latex(pages, path):
 
 
 @every_day
-def test_all_outputs_are_there(book, pages, path):
-    page, outputs = pages[f"{path.parent.name}.html"], [o for c in read(path).cells for o in c.get("outputs", [])]
+def test_all_outputs_are_there_but_the_verdicts_on_exercises_that_nobody_has_tried(book, pages, path):
+    page = pages[f"{path.parent.name}.html"]
+    cells = [cell for cell in read(path).cells if ".check(" not in cell.source]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
     kinds = [set(output.get("data", {})) for output in outputs]
     pictures = [output.data[kind] for output in outputs for kind in build.PICTURES if kind in output.get("data", {})]
     assert [book[image["src"]] for image in page.select("img")] == [base64.b64decode(data) for data in pictures]
-    assert len(page.select(".note")) == sum(build.WIDGET in kind for kind in kinds)
-    assert len(page.select("[role=status], iframe[srcdoc]")) == sum("text/html" in kind for kind in kinds)
+    assert len(page.select(".output .note")) == sum(build.WIDGET in kind and "text/html" not in kind for kind in kinds)
+    assert len(page.select("div.output")) == sum("text/plain" in kind and kind != {"text/plain"} for kind in kinds)
     text = page.main.get_text()
     assert all(output.text.strip() in text for output in outputs if output.output_type == "stream")
-    assert not re.search(r"VBox\(|<Figure", text)
+    assert not re.search(r"VBox\(|<Figure|not attempted yet", text)
+
+
+@every_day
+def test_what_only_serves_to_run_a_notebook_is_left_out(book, pages, path):
+    page = pages[f"{path.parent.name}.html"]
+    text = page.main.get_text()
+    assert "find_repo_root" not in text
+    assert "FIGURES.rebuild()" not in text or "GROWING_GIF" in text  # Day 20 shows a picture in such a cell
+    assert not re.search(r"run the cell|\.hint\(\)|\.check\(", text, re.IGNORECASE)
+    imports = page.select_one(".input details")
+    assert imports.summary.text == "Imports"
+    assert "import numpy as np" in imports.get_text()
+
+
+@every_day
+def test_every_page_has_its_notebook_to_be_run(book, pages, path):
+    (link,) = pages[f"{path.parent.name}.html"].select("a[download]")
+    notebook = nbformat.reads(book[link["href"]].decode(), as_version=4)
+    assert [cell.source for cell in notebook.cells] == [cell.source for cell in read(path).cells]
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+@every_day
+def test_every_exercise_has_its_hints_and_its_solution_folded_in(pages, path):
+    module = __import__(f"days.{path.parent.name}.code.exercises", fromlist=["exercises"])
+    asked = re.findall(r"exercises\.(\w+)\.check\(", "\n".join(cell.source for cell in read(path).cells))
+    helps = pages[f"{path.parent.name}.html"].select(".help")
+    assert len(helps) == len(asked) >= 5
+    for name, folded in zip(asked, helps, strict=True):
+        exercise, parts = getattr(module, name), folded.select("details")
+        assert [part.summary.text for part in parts[:-1]] == [
+            f"Hint {place + 1} of {len(exercise.hints)}" for place in range(len(exercise.hints))
+        ]
+        assert parts[-1].pre.get_text().strip() == exercise.solution().text
+        assert not folded.select("details[open]")
+        assert f"def {name}(" in folded.find_previous("pre").get_text()
+
+
+@every_page
+def test_no_raw_markdown_is_seen(pages, name):
+    main = BeautifulSoup(str(pages[name].main), "html.parser")
+    for element in main.select("pre, code, math, iframe"):
+        element.decompose()
+    assert not re.search(r"\*\*|`|\]\(|^#+ ", main.get_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, build.REPO_ROOT / "days/start_here.ipynb"], ids=lambda path: path.stem)
+def test_markdown_goes_on_behind_a_folded_part(path):
+    for cell in read(path).cells:
+        assert not re.search(r"</details>(?!\n\n|\s*\Z)", cell.source), cell.source
+
+
+def test_a_cell_whose_outputs_the_notebook_hides_has_them_folded():
+    cells = [nbformat.v4.new_markdown_cell("# Day"), one_output(output_type="stream", text="forty-two").cells[0]]
+    cells[1].metadata["jupyter"] = {"outputs_hidden": True}
+    html = build.page(nbformat.v4.new_notebook(cells=cells), "day17.html", {"day17.html": "17"})
+    (folded,) = BeautifulSoup(html, "html.parser").select("main details")
+    assert "forty-two" in folded.get_text()
+    assert not folded.has_attr("open")
+
+
+def test_a_widget_with_words_of_its_own_shows_these():
+    data = {build.WIDGET: {}, "text/html": "<ul><li>edges</li></ul>"}
+    notebook = one_output(output_type="display_data", data=data)
+    build.take_out_pictures(NOTEBOOKS[0], notebook)
+    assert notebook.cells[0].outputs[0].data == {"text/html": data["text/html"]}
+
+
+@pytest.mark.parametrize("name", sorted(build.TWINS))
+def test_twin_sections_are_marked_and_both_are_read_without_a_script(pages, name):
+    sections = pages[name].select("main > section[data-framework]")
+    assert [section["data-framework"] for section in sections] == ["PyTorch", "Keras"]
+    assert [section.h2.text[:2] for section in sections] == ["6.", "7."]
+    assert not pages[name].select("main [hidden]")
+
+
+def test_the_search_knows_every_section_and_what_it_says(book, pages):
+    entries = json.loads(book["search.js"].decode().removeprefix("const SECTIONS = ").removesuffix(";\n"))
+    wanted = [(name, heading["id"]) for name in PAGES for heading in pages[name].select("main :is(h1, h2, h3)[id]")]
+    assert [(name, anchor) for name, anchor, *_ in entries] == wanted
+    text = {(name, anchor): words for name, anchor, _, _, words in entries}
+    assert "mathematicians call this cross-correlation" in text["day17.html", "2-python-one-feature-map-by-hand"]
+    assert "register_forward_hook" in text["day17.html", "6-pytorch"]
+    assert not any("<" in words and "</" in words for words in text.values())
+
+
+def numbers(page) -> list[np.ndarray]:
+    """The arrays of the windows' tables."""
+    return [
+        np.array([[float(cell.text) for cell in row.select("td")] for row in table.select("tr")])
+        for table in page.select(".windows table")
+    ]
+
+
+def test_the_window_times_its_kernel_is_that_of_the_lesson(pages):
+    image, kernel, _, answer = numbers(pages["day17.html"])
+    np.testing.assert_array_equal(image, toy_image())
+    np.testing.assert_array_equal(kernel, EDGE_KERNEL)
+    np.testing.assert_array_equal(answer, scipy.signal.correlate2d(image, kernel, "valid"))
+
+
+def test_the_windows_show_a_place_where_the_map_is_largest():
+    image, kernel = np.array([[1.0, 2, 0], [0, -3, 5]]), np.array([[2.0, -1]])
+    page = BeautifulSoup(windows(image, kernel, scipy.signal.correlate2d(image, kernel, "valid")), "html.parser")
+    assert [table.tolist() for table in numbers(page)[2:]] == [[[4, 0]], [[0, 4], [3, -11]]]
+    assert [cell.text for cell in page.select(".on")] == ["2", "0", "4"]
+    assert page.p.text == "row 1, column 2: 4 + 0 = 4"
 
 
 def test_animations_move(book):
@@ -164,6 +288,15 @@ def test_a_refused_notebook_leaves_the_old_book_alone(tmp_path, monkeypatch):
     assert [path.read_text() for path in tmp_path.iterdir() if path.is_file()] == ["old"]
 
 
+@pytest.mark.parametrize("latex", [r"f(x = 1) = a + b, \qquad y \approx -3", r"\frac{a + b}{c}", "x"])
+def test_a_formula_that_is_broken_into_parts_says_the_same(latex):
+    broken, whole = ElementTree.fromstring(mathml(latex, "block")), ElementTree.fromstring(convert(latex))
+    assert list(broken.itertext()) == list(whole.itertext())
+    assert ["".join(part.itertext()) for part in broken[0]][0] == {"f": "f(x=1)"}.get(
+        latex[0], "".join(whole.itertext())
+    )
+
+
 @pytest.mark.parametrize("latex", [r"\nosuchcommand{x}", r"x^"])
 def test_a_formula_that_cannot_be_set_is_refused_by_name(latex):
     with pytest.raises(ValueError, match=re.escape(repr(latex))):
@@ -175,6 +308,7 @@ def test_a_formula_that_cannot_be_set_is_refused_by_name(latex):
     [
         ("../day19/day19_feature_visualization.ipynb", "day19.html"),
         ("days/day17/day17_x.ipynb", "day17.html"),
+        ("../start_here.ipynb", "index.html"),
         ("../common/figures.py", ""),
         ("https://example.org/day19", ""),
     ],
@@ -194,3 +328,196 @@ def test_is_a_command_that_says_in_a_line_what_went_wrong(tmp_path):
     run = subprocess.run(command, cwd=build.REPO_ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert re.fullmatch(r"no book: .*file.*\n", run.stderr)
+
+
+# ---- In a browser, from files
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium."""
+    chromium = find_chromium()
+    if chromium is None:
+        say = pytest.fail if os.environ.get("CI") else pytest.skip
+        say("no Chromium found (Debian: apt install chromium; or set SEEING_CNNS_CHROMIUM)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def edition(tmp_path_factory) -> Path:
+    """A folder with the reading edition."""
+    folder = tmp_path_factory.mktemp("an edition")
+    build.main(folder)
+    return folder
+
+
+@pytest.fixture
+def read_page(browser, edition):
+    """A function that opens a page of the book; afterwards no page may have logged or asked for anything outside."""
+    messages, requests = [], []
+
+    def opened(address: str, **options):
+        page = new_page(browser, **{"viewport": {"width": 1200, "height": 900}} | options)
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(f"{edition.as_uri()}/{address}")
+        return page
+
+    yield opened
+    assert not messages
+    assert not [url for url in requests if not url.startswith((edition.as_uri(), "data:"))]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(390, "dark"), (1000, "light"), pytest.param(1600, "dark", marks=pytest.mark.slow)]
+)
+def test_pages_are_whole_accessible_and_fit_the_window(read_page, width, scheme):
+    """No missing picture, nothing wider than the window, no formula wider than its box."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    for name in PAGES:
+        page = read_page(name, viewport={"width": width, "height": 900}, color_scheme=scheme)
+        for frame in page.frames:
+            assert frame.evaluate("document.images.length") > 2, name
+            assert frame.evaluate("[...document.images].every(image => image.naturalWidth > 20)"), name
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        wide = "[...document.querySelectorAll('.formula')].filter(box => box.scrollWidth > box.clientWidth + 1).length"
+        assert page.evaluate(wide) == 0, name
+        assert page.locator("nav details a").first.is_visible() == (width > 1024)
+        # Without `preload` axe fetches the style sheet once more, which a browser refuses for files.
+        rules = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]}).response["violations"]
+        assert not {rule["id"] for rule in rules if rule["impact"] in ("serious", "critical")}, name
+        page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1200])
+def test_the_search_finds_a_section_of_another_day_by_keys_alone(read_page, width):
+    page = read_page("day24.html", viewport={"width": width, "height": 900})
+    box, found = page.get_by_role("searchbox"), page.locator("search li")
+    page.keyboard.press("/")
+    page.keyboard.type("cross-CORRELATION flipped")
+    page.get_by_text("found", exact=False).first.wait_for()
+    assert box.input_value() == "cross-CORRELATION flipped"
+    assert "2. Python — one feature map by hand" in found.first.inner_text()
+    assert found.first.locator("mark").count() >= 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.keyboard.press("ArrowDown")
+    assert found.first.locator("a").evaluate("link => link === document.activeElement")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/day17.html#2-python-one-feature-map-by-hand")
+    page.get_by_role("heading", name="one feature map by hand").wait_for()
+
+
+@pytest.mark.browser
+def test_the_search_says_how_much_it_found_and_closes(read_page):
+    page = read_page("index.html")
+    page.keyboard.press("/")
+    for typed, said in (
+        ("no such word anywhere", "0 sections found"),
+        ("Laplacian pyramid", r"[1-9]\d* sections? found"),
+    ):
+        page.get_by_role("searchbox").fill(typed)
+        page.locator("search [role=status]").filter(has_text=re.compile(said)).wait_for()
+    assert page.locator("search li").count() > 0
+    page.keyboard.press("Escape")
+    assert page.locator("search li").count() == 0
+    assert page.get_by_role("searchbox").input_value() == ""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_button_copies_the_code(read_page, edition, refused):
+    page = read_page("day17.html")
+    if refused:  # a browser that gives files no clipboard
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    block = page.locator(".highlight").filter(has_text="windows = np.lib")
+    block.hover()
+    block.get_by_role("button", name="Copy").click()
+    block.get_by_role("button", name="Copied").wait_for()
+    page.evaluate("document.body.prepend(document.createElement('textarea'))")
+    page.locator("textarea").focus()
+    page.keyboard.press("Control+v")
+    (cell,) = [cell for cell in read(NOTEBOOKS[0]).cells if cell.source.startswith("windows = np.lib")]
+    assert page.locator("textarea").input_value() == cell.source + "\n"
+
+
+@pytest.mark.browser
+def test_the_choice_of_a_framework_holds_on_other_pages_and_links_open_what_is_hidden(browser, read_page, edition):
+    page = read_page("day17.html")
+    torch, keras = (page.locator(f"section[data-framework={name}]") for name in ("PyTorch", "Keras"))
+    tabs = page.get_by_role("tab")
+    assert (torch.is_visible(), keras.get_by_role("heading").is_visible()) == (True, False)
+    tabs.filter(has_text="PyTorch").focus()
+    page.keyboard.press("ArrowRight")
+    assert tabs.filter(has_text="Keras").get_attribute("aria-selected") == "true"
+    assert keras.get_by_role("heading").is_visible()
+    page.goto(f"{edition.as_uri()}/day19.html")
+    assert keras.get_by_role("heading").is_visible()
+    assert not torch.get_by_role("heading").is_visible()
+    page.get_by_role("link", name="6. PyTorch").click()
+    torch.get_by_role("heading").wait_for()
+    assert not keras.get_by_role("heading").is_visible()
+    page.emulate_media(media="print")
+    assert torch.get_by_role("heading").is_visible()
+    assert keras.get_by_role("heading").is_visible()
+
+
+@pytest.mark.browser
+def test_pointing_at_a_place_of_the_map_shows_its_window_times_the_kernel(read_page):
+    page = read_page("day17.html")
+    figure = page.locator(".windows")
+    image, kernel = toy_image(), EDGE_KERNEL
+    for row, column in np.ndindex(4, 4):
+        figure.locator("table").last.locator("td").nth(4 * row + column).hover()
+        products = image[row : row + 3, column : column + 3] * kernel
+        shown = figure.locator("table").nth(2).locator("td").all_inner_texts()
+        assert [float(text) for text in shown] == products.ravel().tolist()
+        said = figure.locator("p").inner_text()
+        assert said.startswith(f"row {row + 1}, column {column + 1}: ")
+        assert eval(said.split(": ")[1].replace("=", "==")), said
+        marked = (
+            figure.locator("table")
+            .first.locator("td")
+            .evaluate_all(
+                "cells => cells.map((cell, place) => cell.classList.contains('on') ? place : -1).filter(at => at >= 0)"
+            )
+        )
+        assert marked == [6 * (row + y) + column + x for y in range(3) for x in range(3)]
+
+
+@pytest.mark.browser
+def test_the_map_can_be_walked_through_by_keys(read_page):
+    page = read_page("day17.html")
+    page.get_by_role("button", name="row 1, column 1: 0").focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown", "ArrowLeft", "ArrowLeft"):
+        page.keyboard.press(key)
+    assert page.locator(".windows p").inner_text().startswith("row 3, column 1: ")
+
+
+@pytest.mark.browser
+def test_the_contents_say_where_the_reader_is(read_page):
+    page = read_page("day17.html")
+    here = page.locator("nav [aria-current=location]")
+    for heading in ("3.4 The first two blocks", "10. Key takeaways", "1. Core intuition"):
+        page.get_by_role("heading", name=heading, exact=True).evaluate("it => it.scrollIntoView()")
+        here.filter(has_text=heading).wait_for()
+        assert here.count() == 1
+
+
+@pytest.mark.browser
+def test_all_is_read_without_a_script(read_page):
+    page = read_page("day17.html", java_script_enabled=False)
+    for text in ("6. PyTorch", "7. Keras"):
+        assert page.get_by_role("heading", name=text).is_visible()
+    assert page.locator(".windows p").is_visible()
+    assert page.locator("search, main button, .script").count() == page.locator("search:hidden, .script:hidden").count()
+    page.get_by_text("Hint 1 of").first.click()
+    assert page.locator(".help details").first.locator("p").is_visible()

@@ -314,37 +314,3 @@ def test_an_xray_is_accessible_and_fits_a_phone(lab, tmp_path, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 20)")
     assert page.locator("ol.findings > li").count() >= 2
-
-
-@pytest.fixture(scope="module")
-def edition(tmp_path_factory):
-    """A folder with the reading edition."""
-    from book.build import main
-
-    folder = tmp_path_factory.mktemp("edition")
-    main(folder)
-    return folder
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), pytest.param(390, "dark", marks=pytest.mark.slow)])
-def test_the_reading_edition_is_whole_accessible_and_fits_a_phone(lab, edition, width, scheme):
-    """No message in the console, no request to the outside, no missing picture, nothing wider than the window."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    page = new_page(lab.browser, viewport={"width": width, "height": 900}, color_scheme=scheme)
-    messages, requests = [], []
-    page.on("console", lambda message: messages.append(message.text))
-    page.on("pageerror", lambda error: messages.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
-    for path in sorted(edition.glob("*.html")):
-        page.goto(path.as_uri())
-        for frame in page.frames:
-            assert frame.evaluate("document.images.length") > 2, path.name
-            assert frame.evaluate("[...document.images].every(image => image.naturalWidth > 20)"), path.name
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
-        assert page.locator("nav details a").first.is_visible() == (width > 1000)
-        # Without `preload` axe fetches the style sheet once more, which a browser refuses for files.
-        rules = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]}).response["violations"]
-        assert not {rule["id"] for rule in rules if rule["impact"] in ("serious", "critical")}, path.name
-    assert not messages
-    assert not [address for address in requests if not address.startswith((edition.as_uri(), "data:"))]
