@@ -58,6 +58,12 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
+def subplots(width: float, height: float, rows: int = 1, columns: int = 1, **layout) -> tuple[Figure, Any]:
+    """An empty figure and its axes, as matplotlib's `Figure.subplots` lays them out."""
+    figure = new_figure(width, height)
+    return figure, figure.subplots(rows, columns, **layout)
+
+
 def plain(axes, title: str = "", *, color: str = INK, size: float = 9):
     """Take ticks and frame away from `axes`, title it, and return it."""
     axes.set(xticks=[], yticks=[])
@@ -112,10 +118,10 @@ def tile(panels: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
     """
     count, height, width = panels.shape[:3]
     rows = math.ceil(count / columns)
-    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, *panels.shape[3:]), np.nan, np.float32)
-    for index, panel in enumerate(panels):
-        top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
-        sheet[top : top + height, left : left + width] = panel
+    room = [(0, rows * columns - count), (0, gap), (0, gap), (0, 0)][: panels.ndim]
+    cells = np.pad(np.asarray(panels, np.float32), room, constant_values=np.nan)
+    cells = cells.reshape(rows, columns, height + gap, width + gap, *panels.shape[3:]).swapaxes(1, 2)
+    sheet = cells.reshape(rows * (height + gap), columns * (width + gap), *panels.shape[3:])[:-gap, :-gap]
     return np.nan_to_num(sheet, nan=1.0) if panels.ndim == 4 else sheet
 
 

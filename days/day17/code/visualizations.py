@@ -28,8 +28,7 @@ def draw_toy(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> Figur
     """Image, kernel and feature map as grids of numbers, with the first window and its answer framed."""
     grids_and_names = [(image, "image"), (kernel, "kernel"), (answer, "feature map")]
     columns = [grid.shape[1] for grid, _ in grids_and_names]
-    figure = fg.new_figure(7.0, 0.4 + 6.4 * image.shape[0] / sum(columns))
-    grids = figure.subplots(1, 3, width_ratios=columns)
+    figure, grids = fg.subplots(7.0, 0.4 + 6.4 * image.shape[0] / sum(columns), 1, 3, width_ratios=columns)
     for axes, (grid, name) in zip(grids, grids_and_names, strict=True):
         look = (
             fg.ColorScale("gray", -1.5, 1.2) if name == "image" else fg.signed(2 * fg.color_scale(grid, clip=100).high)
@@ -50,8 +49,7 @@ def draw_toy(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> Figur
 
 def draw_predictions(image: np.ndarray, predictions: dict[str, list[tuple[str, float]]]) -> Figure:
     """A photo beside one bar chart of probabilities for each way of feeding it: {title: [(category, p), ...]}."""
-    figure = fg.new_figure(9.6, 2.6)
-    places = figure.subplots(1, 1 + len(predictions), width_ratios=[1] + [1.25] * len(predictions))
+    figure, places = fg.subplots(9.6, 2.6, 1, 1 + len(predictions), width_ratios=[1] + [1.25] * len(predictions))
     fg.plain(places[0], "the photo").imshow(image)
     for axes, (title, rows) in zip(places[1:], predictions.items(), strict=True):
         bars = axes.barh([name for name, _ in rows], [share for _, share in rows], color=BLUE)
@@ -106,8 +104,7 @@ def draw_beside(rows: Sequence[tuple[str, np.ndarray, np.ndarray]], titles: tupl
     Colors (n, k, k, 3) are shown as they are. The maps (n, H, W) of each network have a scale of their own, dark blue
     for 0, which is printed above them: their units differ.
     """
-    figure = fg.new_figure(9.6, 2.75 * len(rows))
-    grid = figure.subplots(len(rows), 2, squeeze=False, gridspec_kw={"wspace": 0.06})
+    figure, grid = fg.subplots(9.6, 2.75 * len(rows), len(rows), 2, squeeze=False, gridspec_kw={"wspace": 0.06})
     for axes_row, (what, *both) in zip(grid, rows, strict=True):
         for axes, panels, title in zip(axes_row, both, titles, strict=True):
             sheet = fg.tile(panels, 8, gap=max(1, panels.shape[2] // 12))
@@ -147,9 +144,8 @@ def draw_ranking(activations: np.ndarray, patches: np.ndarray, means: np.ndarray
 
 def draw_two_images(photos, maps, channels: Sequence[int], changes: np.ndarray, names: Sequence[str]) -> Figure:
     """The same channels for two photos, one scale: photos 2 x (H, W, 3), maps 2 x (C, h, w), changes (C,)."""
-    figure = fg.new_figure(9.6, 3.8)
+    figure, grid = fg.subplots(9.6, 3.8, 2, 1 + len(channels))
     figure.suptitle(f"channel: change of its mean activation, from {names[0]} to {names[1]}", fontsize=9)
-    grid = figure.subplots(2, 1 + len(channels))
     scale = fg.color_scale(np.concatenate([activations[list(channels)].ravel() for activations in maps]))
     for row, photo, activations, name in zip(grid, photos, maps, names, strict=True):
         fg.plain(row[0], name, size=8).imshow(photo)
@@ -172,8 +168,7 @@ def draw_sheet(sheet: np.ndarray, title: str) -> Figure:
 
 def draw_dead_counts(answers: dict[str, dict[str, np.ndarray]]) -> Figure:
     """Dead channels, on the first image and on all: {network: {layer: activations (N, C, H, W) after a ReLU}}."""
-    figure = fg.new_figure(9.6, 2.9)
-    charts = figure.subplots(1, len(answers), sharey=True)
+    figure, charts = fg.subplots(9.6, 2.9, 1, len(answers), sharey=True)
     images, last = len(next(iter(next(iter(answers.values())).values()))), []
     labels = ("dead on the cat", f"dead on all {images} photos")
     for axes, (network, layers) in zip(charts, answers.items(), strict=True):
@@ -189,8 +184,7 @@ def draw_dead_counts(answers: dict[str, dict[str, np.ndarray]]) -> Figure:
 
 def draw_pairs(patches: np.ndarray, pairs: Sequence[tuple[int, int, float]], activations: np.ndarray) -> Figure:
     """Pairs of filters (patches) with their cosine, and the maps (C, h, w) that the two make of one photo."""
-    figure = fg.new_figure(9.6, 4.6)
-    grid = figure.subplots(4, len(pairs), height_ratios=[0.6, 1, 0.6, 1], squeeze=False)
+    figure, grid = fg.subplots(9.6, 4.6, 4, len(pairs), height_ratios=[0.6, 1, 0.6, 1], squeeze=False)
     chosen = [index for pair in pairs for index in pair[:2]]
     scale = fg.color_scale(activations[chosen])
     for column, (first, second, cosine) in zip(grid.T, pairs, strict=True):
@@ -205,8 +199,7 @@ def draw_pairs(patches: np.ndarray, pairs: Sequence[tuple[int, int, float]], act
 
 def draw_evidence(image: np.ndarray, maps: dict[str, np.ndarray], logits: dict[str, float]) -> Figure:
     """A photo beside the evidence map (h, w) of each category, one scale, with the logit that the map averages to."""
-    figure = fg.new_figure(9.6, 2.9)
-    axes = figure.subplots(1, 1 + len(maps))
+    figure, axes = fg.subplots(9.6, 2.9, 1, 1 + len(maps))
     fg.plain(axes[0], "the photo").imshow(image)
     scale = fg.color_scale(np.stack(list(maps.values())), clip=100)
     for place, (category, evidence) in zip(axes[1:], maps.items(), strict=True):
@@ -221,8 +214,7 @@ def draw_evidence(image: np.ndarray, maps: dict[str, np.ndarray], logits: dict[s
 
 def draw_channel(image: np.ndarray, feature_map: np.ndarray, weights: np.ndarray, title: str) -> Figure:
     """One channel: photo, photo lit where the channel fires, map (h, w), and its filter's weights (in, kh, kw)."""
-    figure = fg.new_figure(9.6, 2.9)
-    axes = figure.subplots(1, 4)
+    figure, axes = fg.subplots(9.6, 2.9, 1, 4)
     figure.suptitle(title, fontsize=9)
     fg.plain(axes[0], "photo").imshow(image)
     fg.plain(axes[1], "lit where the channel fires").imshow(spotlight(image, feature_map))
@@ -242,8 +234,7 @@ def draw_channel(image: np.ndarray, feature_map: np.ndarray, weights: np.ndarray
 def draw_spotlights(image: np.ndarray, rows: dict[str, tuple[np.ndarray, Sequence[int]]]) -> Figure:
     """The photo lit where channels fire: {row title: (activations (C, h, w), channels)}, each map on its own scale."""
     longest = max(len(channels) for _, channels in rows.values())
-    figure = fg.new_figure(9.6, 0.35 + len(rows) * (9.6 / longest + 0.25))
-    grid = figure.subplots(len(rows), longest, squeeze=False)
+    figure, grid = fg.subplots(9.6, 0.35 + len(rows) * (9.6 / longest + 0.25), len(rows), longest, squeeze=False)
     for line, (title, (activations, channels)) in zip(grid, rows.items(), strict=True):
         for axes, channel in zip(line, channels, strict=True):
             fg.plain(axes, f"{title} {channel}", size=8).imshow(spotlight(image, activations[channel]))
@@ -253,8 +244,7 @@ def draw_spotlights(image: np.ndarray, rows: dict[str, tuple[np.ndarray, Sequenc
 
 def draw_frame(image: np.ndarray, maps: np.ndarray, labels: Sequence[str], scale: fg.ColorScale) -> Figure:
     """One frame of the sliding animation: the photo and some maps (n, h, w) on one fixed scale."""
-    figure = fg.new_figure(5.2, 1.5)
-    axes = figure.subplots(1, 1 + len(maps))
+    figure, axes = fg.subplots(5.2, 1.5, 1, 1 + len(maps))
     fg.plain(axes[0], "photo", size=8).imshow(image)
     for place, values, label in zip(axes[1:], maps, labels, strict=True):
         fg.show_map(fg.plain(place, label, size=8), values, scale, "nearest")

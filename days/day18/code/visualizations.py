@@ -90,8 +90,7 @@ def draw_learned_filters(rows: dict[str, tuple[np.ndarray, np.ndarray]], steps: 
 
 def draw_divergence(losses: dict[str, np.ndarray], bound: float) -> Figure:
     """Losses of one filter at learning rates around the bound, step by step: {title: (n,)}."""
-    figure = fg.new_figure(7.2, 2.8)
-    axes = figure.add_subplot()
+    figure, axes = fg.subplots(7.2, 2.8)
     for (name, values), color, style in zip(losses.items(), (BLUE, GREEN, ALARM), STYLES, strict=False):
         axes.semilogy(values, color=color, linestyle=style, label=name)
     title = f"the bound on the learning rate: {bound:.3f}"
@@ -122,8 +121,7 @@ def draw_filters_over_time(snapshots: Sequence[Snapshot]) -> Figure:
 def draw_filter_frame(snapshots: Sequence[Snapshot], at: int) -> Figure:
     """One frame of the animation: the filters at snapshot `at`, and the share of the watched images named rightly."""
     now = snapshots[at]
-    figure = fg.new_figure(6.4, 2.9)
-    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
+    figure, left, right = fg.subplots(6.4, 2.9, 1, 2, width_ratios=[1.25, 1])
     sheet = fg.tile(visible_patches(now.filters["conv1"]), 4)
     fg.plain(left, f"conv1, step {now.step}").imshow(sheet, interpolation="nearest")
     steps = _steps(snapshots)
@@ -149,8 +147,7 @@ def draw_maps_over_time(snapshots: Sequence[Snapshot], image: np.ndarray, name: 
         layer: fg.color_scale(np.sqrt([snapshot.maps[layer][:channels] for snapshot in snapshots]))
         for layer in snapshots[0].maps
     }
-    figure = fg.new_figure(9.6, 0.3 + 0.95 * len(rows))
-    grid = figure.subplots(len(rows), len(snapshots) + 1)
+    figure, grid = fg.subplots(9.6, 0.3 + 0.95 * len(rows), len(rows), len(snapshots) + 1)
     fg.plain(grid[0, 0], f"a {name}", size=8).imshow(image)
     for axes in grid[1:, 0]:
         axes.axis("off")
@@ -172,9 +169,8 @@ def draw_maps_over_time(snapshots: Sequence[Snapshot], image: np.ndarray, name: 
 def draw_curves(snapshots: Sequence[Snapshot], title: str) -> Figure:
     """Loss and accuracy, dead channels, and how far the filters have gone and how smooth they are, step by step."""
     steps, begin, last = _steps(snapshots), snapshots[0], snapshots[-1]
-    figure = fg.new_figure(9.6, 2.8)
+    figure, first, second, third = fg.subplots(9.6, 2.8, 1, 3)
     figure.suptitle(title, fontsize=10)
-    first, second, third = figure.subplots(1, 3)
     first.plot(steps, [snapshot.loss for snapshot in snapshots], color=ALARM, label="loss")
     first.plot(steps, [snapshot.accuracy for snapshot in snapshots], color=BLUE, linestyle="--", label="share right")
     for layer, color, style in zip(last.layers, DEPTH_COLORS, STYLES, strict=False):
@@ -200,8 +196,7 @@ def draw_curves(snapshots: Sequence[Snapshot], title: str) -> Figure:
 
 def draw_runs(runs: dict[str, Sequence[Snapshot]], captions: dict[str, str]) -> Figure:
     """The filters of conv1 with which each run ended, a row for each, with a caption beside it."""
-    figure = fg.new_figure(9.6, 0.75 * len(runs) + 0.4)
-    grid = figure.subplots(len(runs), 2, width_ratios=[3.1, 1])
+    figure, grid = fg.subplots(9.6, 0.75 * len(runs) + 0.4, len(runs), 2, width_ratios=[3.1, 1])
     figure.suptitle("the 16 filters of conv1 at the end, each at its own strength; mid-gray = 0", fontsize=10)
     for (picture, text), (name, snapshots) in zip(grid, runs.items(), strict=True):
         patches = visible_patches(snapshots[-1].filters["conv1"])
@@ -218,8 +213,7 @@ def draw_trained_or_random(
     correlations: dict[str, tuple[float, float]], slices: tuple[np.ndarray, np.ndarray], layer: str
 ) -> Figure:
     """Neighbor correlation by layer, trained and random, beside slices (n, k, k) of filters of `layer`, of both."""
-    figure = fg.new_figure(9.6, 3.3)
-    axes, *pictures = figure.subplots(1, 3, width_ratios=[1.9, 1, 1])
+    figure, axes, *pictures = fg.subplots(9.6, 3.3, 1, 3, width_ratios=[1.9, 1, 1])
     names, values = [name.removesuffix(".expand3x3") for name in correlations], np.array([*correlations.values()]).T
     words = [[f"{abs(value):.2f}" for value in row] for row in values]
     fg.paired_bars(axes, names, values, words, ("trained", "random"), (BLUE, ORANGE), padding=1)

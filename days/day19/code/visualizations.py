@@ -54,8 +54,7 @@ def draw_dreaming(patches: np.ndarray, kernel: np.ndarray, step: int) -> Figure:
     """One moment of the toy's ascent: the patch so far, the kernel's direction, and the objective up to here."""
     favorite = kernel / np.linalg.norm(kernel)
     objectives = (patches * kernel).sum(axis=(1, 2))
-    figure = fg.new_figure(6.0, 2.4)
-    now, goal, curve = figure.subplots(1, 3, width_ratios=[1, 1, 1.5])
+    figure, now, goal, curve = fg.subplots(6.0, 2.4, 1, 3, width_ratios=[1, 1, 1.5])
     scale = fg.signed(np.abs(favorite).max())
     fg.show_map(fg.plain(now, f"patch, step {step}", size=8), patches[step], scale, "nearest")
     fg.show_map(fg.plain(goal, "kernel / |kernel|", size=8), favorite, scale, "nearest")
@@ -71,8 +70,7 @@ def draw_dreaming(patches: np.ndarray, kernel: np.ndarray, step: int) -> Figure:
 
 def draw_growth(lengths: dict[str, np.ndarray], angles: dict[str, np.ndarray]) -> Figure:
     """Length of the patch and angle left, step by step, with and without the bound on the length."""
-    figure = fg.new_figure(9.0, 2.6)
-    left, right = figure.subplots(1, 2)
+    figure, left, right = fg.subplots(9.0, 2.6, 1, 2)
     for (name, values), color, style in zip(lengths.items(), (BLUE, ALARM), ("-", "--"), strict=True):
         left.plot(values, color=color, linestyle=style, label=name)
         right.plot(angles[name], color=color, linestyle=style, label=name)
@@ -86,8 +84,7 @@ def draw_growth(lengths: dict[str, np.ndarray], angles: dict[str, np.ndarray]) -
 
 def draw_gradient(gradient: np.ndarray, kernel: np.ndarray) -> Figure:
     """The gradient (H, W) of a map's mean with its numbers, beside the kernel."""
-    figure = fg.new_figure(7.0, 3.4)
-    axes = figure.subplots(1, 2, width_ratios=[kernel.shape[1], gradient.shape[1]])
+    figure, axes = fg.subplots(7.0, 3.4, 1, 2, width_ratios=[kernel.shape[1], gradient.shape[1]])
     for place, grid, name in ((axes[0], kernel, "kernel"), (axes[1], gradient, "gradient of the map's mean")):
         fg.show_map(fg.plain(place, f"{name} {grid.shape}"), grid, fg.signed(1.6 * np.abs(grid).max()), "nearest")
         for (row, column), value in np.ndenumerate(grid):
@@ -117,8 +114,7 @@ def draw_ascents(ascents: dict[str, list[fv.AscentStep]]) -> Figure:
 
 def draw_distributions(shares: np.ndarray, maxima: np.ndarray, title: str) -> Figure:
     """One dot for each channel: at which share of places it fires (C,), and its largest activation (C,)."""
-    figure = fg.new_figure(9.0, 3.2)
-    axes = figure.add_subplot()
+    figure, axes = fg.subplots(9.0, 3.2)
     dead = maxima <= 0
     axes.scatter(100 * shares[~dead], maxima[~dead], s=14, color=BLUE, alpha=0.6, linewidths=0)
     axes.scatter(100 * shares[dead], maxima[dead], s=40, color=ALARM, marker="x")
@@ -133,8 +129,7 @@ def draw_distributions(shares: np.ndarray, maxima: np.ndarray, title: str) -> Fi
 
 def draw_growing(photo: np.ndarray, feature_map: np.ndarray, steps: Sequence[fv.AscentStep], title: str) -> Figure:
     """A channel two ways: where it fires in a photo, and the picture that grows for it, with its objective."""
-    figure = fg.new_figure(9.6, 2.9)
-    axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.2])
+    figure, axes = fg.subplots(9.6, 2.9, 1, 4, width_ratios=[1, 1, 1, 1.2])
     figure.suptitle(title, fontsize=9)
     fg.plain(axes[0], "photo").imshow(photo)
     scale = fg.color_scale(feature_map)
@@ -149,8 +144,7 @@ def draw_growing(photo: np.ndarray, feature_map: np.ndarray, steps: Sequence[fv.
 
 def draw_cam(photo: np.ndarray, evidence: np.ndarray, category: str) -> Figure:
     """A Grad-CAM map (h, w) for a category: the photo, the photo lit by the map, the map with its scale."""
-    figure = fg.new_figure(7.2, 2.9)
-    axes = figure.subplots(1, 3)
+    figure, axes = fg.subplots(7.2, 2.9, 1, 3)
     scale = fg.color_scale(evidence)
     fg.plain(axes[0], "photo").imshow(photo)
     fg.plain(axes[1], "lit by the evidence").imshow(spotlight(photo, evidence))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +12,7 @@ from days.day17.code import lesson as lesson17
 from days.day17.code.backends import capture, filters
 from days.day20.code import evidence, objectives
 from days.day20.code.ascent import maximize
-from days.day20.code.objectives import Objective, channel, direction, layer, logit, unit
+from days.day20.code.objectives import channel, direction, layer, logit, unit
 
 SQUEEZENET_LAYERS = ("conv1_activation", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
 EFFICIENTNET_LAYERS = ("bn1", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
@@ -53,10 +52,6 @@ class Lesson(lesson17.Lesson):
         usual = {"size": self.size, "steps": self.steps, "progress": False, "preprocess": model.preprocess}
         return maximize(model.network, *asked, **usual | settings)[0]
 
-    def responses(self, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
-        """See `evidence.responses`."""
-        return evidence.responses(self.model, wanted, images)
-
     @cached_property
     def ladder(self) -> dict[str, np.ndarray]:
         """{rung: pictures of the lesson's four channels}."""
@@ -93,7 +88,7 @@ class Lesson(lesson17.Lesson):
         names = [f"{name}, {index}" for name, indices in COMPARED.items() for index in indices]
         pictures = np.concatenate([self.grow(name, indices) for name, indices in COMPARED.items()])
         images = pictures, evidence.photo_crops(self.size), evidence.noise_images(32, self.size)
-        grown, crops, noise = (self.responses(wanted, one) for one in images)
+        grown, crops, noise = (evidence.responses(self.model, wanted, some) for some in images)
         return names, np.diag(grown), crops, noise
 
     def never_moved(self) -> dict[str, tuple[int, int, int]]:

@@ -78,8 +78,7 @@ def draw_ladder(ladder: dict[str, np.ndarray], scores: dict[str, np.ndarray]) ->
 
 def draw_against_photos(names: Sequence[str], pictures: np.ndarray, photos: np.ndarray, noise: np.ndarray) -> Figure:
     """How much each channel is excited: grown picture (n,), every photo crop (crops, n), every noise image (m, n)."""
-    figure = fg.new_figure(9.6, 0.42 * len(names) + 1.3)
-    axes = figure.add_subplot()
+    figure, axes = fg.subplots(9.6, 0.42 * len(names) + 1.3)
     places = np.arange(len(names))[::-1]
     usual = np.abs(photos).max(axis=0)
     for values, shift, color, size, label in (
@@ -131,8 +130,7 @@ def draw_patches(rows: dict[str, tuple[np.ndarray, Sequence[np.ndarray], Sequenc
 
 def draw_silent(counts: dict[str, tuple[int, int, int]]) -> Figure:
     """{layer: (channels, that never moved after their ReLU, that never moved before it)} as bars in percent."""
-    figure = fg.new_figure(7.2, 2.6)
-    axes = figure.add_subplot()
+    figure, axes = fg.subplots(7.2, 2.6)
     channels, *silent = np.array(list(counts.values())).T
     names = [f"{name}, of {count}" for name, count in zip(counts, channels, strict=True)]
     labels = ("asked after the ReLU", "asked before it")
@@ -144,8 +142,7 @@ def draw_silent(counts: dict[str, tuple[int, int, int]]) -> Figure:
 
 def draw_spectrum(frequencies: np.ndarray, amplitudes: dict[str, np.ndarray]) -> Figure:
     """Mean amplitude by frequency of several kinds of pictures, each 1 at the lowest, both axes logarithmic."""
-    figure = fg.new_figure(5.6, 2.9)
-    axes = figure.add_subplot()
+    figure, axes = fg.subplots(5.6, 2.9)
     for (name, values), color, style in zip(amplitudes.items(), (BLUE, ORANGE, MUTED), ("-", "--", ":"), strict=False):
         axes.loglog(frequencies, values / values[0], color=color, linestyle=style, label=name)
     axes.loglog(frequencies, frequencies[0] / frequencies, color=INK, linewidth=0.8, label="1 / frequency")
@@ -183,8 +180,7 @@ def draw_confusion(answers: dict[str, np.ndarray], channels: Sequence[int]) -> F
 
 def draw_growing(images: np.ndarray, labels: Sequence[str], history: np.ndarray, steps: int) -> Figure:
     """Pictures (n, h, w, 3) in a row as they stand, above their objectives so far (steps so far, n)."""
-    figure = fg.new_figure(6.4, 2.9)
-    top, bottom = figure.subplots(2, 1, height_ratios=[1.7, 1])
+    figure, top, bottom = fg.subplots(6.4, 2.9, 2, 1, height_ratios=[1.7, 1])
     fg.plain(top).imshow(fg.tile(images, len(images), gap=3))
     for place, (label, line) in enumerate(zip(labels, bottom.plot(history, linewidth=1.2), strict=True)):
         color = (BLUE, ORANGE, ALARM, MUTED)[place % 4]
@@ -221,7 +217,7 @@ def draw_objectives(pictures: np.ndarray) -> Figure:
 
 def _figure_diversity(lesson: Lesson) -> Figure:
     grown = np.concatenate([lesson.grow("fire7", [40] * 4, diversity=amount) for amount in (0, 0.5)])
-    reached = lesson.responses(objectives.requested("fire7", 40, True), grown)[:, 0]
+    reached = evidence.responses(lesson.model, objectives.requested("fire7", 40, True), grown)[:, 0]
     labels = [
         f"{name}: {value:.0f}" for name, value in zip(["as it comes"] * 4 + ["diversity 0.5"] * 4, reached, strict=True)
     ]
