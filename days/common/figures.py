@@ -189,7 +189,7 @@ def picture_bytes(figure: Figure, format: str = "png") -> bytes:
 
     Raises ValueError for a figure without a description.
     """
-    alt = figure.get_label()
+    alt = str(figure.get_label())
     if not alt:
         raise ValueError("expected a figure with a description, got none: describe(figure, 'what is seen') adds it")
     picture, buffer = _render(figure), io.BytesIO()

@@ -79,7 +79,7 @@ def _check_range(array: np.ndarray) -> None:
         raise ValueError(f"expected values in [0, 1], got {low:.3g} to {high:.3g}: {way_out}")
 
 
-def _from_file(source: str | Path) -> np.ndarray:
+def _from_file(source: str | os.PathLike) -> np.ndarray:
     path = Path(os.path.expanduser(source))
     if str(source) in _FILES:
         path = packaged(*_FILES[str(source)], f"the picture {str(source)!r} ships")

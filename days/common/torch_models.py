@@ -102,7 +102,7 @@ def _from_torchvision(name: str, weights: str):
     elif weights != "random":
         load_weights_file(network, weights)
     recipe = pretrained.transforms()
-    mean, std = np.float32(recipe.mean), np.float32(recipe.std)
+    mean, std = np.array(recipe.mean, np.float32), np.array(recipe.std, np.float32)
     pixels = Pixels(f"mean {recipe.mean}, std {recipe.std}", np.diag(1 / std), -mean / std)
     return network, pixels, list(pretrained.meta["categories"])
 

@@ -64,7 +64,7 @@ def draw_predictions(image: np.ndarray, predictions: dict[str, list[tuple[str, f
 
 def draw_maps(activations: np.ndarray, title: str) -> Figure:
     """All channels (C, H, W) of a layer on one scale; a channel that is zero throughout has a red number."""
-    dead = fm.dead_channels(activations[None])
+    dead = fm.dead_channels(activations[None]).tolist()
     best = fm.rank_channels(activations)[0]
     return fg.draw_panels(
         activations,
@@ -98,7 +98,7 @@ def draw_all_slices(filters: np.ndarray, title: str) -> Figure:
     )
 
 
-def draw_beside(rows: Sequence[tuple[str, np.ndarray, np.ndarray]], titles: tuple[str, str]) -> Figure:
+def draw_beside(rows: Sequence[tuple], titles: tuple[str, str]) -> Figure:
     """Two networks side by side, a row for each kind of panels: [(what, left (n, ...), right (n, ...)), ...].
 
     Colors (n, k, k, 3) are shown as they are. The maps (n, H, W) of each network have a scale of their own, dark blue
@@ -266,17 +266,15 @@ SLIDING_CHANNELS = (22, 8, 97)
 
 
 def _figure_ranking(lesson: Lesson) -> Figure:
-    maps = lesson.maps("conv1_activation")
-    return draw_ranking(
-        maps, fm.color_patches(lesson.filters("conv1")), fm.channel_means(maps), fm.rank_channels(maps)[:8]
-    )
+    maps, patches = lesson.maps("conv1_activation"), fm.color_patches(lesson.filters("conv1"))
+    return draw_ranking(maps, patches, fm.channel_means(maps), fm.rank_channels(maps)[:8].tolist())
 
 
 def _figure_two_images(lesson: Lesson) -> Figure:
     photos = [lesson.cat, load_image("coffee", size=224)]
     maps = [lesson.maps("fire9", photo) for photo in photos]
     changes = fm.channel_changes(*maps)
-    most = np.argsort(-np.abs(changes))[:6]
+    most = np.argsort(-np.abs(changes))[:6].tolist()
     return draw_two_images(photos, maps, most, changes, ("the cat", "the coffee"))
 
 
@@ -291,7 +289,7 @@ def _figure_parts(lesson: Lesson) -> Figure:
     rows = {}
     for title, model in (("trained", lesson.model), ("untrained", lesson.untrained)):
         maps = lesson.maps("fire9", model=model)
-        rows[title] = (maps, fm.rank_channels(maps)[:8])
+        rows[title] = (maps, fm.rank_channels(maps)[:8].tolist())
     return draw_spotlights(lesson.cat, rows)
 
 

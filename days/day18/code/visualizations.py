@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -121,7 +122,7 @@ def draw_filters_over_time(snapshots: Sequence[Snapshot]) -> Figure:
 def draw_filter_frame(snapshots: Sequence[Snapshot], at: int) -> Figure:
     """One frame of the animation: the filters at snapshot `at`, and the share of the watched images named rightly."""
     now = snapshots[at]
-    figure, left, right = fg.subplots(6.4, 2.9, 1, 2, width_ratios=[1.25, 1])
+    figure, (left, right) = fg.subplots(6.4, 2.9, 1, 2, width_ratios=[1.25, 1])
     sheet = fg.tile(visible_patches(now.filters["conv1"]), 4)
     fg.plain(left, f"conv1, step {now.step}").imshow(sheet, interpolation="nearest")
     steps = _steps(snapshots)
@@ -169,7 +170,7 @@ def draw_maps_over_time(snapshots: Sequence[Snapshot], image: np.ndarray, name: 
 def draw_curves(snapshots: Sequence[Snapshot], title: str) -> Figure:
     """Loss and accuracy, dead channels, and how far the filters have gone and how smooth they are, step by step."""
     steps, begin, last = _steps(snapshots), snapshots[0], snapshots[-1]
-    figure, first, second, third = fg.subplots(9.6, 2.8, 1, 3)
+    figure, (first, second, third) = fg.subplots(9.6, 2.8, 1, 3)
     figure.suptitle(title, fontsize=10)
     first.plot(steps, [snapshot.loss for snapshot in snapshots], color=ALARM, label="loss")
     first.plot(steps, [snapshot.accuracy for snapshot in snapshots], color=BLUE, linestyle="--", label="share right")
@@ -210,10 +211,10 @@ def draw_runs(runs: dict[str, Sequence[Snapshot]], captions: dict[str, str]) -> 
 
 
 def draw_trained_or_random(
-    correlations: dict[str, tuple[float, float]], slices: tuple[np.ndarray, np.ndarray], layer: str
+    correlations: dict[str, tuple[float, float]], slices: Sequence[np.ndarray], layer: str
 ) -> Figure:
     """Neighbor correlation by layer, trained and random, beside slices (n, k, k) of filters of `layer`, of both."""
-    figure, axes, *pictures = fg.subplots(9.6, 3.3, 1, 3, width_ratios=[1.9, 1, 1])
+    figure, (axes, *pictures) = fg.subplots(9.6, 3.3, 1, 3, width_ratios=[1.9, 1, 1])
     names, values = [name.removesuffix(".expand3x3") for name in correlations], np.array([*correlations.values()]).T
     words = [[f"{abs(value):.2f}" for value in row] for row in values]
     fg.paired_bars(axes, names, values, words, ("trained", "random"), (BLUE, ORANGE), padding=1)
@@ -253,7 +254,8 @@ def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarnin
     sentences = [finding.sentence for finding in found[:6]] or ["Nothing suspicious in what was watched."]
     lines = [part for sentence in sentences for part in textwrap.wrap(sentence, 150)]
     figure = fg.new_figure(9.6, 2.75 + 0.17 * len(lines))
-    upper, lower = figure.subfigures(2, 1, height_ratios=[2.6, 0.15 + 0.17 * len(lines)])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[2.6, 0.15 + 0.17 * len(lines)])
+    upper, lower = parts
     loss, dead, spread, gradient = upper.subplots(1, 4)
     upper.suptitle(
         f"{title}, step {now.step}: {now.accuracy:.0%} right, loss {now.loss:.2f}", size=10, parse_math=False
@@ -320,7 +322,7 @@ def _figure_dashboard(name: str, count: int | None = None) -> Callable[[Lesson],
 def _figure_trained(lesson: Lesson) -> Figure:
     layer = "fire8.expand3x3"
     slices = [lesson.filters(layer, model)[:6, :6].reshape(-1, 3, 3) for model in (lesson.model, lesson.untrained)]
-    return draw_trained_or_random(lesson.correlations(), tuple(slices), layer)
+    return draw_trained_or_random(lesson.correlations(), slices, layer)
 
 
 def _figure_beside(lesson: Lesson) -> Figure:

@@ -92,8 +92,10 @@ def angle_between(first: np.ndarray, second: np.ndarray) -> float:
     if np.shape(first) != np.shape(second) or not np.any(first) or not np.any(second):
         shapes = f"{np.shape(first)} and {np.shape(second)}"
         raise ValueError(f"expected two patterns of one shape, not all zero, got {shapes}")
-    first, second = (np.ravel(each) / np.abs(each).max() for each in (first, second))  # keeps the squares within range
-    first, second = first / np.linalg.norm(first), second / np.linalg.norm(second)
+    pair = [
+        each.ravel() / np.abs(each).max() for each in map(np.asarray, (first, second))
+    ]  # keeps squares within range
+    first, second = (each / np.linalg.norm(each) for each in pair)
     # arccos would lose half the digits near 0.
     return float(np.degrees(2 * np.arctan2(np.linalg.norm(first - second), np.linalg.norm(first + second))))
 

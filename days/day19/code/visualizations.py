@@ -54,7 +54,7 @@ def draw_dreaming(patches: np.ndarray, kernel: np.ndarray, step: int) -> Figure:
     """One moment of the toy's ascent: the patch so far, the kernel's direction, and the objective up to here."""
     favorite = kernel / np.linalg.norm(kernel)
     objectives = (patches * kernel).sum(axis=(1, 2))
-    figure, now, goal, curve = fg.subplots(6.0, 2.4, 1, 3, width_ratios=[1, 1, 1.5])
+    figure, (now, goal, curve) = fg.subplots(6.0, 2.4, 1, 3, width_ratios=[1, 1, 1.5])
     scale = fg.signed(np.abs(favorite).max())
     fg.show_map(fg.plain(now, f"patch, step {step}", size=8), patches[step], scale, "nearest")
     fg.show_map(fg.plain(goal, "kernel / |kernel|", size=8), favorite, scale, "nearest")
@@ -70,7 +70,7 @@ def draw_dreaming(patches: np.ndarray, kernel: np.ndarray, step: int) -> Figure:
 
 def draw_growth(lengths: dict[str, np.ndarray], angles: dict[str, np.ndarray]) -> Figure:
     """Length of the patch and angle left, step by step, with and without the bound on the length."""
-    figure, left, right = fg.subplots(9.0, 2.6, 1, 2)
+    figure, (left, right) = fg.subplots(9.0, 2.6, 1, 2)
     for (name, values), color, style in zip(lengths.items(), (BLUE, ALARM), ("-", "--"), strict=True):
         left.plot(values, color=color, linestyle=style, label=name)
         right.plot(angles[name], color=color, linestyle=style, label=name)

@@ -6,7 +6,7 @@ Everything here takes a `Model` of either framework, and returns NumPy arrays.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +32,7 @@ ONE_FILTER: dict[str, Any] = {"parameterization": "sphere", "decorrelated": Fals
 """Knobs with which a picture as small as a filter has the proven answer k / |k|."""
 
 
-def responses(model: Model, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
+def responses(model: Model, wanted: Sequence[Objective], images: Iterable[np.ndarray]) -> np.ndarray:
     """The value of every objective for every image (H, W, 3): (images, objectives)."""
     layers = objectives.layers_of(wanted)
     found = []
@@ -75,7 +75,7 @@ def held_out_shakes(image: np.ndarray, count: int = 16, *, seed: int = 1) -> Ite
         yield (image.reshape(-1, 3)[indices] * weights[..., None]).sum(axis=0).reshape(image.shape)
 
 
-def robustness(model: Model, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
+def robustness(model: Model, wanted: Sequence[Objective], images: Iterable[np.ndarray]) -> np.ndarray:
     """For each objective and its picture: the value of the picture as it is, and the mean over 16 shakes; (n, 2)."""
     found = []
     for objective, image in zip(wanted, images, strict=True):

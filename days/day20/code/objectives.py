@@ -81,7 +81,7 @@ def layer(name: str) -> Objective:
     return Objective((Term(1.0, "layer", name),))
 
 
-def direction(layer: str, vector: Sequence[float]) -> Objective:
+def direction(layer: str, vector: Sequence[float] | np.ndarray) -> Objective:
     """The mean over all places of the channels' sum, weighted by `vector` (C,) made as long as 1."""
     values = np.asarray(vector, np.float64)
     length = np.linalg.norm(values)

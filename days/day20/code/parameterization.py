@@ -88,8 +88,8 @@ class Painting:
     @property
     def key(self) -> tuple:
         """The same for two paintings that are alike."""
-        colors = np.float32([*self.pixels.matrix.ravel(), *self.pixels.offset])
-        return self.size, self.parameterization, self.decorrelated, *colors.tolist(), self.diversity, self.learning_rate
+        colors = self.pixels.matrix.astype(np.float32).tobytes() + self.pixels.offset.astype(np.float32).tobytes()
+        return self.size, self.parameterization, self.decorrelated, colors, self.diversity, self.learning_rate
 
 
 def pixels_of(network, preprocess: Callable | None = None) -> Pixels:

@@ -180,7 +180,7 @@ def draw_confusion(answers: dict[str, np.ndarray], channels: Sequence[int]) -> F
 
 def draw_growing(images: np.ndarray, labels: Sequence[str], history: np.ndarray, steps: int) -> Figure:
     """Pictures (n, h, w, 3) in a row as they stand, above their objectives so far (steps so far, n)."""
-    figure, top, bottom = fg.subplots(6.4, 2.9, 2, 1, height_ratios=[1.7, 1])
+    figure, (top, bottom) = fg.subplots(6.4, 2.9, 2, 1, height_ratios=[1.7, 1])
     fg.plain(top).imshow(fg.tile(images, len(images), gap=3))
     for place, (label, line) in enumerate(zip(labels, bottom.plot(history, linewidth=1.2), strict=True)):
         color = (BLUE, ORANGE, ALARM, MUTED)[place % 4]
@@ -248,7 +248,8 @@ GROWING_GIF = "08_growing.gif"
 def anim_growing(lesson: Lesson) -> Path:
     """Rebuild the animation: four pictures from gray to what their channels love."""
     ascent = Ascent(lesson.model.network, "fire7", CHANNELS, size=lesson.size)
-    frames, history = [], []
+    frames: list[Figure] = []
+    history: list[np.ndarray | None] = []
     for step in range(97):
         if step % 6 == 0:
             values = np.array(history).reshape(-1, len(CHANNELS))
