@@ -18,6 +18,7 @@ from days.common import squeezenet, torch_models
 from days.common.errors import OfflineError
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import load_model
+from days.common.paths import packaged
 
 
 def test_predictions_of_the_offline_networks(squeezenet, cat):
@@ -80,12 +81,11 @@ def test_a_models_own_weights_files(tmp_path, squeezenet, keras_squeezenet, cat)
     for name, framework in (("mine.safetensors", "torch"), ("mine.pth", "torch"), ("mine.weights.h5", "keras")):
         found = load_model(weights=tmp_path / name, framework=framework).predict(cat)
         assert [category for category, _ in found] == [category for category, _ in wanted]
-    packaged = squeezenet_file()
-    assert load_model(weights=str(packaged)).predict(cat) == wanted
+    assert load_model(weights=str(squeezenet_file())).predict(cat) == wanted
 
 
 def squeezenet_file():
-    return squeezenet._packaged_file()
+    return packaged("ndf", squeezenet.PACKAGED_FILE, "SqueezeNet's weights ship")
 
 
 class _RunsCode:

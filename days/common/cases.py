@@ -46,7 +46,7 @@ def drawn(draw: Callable[..., Any], *sizes: tuple, times: int = 1, **fixed) -> C
     return draw_all
 
 
-def maps(generator, *shape: int, mean: float = 0.0, levels=None, relu: bool = False) -> np.ndarray:
+def maps(generator, *shape: int, mean: float = 0.0, levels: tuple = (), relu: bool = False) -> np.ndarray:
     """Maps (..., C, H, W), normal around `mean` with a spread of 1; with `relu` nothing is below 0.
 
     levels : (lowest, highest): the channels, in random order, lie evenly between quiet and loud.
@@ -56,7 +56,7 @@ def maps(generator, *shape: int, mean: float = 0.0, levels=None, relu: bool = Fa
     """
     values = generator.normal(mean, 1, shape)
     if levels:
-        values += generator.permutation(np.linspace(*levels, shape[-3]))[:, None, None]
+        values += generator.permutation(np.linspace(levels[0], levels[1], shape[-3]))[:, None, None]
     return np.maximum(values, 0) if relu else values
 
 

@@ -38,24 +38,24 @@ def check_values(finite: bool, floating: bool, count: int) -> None:
         raise ValueError("expected finite values in the batch, got NaN or infinity: look at the image and its scaling")
 
 
+def _integer(value) -> int | None:
+    """`value` as a whole number; None for anything else, a truth value among them."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
+
+
 def check_index(value, count: int, what: str) -> int:
     """`value` as an index from 0 to count - 1, or ValueError: `what` names it ("a channel of 'fire4'")."""
-    try:
-        index = operator.index(value)
-    except TypeError:
-        index = -1
-    if isinstance(value, bool) or not 0 <= index < count:
+    if (index := _integer(value)) is None or not 0 <= index < count:
         raise ValueError(f"expected {what} from 0 to {count - 1}, got {value!r}")
     return index
 
 
 def check_integer(value, lowest: int, name: str) -> int:
     """`value` as a whole number of at least `lowest`, or ValueError that calls it `name`."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = lowest - 1
-    if isinstance(value, bool) or number < lowest:
+    if (number := _integer(value)) is None or number < lowest:
         raise ValueError(f"expected {name} as a whole number of at least {lowest}, got {value!r}")
     return number
 

@@ -65,8 +65,6 @@ def make_shapes(
 ) -> Shapes:
     """Draw `count` images of one shape each; the module's head says what is independent of what.
 
-    Parameters
-    ----------
     seed : a whole number of at least 0; the same one gives the same images.
     size : side in pixels, at least 16.
     background_correlation : share of the images, from 0 (none) to 1 (all), whose texture goes with the label. The
@@ -79,11 +77,8 @@ def make_shapes(
     >>> data.images.shape, [SHAPE_NAMES[label] for label in data.labels[:3]]
     ((12, 32, 32, 3), ['triangle', 'square', 'ring'])
     """
-    count, seed, size = (
-        check_integer(count, 1, "count"),
-        check_integer(seed, 0, "seed"),
-        check_integer(size, 16, "size"),
-    )
+    count, seed = check_integer(count, 1, "count"), check_integer(seed, 0, "seed")
+    size = check_integer(size, 16, "size")
     if not 0 <= background_correlation <= 1:
         raise ValueError(f"expected background_correlation from 0 to 1, got {background_correlation}")
     generator = np.random.default_rng(seed)
@@ -125,7 +120,8 @@ def _draw(labels: np.ndarray, backgrounds: np.ndarray, size: int, generator) -> 
         outside[chosen] = distance(x, y) * radius[chosen, None, None]
     texture = STRENGTH * _textures(backgrounds, size, generator)
     colors = generator.uniform(0.1, 0.9, (count, 2, 3)).astype(np.float32)
-    images = _mix(texture, colors[:, 0], colors[:, 1])
+    first, second = colors[:, 0, None, None], colors[:, 1, None, None]
+    images = first + texture[..., None] * (second - first)
     fills = _contrasting(colors, generator)
     cover = np.clip(0.5 - outside, 0, 1)[..., None]  # a border pixel is as much object as the outline covers
     images = (1 - cover) * images + cover * fills[:, None, None]
@@ -141,19 +137,6 @@ def _grid(size: int, center: np.ndarray, angle: np.ndarray, unit: np.ndarray) ->
     down = (places - center[:, 1:])[:, :, None] / unit[:, None, None]
     cosine, sine = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
     return cosine * across + sine * down, cosine * down - sine * across
-
-
-def _disc(x, y):
-    return np.hypot(x, y) - 1
-
-
-def _ring(x, y, outer=1.25, inner=0.75):
-    return np.abs(np.hypot(x, y) - (outer + inner) / 2) - (outer - inner) / 2
-
-
-def _square(x, y):
-    half = math.sqrt(math.pi) / 2
-    return np.maximum(np.abs(x), np.abs(y)) - half
 
 
 def _triangle(x, y):
@@ -178,7 +161,12 @@ def _star(x, y, reach=1.673, waist=0.382):
     return np.maximum(edge, radius - reach)  # beyond a tip, where the edges' lines would go on
 
 
-_DISTANCES: tuple[Callable, ...] = (_disc, _ring, _square, _triangle, _cross, _star)
+_DISTANCES: tuple[Callable, ...] = (
+    lambda x, y: np.hypot(x, y) - 1,
+    lambda x, y: np.abs(np.hypot(x, y) - 1) - 0.25,
+    lambda x, y: np.maximum(np.abs(x), np.abs(y)) - math.sqrt(math.pi) / 2,
+    *(_triangle, _cross, _star),
+)
 """For every shape, how far a point is outside its outline, in units of the radius; negative inside."""
 
 
@@ -204,10 +192,6 @@ _PATTERNS: tuple[Callable, ...] = (
     lambda x, y: np.clip(2 * (np.cos(x) + np.cos(y)) - 1.5, 0, 1),
     lambda x, y: 0.5 + np.sin(x + 1.5 * np.sin(y / 2)) / 2,
 )
-
-
-def _mix(texture: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return first[:, None, None] + texture[..., None] * (second - first)[:, None, None]
 
 
 def _contrasting(colors: np.ndarray, generator) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 OFFLINE_NETWORKS = ("squeezenet", "efficientnet_lite0")
@@ -48,7 +48,7 @@ def cannot_run(batch, error: Exception, way_out: str = "") -> ValueError:
     reason = said.splitlines()[-1][:200] if said else ""
     if not isinstance(error, (RuntimeError, ValueError)) or not reason:
         reason = f"{type(error).__name__}: {reason}".removesuffix(": ")
-    known = (way for words, way in WAYS_OUT.items() if re.search(words, said, re.IGNORECASE))
+    known: Iterable[str] = (way for words, way in WAYS_OUT.items() if re.search(words, said, re.IGNORECASE))
     size = re.search(r"expected (\d+) but got|doesn't match model \((\d+)", said, re.IGNORECASE)
     known = (f"load_image(..., size={next(filter(None, size.groups()))}) makes one that fits",) if size else known
     way_out = way_out or next(iter(known), "")

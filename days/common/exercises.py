@@ -270,7 +270,7 @@ def exchanged(solve: Callable, *pieces: str) -> Callable:
 def _parts(solve: Callable) -> tuple[str, str, str]:
     """A solution's source, without decorator: up to its docstring, the docstring with its quotes, and the body."""
     source = textwrap.dedent(inspect.getsource(solve))
-    source = source[re.search(r"^def ", source, re.MULTILINE).start() :].rstrip()
+    source = source[f"\n{source}".index("\ndef ") :].rstrip()
     signature, document, body = source.split('"""', 2)
     return signature, f'"""{document}"""', body
 

@@ -45,12 +45,23 @@ def color_scale(values, *, clip: float = 99.8) -> ColorScale:
     values = np.asarray(values, np.float32)
     values = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1, np.float32)
     high = float(np.percentile(np.abs(values), clip)) or float(np.abs(values).max()) or 1.0
-    return ColorScale("RdBu_r", -high, high) if values.min() < 0 else ColorScale("viridis", 0.0, high)
+    return signed(high) if values.min() < 0 else ColorScale("viridis", 0.0, high)
+
+
+def signed(high: float) -> ColorScale:
+    """Blue below 0, white at 0, red above it, from -high to high."""
+    return ColorScale("RdBu_r", -float(high), float(high))
 
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of `width` x `height` inches at 100 dots per inch, laid out so that nothing is cut off."""
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def subplots(width: float, height: float, rows: int = 1, columns: int = 1, **layout) -> tuple[Figure, Any]:
+    """An empty figure and its axes, as matplotlib's `Figure.subplots` lays them out."""
+    figure = new_figure(width, height)
+    return figure, figure.subplots(rows, columns, **layout)
 
 
 def plain(axes, title: str = "", *, color: str = INK, size: float = 9):
@@ -69,6 +80,15 @@ def chart(axes, title: str = "", x: str = "", y: str = "", *, title_size=9.0, si
     axes.tick_params(labelsize=ticks)
     axes.spines[["top", "right"]].set_visible(False)
     return axes
+
+
+def paired_bars(axes, names, heights, words, labels, colors, *, width=0.38, size=7, padding=0) -> None:
+    """Two bars over each of `names`: heights (2, n), words (2, n) above them, a label and a color for either kind."""
+    places = np.arange(len(names))
+    for shift, high, above, label, color in zip((-0.2, 0.2), heights, words, labels, colors, strict=True):
+        bars = axes.bar(places + shift, high, width, color=color, label=label)
+        axes.bar_label(bars, list(map(str, above)), fontsize=size, padding=padding)
+    axes.set_xticks(places, names, fontsize=8)
 
 
 def show_map(axes, values: np.ndarray, scale: ColorScale, interpolation: str = "auto") -> None:
@@ -92,14 +112,17 @@ def add_colorbar(figure: Figure, axes, scale: ColorScale, label: str, *, extend:
 
 
 def tile(panels: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
-    """Lay panels (n, h, w) or (n, h, w, 3) side by side, `columns` to a row, with NaN between and behind the last."""
+    """Lay panels side by side, `columns` to a row: (n, h, w) with NaN between and behind the last, which stays white.
+
+    Colors (n, h, w, 3) have white itself there, and wherever they are NaN.
+    """
     count, height, width = panels.shape[:3]
     rows = math.ceil(count / columns)
-    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, *panels.shape[3:]), np.nan, np.float32)
-    for index, panel in enumerate(panels):
-        top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
-        sheet[top : top + height, left : left + width] = panel
-    return sheet
+    room = [(0, rows * columns - count), (0, gap), (0, gap), (0, 0)][: panels.ndim]
+    cells = np.pad(np.asarray(panels, np.float32), room, constant_values=np.nan)
+    cells = cells.reshape(rows, columns, height + gap, width + gap, *panels.shape[3:]).swapaxes(1, 2)
+    sheet = cells.reshape(rows * (height + gap), columns * (width + gap), *panels.shape[3:])[:-gap, :-gap]
+    return np.nan_to_num(sheet, nan=1.0) if panels.ndim == 4 else sheet
 
 
 def columns_for(count: int, aspect: float = 1.0) -> int:
@@ -138,12 +161,13 @@ def draw_panels(
     labels = [str(index) for index in range(count)] if labels is None else labels
     gap = max(1, breadth // 16)
     header = max(gap, round(0.17 * columns / width * breadth)) if any(labels) else 0
-    sheet = tile(_with_header(panels, header), columns, gap)
+    above = [(0, 0), (header, 0), (0, 0), (0, 0)][: panels.ndim]
+    sheet = tile(np.pad(panels, above, constant_values=np.nan), columns, gap)
     figure = new_figure(width, width * sheet.shape[0] / sheet.shape[1] + (0.95 if panels.ndim == 3 else 0.35))
     figure.suptitle(title, fontsize=10, color=INK)
     axes = plain(figure.add_subplot())
     scale = scale or color_scale(panels)
-    show_map(axes, np.nan_to_num(sheet, nan=1.0) if panels.ndim == 4 else sheet, scale, "nearest")
+    show_map(axes, sheet, scale, "nearest")
     if panels.ndim == 3:
         add_colorbar(figure, axes, scale, unit)
     for index, label in enumerate(labels):
@@ -152,11 +176,6 @@ def draw_panels(
         look = {"fontsize": min(8, 4.5 + 4.5 * width / columns), "color": ALARM if index in alarm else MUTED}
         axes.text(*place, label, ha="center", va="bottom", **look)
     return describe(figure, alt or f"{title}: a grid of {count} panels, {columns} to a row.")
-
-
-def _with_header(panels: np.ndarray, header: int) -> np.ndarray:
-    padding = [(0, 0), (header, 0), (0, 0), (0, 0)][: panels.ndim]
-    return np.pad(panels, padding, constant_values=np.nan)
 
 
 def describe(figure: Figure, alt: str) -> Figure:
@@ -170,7 +189,7 @@ def picture_bytes(figure: Figure, format: str = "png") -> bytes:
 
     Raises ValueError for a figure without a description.
     """
-    alt = figure.get_label()
+    alt = str(figure.get_label())
     if not alt:
         raise ValueError("expected a figure with a description, got none: describe(figure, 'what is seen') adds it")
     picture, buffer = _render(figure), io.BytesIO()

@@ -8,6 +8,10 @@ import os
 import platform
 import sys
 import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -44,7 +48,14 @@ def framework_of(network) -> str:
     )
 
 
-def import_keras():
+def module_for(framework: str, name: str) -> ModuleType:
+    """The module that `name` ("days.common.{}_models") names for "torch" or "keras". Raises ValueError for another."""
+    if framework not in ("torch", "keras"):
+        raise ValueError(f"expected framework 'torch' or 'keras', got {framework!r}")
+    return import_module(name.format(framework))
+
+
+def import_keras() -> Any:
     """The `keras` module on TensorFlow. Raises ImportError with the way out when one of the two is missing."""
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -65,7 +76,7 @@ def import_keras():
 
 
 @contextlib.contextmanager
-def _quiet_stderr():
+def _quiet_stderr() -> Iterator[None]:
     """Send file descriptor 2 to nowhere: TensorFlow's C++ start-up lines ignore Python's `sys.stderr`."""
     saved = os.dup(2)
     with open(os.devnull, "w") as nowhere:

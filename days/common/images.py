@@ -6,7 +6,6 @@ An `image` is a NumPy array (H, W, 3), float32, RGB, with values from 0 to 1.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import operator
 import os
 from difflib import get_close_matches
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from days.common.paths import packaged
 
 _FILES = {
     "chelsea": ("skimage", "data/chelsea.png"),
@@ -34,19 +35,14 @@ IMAGE_NAMES = tuple(_FILES)
 def load_image(source, size: int | tuple[int, int] | None = None) -> np.ndarray:
     """Load a picture as an image: (H, W, 3) float32, RGB, 0 to 1.
 
-    Parameters
-    ----------
     source : a name in `IMAGE_NAMES`, a path, a PIL image, or an array: (H, W) gray, (H, W, 1), (H, W, 3) RGB or
         (H, W, 4) RGBA; unsigned integers count from 0 to their type's maximum, floats from 0 to 1, booleans are 0 or 1.
     size : None keeps the picture as it is. An integer S crops the largest centered square and resizes it to (S, S);
         a pair (height, width) crops to that shape's proportions first, so nothing is ever stretched.
 
     Transparent pixels are laid on white, 16-bit and CMYK pictures are converted, a camera's rotation mark is obeyed.
-
-    Raises
-    ------
-    ValueError : an array of another shape, range or type, or with NaN; an unreadable file; a size below 1.
-    FileNotFoundError : no such name or file; the message lists the names that exist.
+    Raises ValueError for an array of another shape, range or type, or with NaN, an unreadable file, or a size below 1;
+    FileNotFoundError for no such name or file.
 
     >>> load_image("chelsea", size=224).shape
     (224, 224, 3)
@@ -85,8 +81,10 @@ def _check_range(array: np.ndarray) -> None:
         raise ValueError(f"expected values in [0, 1], got {low:.3g} to {high:.3g}: {way_out}")
 
 
-def _from_file(source: str | Path) -> np.ndarray:
-    path = _bundled(str(source)) if str(source) in _FILES else Path(os.path.expanduser(source))
+def _from_file(source: str | os.PathLike) -> np.ndarray:
+    path = Path(os.path.expanduser(source))
+    if str(source) in _FILES:
+        path = packaged(*_FILES[str(source)], f"the picture {str(source)!r} ships")
     if not path.is_file():
         raise _not_found(str(source), path)
     try:
@@ -114,14 +112,6 @@ def _not_found(source: str, path: Path) -> FileNotFoundError:
     )
 
 
-def _bundled(name: str) -> Path:
-    package, inside = _FILES[name]
-    found = importlib.util.find_spec(package)
-    if found is None:
-        raise FileNotFoundError(f"the picture {name!r} ships in {package}: pip install -r requirements.txt brings it")
-    return Path(found.origin).parent / inside
-
-
 def _from_pil(picture: Image.Image) -> np.ndarray:
     if 0 in picture.size:
         raise ValueError(f"expected a picture with pixels, got {picture.size[0]} x {picture.size[1]}")
@@ -129,11 +119,8 @@ def _from_pil(picture: Image.Image) -> np.ndarray:
     if picture.mode.startswith("I") or picture.mode == "F":
         # Pillow's own conversion saturates above 255.
         return _from_array(_narrowed(picture, format))
-    if picture.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-    else:
-        picture = picture.convert("RGB")
-    return _from_array(np.asarray(picture))
+    transparent = picture.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in picture.info
+    return _from_array(np.asarray(picture.convert("RGBA" if transparent else "RGB")))
 
 
 def _narrowed(picture: Image.Image, format: str | None) -> np.ndarray:
@@ -159,9 +146,12 @@ def _from_array(array: np.ndarray) -> np.ndarray:
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
-        raise ValueError(
-            f"expected an (H, W), (H, W, 3) or (H, W, 4) array, got {array.shape}: {_axis_hint(array.shape)}"
-        )
+        hint = "one gray, three RGB or four RGBA channels, last"
+        if array.ndim == 4:
+            hint = "drop the batch axis with array[0]"
+        elif array.ndim == 3 and array.shape[0] in (1, 3, 4):
+            hint = "channels go last, so array.transpose(1, 2, 0)"
+        raise ValueError(f"expected an (H, W), (H, W, 3) or (H, W, 4) array, got {array.shape}: {hint}")
     if array.dtype.kind == "u":
         array = array / np.float32(np.iinfo(array.dtype).max)
     elif array.dtype.kind not in "bf":
@@ -179,14 +169,6 @@ def _from_array(array: np.ndarray) -> np.ndarray:
     return np.clip(array, 0, 1)
 
 
-def _axis_hint(shape: tuple[int, ...]) -> str:
-    if len(shape) == 4:
-        return "drop the batch axis with array[0]"
-    if len(shape) == 3 and shape[0] in (1, 3, 4):
-        return "channels go last, so array.transpose(1, 2, 0)"
-    return "one gray, three RGB or four RGBA channels, last"
-
-
 def _resize(image: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
     pair = size if isinstance(size, tuple) else (size, size)
     try:
@@ -196,13 +178,8 @@ def _resize(image: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
     if isinstance(size, bool) or not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise ValueError(f"expected a size from 1 to {MAX_SIDE} pixels, got {size!r}")
     scale = min(image.shape[0] / height, image.shape[1] / width)
-    box = (scale * width, scale * height)
-    left, top = max(0, (image.shape[1] - box[0]) / 2), max(0, (image.shape[0] - box[1]) / 2)
-    right, bottom = min(image.shape[1], left + box[0]), min(image.shape[0], top + box[1])
-    channels = [
-        Image.fromarray(np.ascontiguousarray(image[:, :, channel])).resize(
-            (width, height), Image.Resampling.BICUBIC, box=(left, top, right, bottom)
-        )
-        for channel in range(3)
-    ]
-    return np.clip(np.stack([np.asarray(channel) for channel in channels], axis=2), 0, 1)
+    left, top = max(0, (image.shape[1] - scale * width) / 2), max(0, (image.shape[0] - scale * height) / 2)
+    box = left, top, min(image.shape[1], left + scale * width), min(image.shape[0], top + scale * height)
+    planes = [Image.fromarray(np.ascontiguousarray(image[:, :, channel])) for channel in range(3)]
+    planes = [plane.resize((width, height), Image.Resampling.BICUBIC, box) for plane in planes]
+    return np.clip(np.stack([np.asarray(plane) for plane in planes], axis=2), 0, 1)

@@ -20,19 +20,13 @@ def build(name: str, weights: str, seed: int):
     """Network, what it does to pixels, and its categories."""
     # Keras draws the seeds of its initializers from Python's generator; the learner's own sequence must not notice.
     state = random.getstate()
-    try:
-        network, pixels = _build(name, weights, seed)
-    finally:
-        random.setstate(state)
-    return network, pixels, imagenet_categories()
-
-
-def _build(name: str, weights: str, seed: int):
-    if name == "squeezenet":
-        return _squeezenet(weights, seed), squeezenet.PIXELS
     if name == "efficientnet_lite0":
         raise ValueError("efficientnet_lite0 is here in PyTorch only: framework='torch', or squeezenet in Keras")
-    return _from_applications(name, weights, seed)
+    try:
+        builder = _squeezenet if name == "squeezenet" else _from_applications
+        return *builder(name, weights, seed), imagenet_categories()
+    finally:
+        random.setstate(state)
 
 
 def to_tensor(pixels: np.ndarray):
@@ -48,15 +42,13 @@ def logits(network, batch) -> np.ndarray:
         raise cannot_run(batch, error) from error
 
 
-def _squeezenet(weights: str, seed: int):
-    network = _squeezenet_layers()
-    values = squeezenet.load_weights(weights, seed)
+def _squeezenet(_: str, weights: str, seed: int):
+    network, values = _squeezenet_layers(), squeezenet.load_weights(weights, seed)
     if values is None:
         load_weights_file(network, weights)
-        return network
-    for layer, kernel_and_bias in values.items():
+    for layer, kernel_and_bias in (values or {}).items():
         network.get_layer(layer).set_weights(kernel_and_bias)
-    return network
+    return network, squeezenet.PIXELS
 
 
 def _squeezenet_layers():
@@ -87,11 +79,8 @@ def _pool(x, name: str):
 
 
 def _from_applications(name: str, weights: str, seed: int):
-    known = {
-        function.lower(): function
-        for function in dir(keras.applications)
-        if function[0].isupper() and callable(getattr(keras.applications, function))
-    }
+    builders = [function for function in dir(keras.applications) if function[0].isupper()]
+    known = {function.lower(): function for function in builders}
     key = name.lower().replace("_", "")
     if key not in known:
         raise unknown_name(key, sorted(known), "keras.applications")

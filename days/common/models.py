@@ -8,7 +8,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,11 @@ import numpy as np
 from scipy import special
 
 from days.common.errors import OFFLINE_NETWORKS
+from days.common.frameworks import module_for
 from days.common.preprocessing import Preprocess
+
+HALVES = "days.common.{}_models"
+"""The module that builds the networks of a framework."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Model:
 
     def logits(self, batch) -> np.ndarray:
         """The scores before the softmax, (N, categories), of a batch as `preprocess` makes it."""
-        return _half(self.framework).logits(self.network, batch)
+        return module_for(self.framework, HALVES).logits(self.network, batch)
 
     def predict(self, image: np.ndarray, top: int = 5) -> list[tuple[str, float]]:
         """The `top` most probable categories of an image, as (name, probability), best first."""
@@ -52,21 +55,16 @@ def load_model(
 ) -> Model:
     """Load a network, its preprocessing and its categories.
 
-    Parameters
-    ----------
     name : "squeezenet" (both frameworks) and "efficientnet_lite0" (torch) come from installed packages;
         any other torchvision or keras.applications classifier is downloaded once, when there is a network.
     framework : "torch" or "keras".
     weights : "imagenet"; "random" for an untrained network drawn from `seed`; or the path of a weights file:
         `.safetensors`, `.pt`, `.pth` (torch), `.weights.h5` (keras), `.pkl` (squeezenet, both).
 
-    Raises
-    ------
-    ValueError : unknown framework, name or weights; the message lists what there is.
-    OfflineError : weights that need a download, without a network.
-    ImportError : framework="keras" where TensorFlow is not installed.
+    Raises ValueError for an unknown framework, name or weights, OfflineError for weights that need a download without
+    a network, ImportError for Keras where TensorFlow is not installed.
     """
-    half = _half(framework)
+    half = module_for(framework, HALVES)
     if not isinstance(name, str):
         raise ValueError(f"expected a network's name, got {name!r}")
     plain_name = name.lower().replace("-", "_")
@@ -74,13 +72,6 @@ def load_model(
     weights = weights if weights in ("imagenet", "random") else str(Path(weights).expanduser())
     network, pixels, categories = half.build(name, weights, operator.index(seed))
     return Model(network, Preprocess(pixels, half.to_tensor), categories, name, framework)
-
-
-def _half(framework: str):
-    """The module that builds networks of this framework. Raises ValueError for any other name."""
-    if framework not in ("torch", "keras"):
-        raise ValueError(f"expected framework 'torch' or 'keras', got {framework!r}")
-    return import_module(f"days.common.{framework}_models")
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

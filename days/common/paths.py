@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import tempfile
 from pathlib import Path
@@ -22,6 +23,15 @@ def outputs_dir(day: int) -> Path:
     except OSError as error:
         raise _cannot_write(folder, error) from error
     return folder
+
+
+def packaged(package: str, inside: str, what: str) -> Path:
+    """The path of a file inside an installed package, or FileNotFoundError that begins with `what` it holds."""
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        name = package.replace("_", "-")
+        raise FileNotFoundError(f"{what} in {name}: pip install -r requirements.txt brings it")
+    return Path(found.origin).parent / inside
 
 
 def write_bytes(path: Path | str, data: bytes) -> Path:

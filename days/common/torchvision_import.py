@@ -11,7 +11,7 @@ import sys
 from importlib.machinery import PathFinder, SourceFileLoader
 
 ERROR = "operator torchvision::nms does not exist"
-_declared = []
+_declared: list[object] = []
 
 
 def watch_torchvision() -> None:

@@ -92,7 +92,7 @@ def _values(controls: dict[str, ipywidgets.Widget]) -> dict:
 
 
 def _show(figure: Figure, picture: ipywidgets.Image, caption: ipywidgets.HTML) -> None:
-    picture.value, caption.value = picture_bytes(figure), f"<i>{html.escape(figure.get_label())}</i>"
+    picture.value, caption.value = picture_bytes(figure), f"<i>{html.escape(str(figure.get_label()))}</i>"
 
 
 def _alarm(error: Exception, caption: ipywidgets.HTML) -> None:

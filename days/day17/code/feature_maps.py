@@ -15,17 +15,8 @@ def feature_map(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
     map[y, x] = sum over i, j of image[y + i, x + j] * kernel[i, j]
 
-    Parameters
-    ----------
-    image : (H, W), finite numbers. kernel : (kh, kw), at most the image's size.
-
-    Returns
-    -------
-    (H - kh + 1, W - kw + 1)
-
-    Raises
-    ------
-    ValueError : an array that is not 2-D, is empty or not finite; a kernel larger than the image.
+    image : (H, W), finite numbers. kernel : (kh, kw), at most the image's size. Returns (H - kh + 1, W - kw + 1).
+    Raises ValueError for an array that is not 2-D, is empty or not finite, and a kernel larger than the image.
 
     >>> feature_map(np.array([[0, 0, 9]]), np.array([[-1, 1]]))
     array([[0., 9.]])
@@ -54,13 +45,9 @@ def rank_channels(activations: np.ndarray) -> np.ndarray:
 
 
 def dead_channels(activations: np.ndarray, threshold: float = 0.0) -> np.ndarray:
-    """Indices of the channels that exceed `threshold` nowhere, in no image of the batch.
+    """Indices of the channels that exceed `threshold` nowhere, in no image of the batch (N, C, H, W).
 
-    Parameters
-    ----------
-    activations : (N, C, H, W). After a ReLU, a dead channel is zero throughout.
-
-    Dead is said of the images that were shown, and of no others.
+    After a ReLU, a dead channel is zero throughout. Dead is said of the images that were shown, and of no others.
 
     >>> dead_channels(np.array([[[[0.0]], [[2.0]]]]))
     array([0])
@@ -71,8 +58,6 @@ def dead_channels(activations: np.ndarray, threshold: float = 0.0) -> np.ndarray
 def channel_changes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """How much each channel's mean differs between two images: second minus first, so + is more in the second.
 
-    Parameters
-    ----------
     first, second : activations (C, H, W) of one layer; the two may differ in H and W.
 
     >>> channel_changes(np.array([[[1.0]], [[2.0]]]), np.array([[[3.0]], [[0.0]]]))
@@ -128,10 +113,7 @@ def strongest_inputs(one_filter: np.ndarray, count: int) -> np.ndarray:
 def share_in_region(one_map: np.ndarray, region: np.ndarray) -> float:
     """Which share of a map's answer lies in a region of the photo, from 0 to 1.
 
-    Parameters
-    ----------
     one_map : (h, w) after a ReLU. region : (H, W) booleans on the photo; H and W need not be multiples of h and w.
-
     Each unit counts by the part of its cell that the region covers. A map of zeros gives 0.
 
     >>> share_in_region(np.array([[3.0, 1.0]]), np.array([[True, True, False, False]]))

@@ -9,6 +9,7 @@ import random
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -150,7 +151,7 @@ def filters(network, layer: str) -> np.ndarray:
     return kernel.transpose(3, 2, 0, 1).copy()
 
 
-def named_layers(network, prefix: str = "") -> dict[str, object]:
+def named_layers(network, prefix: str = "") -> dict[str, Any]:
     """Every layer by its name, in forward order, those of a nested model as "model/layer"."""
     named = {}
     for layer in network.layers:
@@ -178,7 +179,7 @@ def _tensors(network, layers: list[str]) -> list:
     used_once = all(times_used(layer) == 1 for layer in network.layers)
     if used_once and all(name in direct for name in layers):
         return [direct[name].output for name in layers]
-    found = {}
+    found: dict[str, Any] = {}
 
     def call(layer, *inputs, **options):
         inside = [name for name in layers if name.startswith(f"{layer.name}/")]

@@ -9,7 +9,7 @@ import contextlib
 import copy
 import functools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -96,7 +96,8 @@ def live_answers(network: nn.Module, layers: Sequence[str], batch: torch.Tensor)
 
 def _watched(network: nn.Module, layers: Sequence[str], batch: torch.Tensor) -> dict[str, object]:
     """Whatever `layers` answer the first time that each runs; behind the deepest of them nothing runs."""
-    modules, found = {name: module_named(network, name) for name in layers}, {}
+    modules = {name: module_named(network, name) for name in layers}
+    found: dict[str, object] = {}
 
     def keep(name):
         def hook(module, inputs, output):
@@ -257,9 +258,9 @@ def check_network(network) -> None:
 
 
 @functools.cache
-def _is_quantized(kind: type) -> bool:
+def _is_quantized(kind: Hashable) -> bool:
     # Every look at a network asks this of every module, and a class's answer never changes.
-    return any("quantized" in base.__module__.split(".") for base in kind.__mro__)
+    return isinstance(kind, type) and any("quantized" in base.__module__.split(".") for base in kind.__mro__)
 
 
 def check_batch(network: nn.Module, batch) -> torch.Tensor:

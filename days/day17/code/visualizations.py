@@ -5,7 +5,7 @@ draw_* turn arrays into a described Figure; `Lesson` computes what the stored on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from days.common import figures as fg
 from days.common.colors import ALARM, BLUE, INK, MUTED, ORANGE
-from days.common.figures import (
-    ColorScale,
-    Figures,
-    add_colorbar,
-    chart,
-    color_scale,
-    describe,
-    draw_panels,
-    new_figure,
-    plain,
-    save_gif,
-    show_map,
-    tile,
-)
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import outputs_dir
 from days.common.squeezenet import convolution_behind
@@ -41,20 +28,19 @@ def draw_toy(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> Figur
     """Image, kernel and feature map as grids of numbers, with the first window and its answer framed."""
     grids_and_names = [(image, "image"), (kernel, "kernel"), (answer, "feature map")]
     columns = [grid.shape[1] for grid, _ in grids_and_names]
-    figure = new_figure(7.0, 0.4 + 6.4 * image.shape[0] / sum(columns))
-    grids = figure.subplots(1, 3, width_ratios=columns)
+    figure, grids = fg.subplots(7.0, 0.4 + 6.4 * image.shape[0] / sum(columns), 1, 3, width_ratios=columns)
     for axes, (grid, name) in zip(grids, grids_and_names, strict=True):
-        look = color_scale(grid, clip=100) if name != "image" else ColorScale("gray", -1.5, 1.2)
-        look = ColorScale("RdBu_r", -2 * look.high, 2 * look.high) if name != "image" else look
-        plain(axes, f"{name} {grid.shape}")
-        show_map(axes, grid, look)
+        look = (
+            fg.ColorScale("gray", -1.5, 1.2) if name == "image" else fg.signed(2 * fg.color_scale(grid, clip=100).high)
+        )
+        fg.plain(axes, f"{name} {grid.shape}")
+        fg.show_map(axes, grid, look)
         for (row, column), value in np.ndenumerate(grid):
             axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=MUTED, linewidth=0.5))
             axes.text(column, row, f"{value:g}", ha="center", va="center", color=INK, fontsize=11)
-    frame = {"fill": False, "edgecolor": ORANGE, "linewidth": 2.5}
-    grids[0].add_patch(Rectangle((-0.5, -0.5), kernel.shape[1], kernel.shape[0], **frame))
-    grids[2].add_patch(Rectangle((-0.5, -0.5), 1, 1, **frame))
-    return describe(
+    for axes, (height, width) in ((grids[0], kernel.shape), (grids[2], (1, 1))):
+        axes.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor=ORANGE, linewidth=2.5))
+    return fg.describe(
         figure,
         f"Three grids of numbers: a {image.shape} image, a {kernel.shape} kernel and the {answer.shape} feature map. "
         f"The first window of the image is framed, and so is its answer {answer[0, 0]:g}.",
@@ -63,30 +49,27 @@ def draw_toy(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> Figur
 
 def draw_predictions(image: np.ndarray, predictions: dict[str, list[tuple[str, float]]]) -> Figure:
     """A photo beside one bar chart of probabilities for each way of feeding it: {title: [(category, p), ...]}."""
-    figure = new_figure(9.6, 2.6)
-    places = figure.subplots(1, 1 + len(predictions), width_ratios=[1] + [1.25] * len(predictions))
-    plain(places[0], "the photo").imshow(image)
+    figure, places = fg.subplots(9.6, 2.6, 1, 1 + len(predictions), width_ratios=[1] + [1.25] * len(predictions))
+    fg.plain(places[0], "the photo").imshow(image)
     for axes, (title, rows) in zip(places[1:], predictions.items(), strict=True):
         bars = axes.barh([name for name, _ in rows], [share for _, share in rows], color=BLUE)
         axes.bar_label(bars, [f"{share:.2f}" for _, share in rows], padding=3, fontsize=8)
         axes.set(xlim=(0, 1.18), xticks=[])
         axes.invert_yaxis()
-        chart(axes, title).tick_params(length=0)
+        fg.chart(axes, title).tick_params(length=0)
         axes.spines[:].set_visible(False)
     first = "; ".join(f"{title}: {rows[0][0]} {rows[0][1]:.2f}" for title, rows in predictions.items())
-    return describe(figure, f"A photo and its predicted categories as bars. {first}.")
+    return fg.describe(figure, f"A photo and its predicted categories as bars. {first}.")
 
 
-def draw_maps(activations: np.ndarray, title: str, *, scale: ColorScale | None = None, columns=None) -> Figure:
+def draw_maps(activations: np.ndarray, title: str) -> Figure:
     """All channels (C, H, W) of a layer on one scale; a channel that is zero throughout has a red number."""
-    dead = fm.dead_channels(activations[None])
+    dead = fm.dead_channels(activations[None]).tolist()
     best = fm.rank_channels(activations)[0]
-    return draw_panels(
+    return fg.draw_panels(
         activations,
         title=title,
         unit="activation, one scale for all panels; the arrow stands for the brightest 0.2 %",
-        scale=scale,
-        columns=columns,
         alarm=dead,
         alt=f"{title}: {len(activations)} maps on one scale. Channel {best} is brightest on average; "
         f"{len(dead)} maps are dark throughout.",
@@ -96,50 +79,49 @@ def draw_maps(activations: np.ndarray, title: str, *, scale: ColorScale | None =
 def draw_patches(patches: np.ndarray, title: str) -> Figure:
     """Filters as color patches (n, k, k, 3); mid-gray is a weight of zero."""
     alt = f"{title}: {len(patches)} small patches. Some are stripes and spots, some plain colors; gray is zero."
-    return draw_panels(patches, title=f"{title} (mid-gray = 0, one scale)", alt=alt)
+    return fg.draw_panels(patches, title=f"{title} (mid-gray = 0, one scale)", alt=alt)
 
 
-def draw_all_slices(filters: np.ndarray, title: str, *, filters_shown: int = 64) -> Figure:
-    """Filters (out, in, kh, kw) with every input channel: a column for each filter, a row for each input."""
-    shown = filters[:filters_shown]
-    sheet = tile(shown.transpose(1, 0, 2, 3).reshape(-1, *filters.shape[2:]), len(shown))
-    figure = new_figure(9.6, 9.6 * sheet.shape[0] / sheet.shape[1] + 1.2)
-    axes = plain(figure.add_subplot(), title, size=10)
-    scale = color_scale(shown)
-    show_map(axes, sheet, scale, "nearest")
+def draw_all_slices(filters: np.ndarray, title: str) -> Figure:
+    """The first 64 filters (out, in, kh, kw), every slice: a column for each filter, a row for each input channel."""
+    shown = filters[:64]
+    sheet = fg.tile(shown.transpose(1, 0, 2, 3).reshape(-1, *filters.shape[2:]), len(shown))
+    figure = fg.new_figure(9.6, 9.6 * sheet.shape[0] / sheet.shape[1] + 1.2)
+    axes = fg.plain(figure.add_subplot(), title, size=10)
+    scale = fg.color_scale(shown)
+    fg.show_map(axes, sheet, scale, "nearest")
     axes.set_xlabel(f"filter 0 to {len(shown) - 1} of {len(filters)}", fontsize=8)
     axes.set_ylabel(f"input channel 0 to {filters.shape[1] - 1}", fontsize=8)
-    add_colorbar(figure, axes, scale, "weight: red pushes the answer up, blue pulls it down, white is 0")
-    return describe(
+    fg.add_colorbar(figure, axes, scale, "weight: red pushes the answer up, blue pulls it down, white is 0")
+    return fg.describe(
         figure, f"{title}: {len(shown)} columns of {filters.shape[1]} small signed patches, one for each input channel."
     )
 
 
-def draw_beside(rows: Sequence[tuple[str, np.ndarray, np.ndarray]], titles: tuple[str, str]) -> Figure:
+def draw_beside(rows: Sequence[tuple], titles: tuple[str, str]) -> Figure:
     """Two networks side by side, a row for each kind of panels: [(what, left (n, ...), right (n, ...)), ...].
 
     Colors (n, k, k, 3) are shown as they are. The maps (n, H, W) of each network have a scale of their own, dark blue
     for 0, which is printed above them: their units differ.
     """
-    figure = new_figure(9.6, 2.75 * len(rows))
-    grid = figure.subplots(len(rows), 2, squeeze=False, gridspec_kw={"wspace": 0.06})
+    figure, grid = fg.subplots(9.6, 2.75 * len(rows), len(rows), 2, squeeze=False, gridspec_kw={"wspace": 0.06})
     for axes_row, (what, *both) in zip(grid, rows, strict=True):
         for axes, panels, title in zip(axes_row, both, titles, strict=True):
-            sheet = tile(panels, 8, gap=max(1, panels.shape[2] // 12))
+            sheet = fg.tile(panels, 8, gap=max(1, panels.shape[2] // 12))
             if panels.ndim == 4:
-                plain(axes, f"{title}: {what}").imshow(np.nan_to_num(sheet, nan=1.0), interpolation="nearest")
+                fg.plain(axes, f"{title}: {what}").imshow(sheet, interpolation="nearest")
             else:
-                scale = color_scale(panels)
-                axes = plain(axes, f"{title}: {what}, scale 0 to {scale.high:.0f}")
-                show_map(axes, sheet, scale, "nearest")
+                scale = fg.color_scale(panels)
+                axes = fg.plain(axes, f"{title}: {what}, scale 0 to {scale.high:.0f}")
+                fg.show_map(axes, sheet, scale, "nearest")
     named = ", ".join(what for what, *_ in rows)
     seen = "Filters with stripes and spots stand only on the left; the cat is seen on both."
-    return describe(figure, f"{titles[0]} beside {titles[1]}: {named}. {seen}")
+    return fg.describe(figure, f"{titles[0]} beside {titles[1]}: {named}. {seen}")
 
 
 def draw_ranking(activations: np.ndarray, patches: np.ndarray, means: np.ndarray, channels: Sequence[int]) -> Figure:
     """The chosen channels' means as bars, with map (h, w) and filter patch (k, k, 3) under each bar."""
-    figure = new_figure(9.6, 4.3)
+    figure = fg.new_figure(9.6, 4.3)
     grid = figure.subplot_mosaic(
         [["bars"] * len(channels), [f"m{i}" for i in channels], [f"f{i}" for i in channels]],
         height_ratios=[1.1, 1, 0.55],
@@ -150,141 +132,122 @@ def draw_ranking(activations: np.ndarray, patches: np.ndarray, means: np.ndarray
     grid["bars"].margins(y=0.2)
     grid["bars"].spines[["top", "right", "left"]].set_visible(False)
     grid["bars"].set_title("mean activation of the strongest channels; below each its map and its filter", fontsize=9)
-    scale = color_scale(activations)
+    scale = fg.color_scale(activations)
     for index in channels:
-        axes = plain(grid[f"m{index}"], f"channel {index}")
-        show_map(axes, activations[index], scale)
-        plain(grid[f"f{index}"]).imshow(patches[index])
-    add_colorbar(figure, list(grid.values()), scale, "activation, one scale for all maps")
+        axes = fg.plain(grid[f"m{index}"], f"channel {index}")
+        fg.show_map(axes, activations[index], scale)
+        fg.plain(grid[f"f{index}"]).imshow(patches[index])
+    fg.add_colorbar(figure, list(grid.values()), scale, "activation, one scale for all maps")
     listed = ", ".join(f"{i} ({means[i]:.0f})" for i in channels)
-    return describe(figure, f"Bars of the strongest channels with map and filter below each: {listed}.")
+    return fg.describe(figure, f"Bars of the strongest channels with map and filter below each: {listed}.")
 
 
 def draw_two_images(photos, maps, channels: Sequence[int], changes: np.ndarray, names: Sequence[str]) -> Figure:
     """The same channels for two photos, one scale: photos 2 x (H, W, 3), maps 2 x (C, h, w), changes (C,)."""
-    figure = new_figure(9.6, 3.8)
+    figure, grid = fg.subplots(9.6, 3.8, 2, 1 + len(channels))
     figure.suptitle(f"channel: change of its mean activation, from {names[0]} to {names[1]}", fontsize=9)
-    grid = figure.subplots(2, 1 + len(channels))
-    scale = color_scale(np.concatenate([activations[list(channels)].ravel() for activations in maps]))
+    scale = fg.color_scale(np.concatenate([activations[list(channels)].ravel() for activations in maps]))
     for row, photo, activations, name in zip(grid, photos, maps, names, strict=True):
-        plain(row[0], name, size=8).imshow(photo)
+        fg.plain(row[0], name, size=8).imshow(photo)
         for axes, channel in zip(row[1:], channels, strict=True):
             title = f"{channel}: {changes[channel]:+.1f}" if name == names[0] else ""
-            show_map(plain(axes, title, size=8), activations[channel], scale)
-    add_colorbar(figure, list(grid.ravel()), scale, "activation, one scale for all maps")
+            fg.show_map(fg.plain(axes, title, size=8), activations[channel], scale)
+    fg.add_colorbar(figure, list(grid.ravel()), scale, "activation, one scale for all maps")
     listed = ", ".join(f"{channel} ({changes[channel]:+.1f})" for channel in channels)
-    return describe(figure, f"Two photos, {names[0]} and {names[1]}, and the channels that differ most: {listed}.")
+    return fg.describe(figure, f"Two photos, {names[0]} and {names[1]}, and the channels that differ most: {listed}.")
 
 
 def draw_sheet(sheet: np.ndarray, title: str) -> Figure:
     """One large array (H, W), such as a mosaic of maps, with its scale."""
-    figure, scale = new_figure(9.6, 9.6 * sheet.shape[0] / sheet.shape[1] + 0.9), color_scale(sheet)
-    axes = plain(figure.add_subplot(), title, size=10)
-    show_map(axes, sheet, scale)
-    add_colorbar(figure, axes, scale, "value")
-    return describe(figure, f"{title}: an array of shape {sheet.shape} drawn as one picture.")
+    figure, scale = fg.new_figure(9.6, 9.6 * sheet.shape[0] / sheet.shape[1] + 0.9), fg.color_scale(sheet)
+    axes = fg.plain(figure.add_subplot(), title, size=10)
+    fg.show_map(axes, sheet, scale)
+    fg.add_colorbar(figure, axes, scale, "value")
+    return fg.describe(figure, f"{title}: an array of shape {sheet.shape} drawn as one picture.")
 
 
 def draw_dead_counts(answers: dict[str, dict[str, np.ndarray]]) -> Figure:
     """Dead channels, on the first image and on all: {network: {layer: activations (N, C, H, W) after a ReLU}}."""
-    figure = new_figure(9.6, 2.9)
-    charts = figure.subplots(1, len(answers), sharey=True)
-    counts, images = {}, 0
-    for network, layers in answers.items():
-        images = len(next(iter(layers.values())))
-        counts[network] = {
-            layer: (len(fm.dead_channels(maps[:1])), len(fm.dead_channels(maps))) for layer, maps in layers.items()
-        }
-    for axes, (network, layers) in zip(charts, counts.items(), strict=True):
-        place = np.arange(len(layers))
-        for offset, which, color, label in (
-            (-0.2, 0, BLUE, "dead on the cat"),
-            (0.2, 1, ALARM, f"dead on all {images} photos"),
-        ):
-            shares = [100 * pair[which] / answers[network][layer].shape[1] for layer, pair in layers.items()]
-            bars = axes.bar(place + offset, shares, 0.4, color=color, label=label)
-            axes.bar_label(bars, [str(pair[which]) for pair in layers.values()], fontsize=7)
-        axes.set_xticks(place, layers, fontsize=8)
-        chart(axes, network, y="% of the layer's channels (number: how many)" if axes is charts[0] else "")
+    figure, charts = fg.subplots(9.6, 2.9, 1, len(answers), sharey=True)
+    images, last = len(next(iter(next(iter(answers.values())).values()))), []
+    labels = ("dead on the cat", f"dead on all {images} photos")
+    for axes, (network, layers) in zip(charts, answers.items(), strict=True):
+        looks = [(maps[:1], maps) for maps in layers.values()]
+        counts = np.array([[len(fm.dead_channels(maps)) for maps in look] for look in looks]).T
+        shares = 100 * counts / [maps.shape[1] for maps in layers.values()]
+        fg.paired_bars(axes, list(layers), shares, counts, labels, (BLUE, ALARM), width=0.4)
+        fg.chart(axes, network, y="% of the layer's channels (number: how many)" if axes is charts[0] else "")
+        last.append(f"{network}, last layer: {counts[0, -1]} and {counts[1, -1]}")
     charts[0].legend(fontsize=8, frameon=False)
-    last = {network: [*layers.values()][-1] for network, layers in counts.items()}
-    listed = "; ".join(f"{network}, last layer: {on_cat} and {on_all}" for network, (on_cat, on_all) in last.items())
-    return describe(figure, f"Bars of dead channels by layer, on one photo and on all {images}. {listed}.")
+    return fg.describe(figure, f"Bars of dead channels by layer, on one photo and on all {images}. {'; '.join(last)}.")
 
 
 def draw_pairs(patches: np.ndarray, pairs: Sequence[tuple[int, int, float]], activations: np.ndarray) -> Figure:
     """Pairs of filters (patches) with their cosine, and the maps (C, h, w) that the two make of one photo."""
-    figure = new_figure(9.6, 4.6)
-    grid = figure.subplots(4, len(pairs), height_ratios=[0.6, 1, 0.6, 1], squeeze=False)
+    figure, grid = fg.subplots(9.6, 4.6, 4, len(pairs), height_ratios=[0.6, 1, 0.6, 1], squeeze=False)
     chosen = [index for pair in pairs for index in pair[:2]]
-    scale = color_scale(activations[chosen])
+    scale = fg.color_scale(activations[chosen])
     for column, (first, second, cosine) in zip(grid.T, pairs, strict=True):
         for index, patch_axes, map_axes in ((first, column[0], column[1]), (second, column[2], column[3])):
-            plain(patch_axes, f"filter {index}", size=8).imshow(patches[index])
-            show_map(plain(map_axes), activations[index], scale)
+            fg.plain(patch_axes, f"filter {index}", size=8).imshow(patches[index])
+            fg.show_map(fg.plain(map_axes), activations[index], scale)
         column[0].set_title(f"cosine {cosine:+.3f}\nfilter {first}", fontsize=8)
-    add_colorbar(figure, list(grid.ravel()), scale, "activation after the ReLU, one scale for all maps")
+    fg.add_colorbar(figure, list(grid.ravel()), scale, "activation after the ReLU, one scale for all maps")
     listed = ", ".join(f"{i} and {j} ({cosine:+.3f})" for i, j, cosine in pairs)
-    return describe(figure, f"Pairs of filters that are almost each other's negative, with their maps: {listed}.")
+    return fg.describe(figure, f"Pairs of filters that are almost each other's negative, with their maps: {listed}.")
 
 
 def draw_evidence(image: np.ndarray, maps: dict[str, np.ndarray], logits: dict[str, float]) -> Figure:
     """A photo beside the evidence map (h, w) of each category, one scale, with the logit that the map averages to."""
-    figure = new_figure(9.6, 2.9)
-    axes = figure.subplots(1, 1 + len(maps))
-    plain(axes[0], "the photo").imshow(image)
-    scale = color_scale(np.stack(list(maps.values())), clip=100)
+    figure, axes = fg.subplots(9.6, 2.9, 1, 1 + len(maps))
+    fg.plain(axes[0], "the photo").imshow(image)
+    scale = fg.color_scale(np.stack(list(maps.values())), clip=100)
     for place, (category, evidence) in zip(axes[1:], maps.items(), strict=True):
-        show_map(plain(place, f"{category}\nmean = logit {logits[category]:.1f}", size=8), evidence, scale)
-    add_colorbar(figure, list(axes), scale, "evidence (conv10 after its ReLU), one scale for all categories")
+        fg.show_map(fg.plain(place, f"{category}\nmean = logit {logits[category]:.1f}", size=8), evidence, scale)
+    fg.add_colorbar(figure, list(axes), scale, "evidence (conv10 after its ReLU), one scale for all categories")
     peaks = "; ".join(
         f"{category} peaks in row {evidence.argmax() // evidence.shape[1] + 1} of {len(evidence)}"
         for category, evidence in maps.items()
     )
-    return describe(figure, f"A photo and the places that speak for each category: {peaks}.")
+    return fg.describe(figure, f"A photo and the places that speak for each category: {peaks}.")
 
 
 def draw_channel(image: np.ndarray, feature_map: np.ndarray, weights: np.ndarray, title: str) -> Figure:
     """One channel: photo, photo lit where the channel fires, map (h, w), and its filter's weights (in, kh, kw)."""
-    figure = new_figure(9.6, 2.9)
-    axes = figure.subplots(1, 4)
+    figure, axes = fg.subplots(9.6, 2.9, 1, 4)
     figure.suptitle(title, fontsize=9)
-    plain(axes[0], "photo").imshow(image)
-    plain(axes[1], "lit where the channel fires").imshow(spotlight(image, feature_map))
-    scale = color_scale(feature_map)
-    show_map(plain(axes[2], f"map {feature_map.shape}"), feature_map, scale)
-    add_colorbar(figure, axes[2], scale, "activation")
+    fg.plain(axes[0], "photo").imshow(image)
+    fg.plain(axes[1], "lit where the channel fires").imshow(spotlight(image, feature_map))
+    scale = fg.color_scale(feature_map)
+    fg.show_map(fg.plain(axes[2], f"map {feature_map.shape}"), feature_map, scale)
+    fg.add_colorbar(figure, axes[2], scale, "activation")
     if len(weights) == 3:
-        plain(axes[3], "filter, in color").imshow(fm.color_patches(weights[None])[0])
+        fg.plain(axes[3], "filter, in color").imshow(fm.color_patches(weights[None])[0])
     else:
         strongest = fm.strongest_inputs(weights, 16)
-        high = color_scale(weights).high
-        look = ColorScale("RdBu_r", -high, high)
-        what = f"filter: its {len(strongest)} strongest inputs"
-        show_map(plain(axes[3], what), tile(weights[strongest], 4), look, "nearest")
-        add_colorbar(figure, axes[3], look, "weight")
-    return describe(figure, f"{title}: the photo, the photo lit where the channel fires, the map and the filter.")
+        look, what = fg.signed(fg.color_scale(weights).high), f"filter: its {len(strongest)} strongest inputs"
+        fg.show_map(fg.plain(axes[3], what), fg.tile(weights[strongest], 4), look, "nearest")
+        fg.add_colorbar(figure, axes[3], look, "weight")
+    return fg.describe(figure, f"{title}: the photo, the photo lit where the channel fires, the map and the filter.")
 
 
 def draw_spotlights(image: np.ndarray, rows: dict[str, tuple[np.ndarray, Sequence[int]]]) -> Figure:
     """The photo lit where channels fire: {row title: (activations (C, h, w), channels)}, each map on its own scale."""
     longest = max(len(channels) for _, channels in rows.values())
-    figure = new_figure(9.6, 0.35 + len(rows) * (9.6 / longest + 0.25))
-    grid = figure.subplots(len(rows), longest, squeeze=False)
+    figure, grid = fg.subplots(9.6, 0.35 + len(rows) * (9.6 / longest + 0.25), len(rows), longest, squeeze=False)
     for line, (title, (activations, channels)) in zip(grid, rows.items(), strict=True):
         for axes, channel in zip(line, channels, strict=True):
-            plain(axes, f"{title} {channel}", size=8).imshow(spotlight(image, activations[channel]))
+            fg.plain(axes, f"{title} {channel}", size=8).imshow(spotlight(image, activations[channel]))
     listed = "; ".join(f"{title}: channels {', '.join(map(str, channels))}" for title, (_, channels) in rows.items())
-    return describe(figure, f"The photo, dark except where one channel fires, each on its own scale. {listed}.")
+    return fg.describe(figure, f"The photo, dark except where one channel fires, each on its own scale. {listed}.")
 
 
-def draw_frame(image: np.ndarray, maps: np.ndarray, labels: Sequence[str], scale: ColorScale) -> Figure:
+def draw_frame(image: np.ndarray, maps: np.ndarray, labels: Sequence[str], scale: fg.ColorScale) -> Figure:
     """One frame of the sliding animation: the photo and some maps (n, h, w) on one fixed scale."""
-    figure = new_figure(5.2, 1.5)
-    axes = figure.subplots(1, 1 + len(maps))
-    plain(axes[0], "photo", size=8).imshow(image)
+    figure, axes = fg.subplots(5.2, 1.5, 1, 1 + len(maps))
+    fg.plain(axes[0], "photo", size=8).imshow(image)
     for place, values, label in zip(axes[1:], maps, labels, strict=True):
-        show_map(plain(place, label, size=8), values, scale, "nearest")
+        fg.show_map(fg.plain(place, label, size=8), values, scale, "nearest")
     return figure
 
 
@@ -292,9 +255,8 @@ def spotlight(image: np.ndarray, feature_map: np.ndarray) -> np.ndarray:
     """The image (H, W, 3) darkened to an eighth where the map (h, w) is 0 and left bright where it is largest."""
     height, width = image.shape[:2]
     positive = np.maximum(feature_map, 0).astype(np.float32)
-    if not positive.any():
-        return image * 0.12
-    light = np.asarray(Image.fromarray(positive).resize((width, height), Image.BILINEAR)) / color_scale(positive).high
+    light = np.asarray(Image.fromarray(positive).resize((width, height), Image.Resampling.BILINEAR))
+    light = light / fg.color_scale(positive).high
     return image * (0.12 + 0.88 * np.clip(light, 0, 1))[:, :, None]
 
 
@@ -303,36 +265,17 @@ def spotlight(image: np.ndarray, feature_map: np.ndarray) -> np.ndarray:
 SLIDING_CHANNELS = (22, 8, 97)
 
 
-def _figure_toy(lesson: Lesson) -> Figure:
-    image = toy_image()
-    return draw_toy(image, EDGE_KERNEL, fm.feature_map(image, EDGE_KERNEL))
-
-
-def _figure_maps(layer: str, title: str) -> Callable[[Lesson], Figure]:
-    return lambda lesson: draw_maps(lesson.maps(layer), title)
-
-
-def _figure_filters(lesson: Lesson) -> Figure:
-    return draw_patches(fm.color_patches(lesson.filters("conv1")), "the 64 filters of conv1")
-
-
 def _figure_ranking(lesson: Lesson) -> Figure:
-    maps = lesson.maps("conv1_activation")
-    return draw_ranking(
-        maps, fm.color_patches(lesson.filters("conv1")), fm.channel_means(maps), fm.rank_channels(maps)[:8]
-    )
+    maps, patches = lesson.maps("conv1_activation"), fm.color_patches(lesson.filters("conv1"))
+    return draw_ranking(maps, patches, fm.channel_means(maps), fm.rank_channels(maps)[:8].tolist())
 
 
 def _figure_two_images(lesson: Lesson) -> Figure:
     photos = [lesson.cat, load_image("coffee", size=224)]
     maps = [lesson.maps("fire9", photo) for photo in photos]
     changes = fm.channel_changes(*maps)
-    most = np.argsort(-np.abs(changes))[:6]
+    most = np.argsort(-np.abs(changes))[:6].tolist()
     return draw_two_images(photos, maps, most, changes, ("the cat", "the coffee"))
-
-
-def _figure_slices(lesson: Lesson) -> Figure:
-    return draw_all_slices(lesson.filters("fire2.expand3x3"), "filters of fire2.expand3x3, all 16 input channels")
 
 
 def _figure_beside(lesson: Lesson) -> Figure:
@@ -346,7 +289,7 @@ def _figure_parts(lesson: Lesson) -> Figure:
     rows = {}
     for title, model in (("trained", lesson.model), ("untrained", lesson.untrained)):
         maps = lesson.maps("fire9", model=model)
-        rows[title] = (maps, fm.rank_channels(maps)[:8])
+        rows[title] = (maps, fm.rank_channels(maps)[:8].tolist())
     return draw_spotlights(lesson.cat, rows)
 
 
@@ -399,25 +342,31 @@ def anim_sliding_photo(lesson: Lesson) -> Path:
     lefts = [*range(0, 217, 24), *range(192, 0, -24)]
     crops = [crop_at(photo, left) for left in lefts]
     maps = [lesson.maps("fire2", crop)[list(SLIDING_CHANNELS)] for crop in crops]
-    scale = color_scale(np.stack(maps), clip=99)
+    scale = fg.color_scale(np.stack(maps), clip=99)
     labels = [f"fire2, channel {channel}" for channel in SLIDING_CHANNELS]
     frames = (draw_frame(*pair, labels, scale) for pair in zip(crops, maps, strict=True))
     alt = "The cat's photo slides sideways, and three feature maps of fire2 slide with it, unchanged in shape."
-    return save_gif(frames, outputs_dir(17) / SLIDING_GIF, alt)
+    return fg.save_gif(frames, outputs_dir(17) / SLIDING_GIF, alt)
 
 
-FIGURES = Figures(
+FIGURES = fg.Figures(
     17,
     Lesson,
     {
-        "00_toy.png": _figure_toy,
-        "01_conv1_maps.png": _figure_maps("conv1_activation", "conv1 after its ReLU, all 64 channels"),
-        "02_conv1_filters.png": _figure_filters,
+        "00_toy.png": lambda _: draw_toy(toy_image(), EDGE_KERNEL, fm.feature_map(toy_image(), EDGE_KERNEL)),
+        "01_conv1_maps.png": lambda lesson: draw_maps(
+            lesson.maps("conv1_activation"), "conv1 after its ReLU, all 64 channels"
+        ),
+        "02_conv1_filters.png": lambda lesson: draw_patches(
+            fm.color_patches(lesson.filters("conv1")), "the 64 filters of conv1"
+        ),
         "03_strongest_channels.png": _figure_ranking,
-        "04_fire2_maps.png": _figure_maps("fire2", "fire2, all 128 channels"),
-        "05_fire3_maps.png": _figure_maps("fire3", "fire3, all 128 channels"),
+        "04_fire2_maps.png": lambda lesson: draw_maps(lesson.maps("fire2"), "fire2, all 128 channels"),
+        "05_fire3_maps.png": lambda lesson: draw_maps(lesson.maps("fire3"), "fire3, all 128 channels"),
         "06_two_images.png": _figure_two_images,
-        "07_fire2_filters.png": _figure_slices,
+        "07_fire2_filters.png": lambda lesson: draw_all_slices(
+            lesson.filters("fire2.expand3x3"), "filters of fire2.expand3x3, all 16 input channels"
+        ),
         "08_trained_and_untrained.png": _figure_beside,
         "09_parts_of_a_cat.jpg": _figure_parts,
         "10_one_channel.png": _figure_channel,

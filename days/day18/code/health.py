@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from days.day18.code.snapshots import LayerState, Snapshot
+from days.day18.code.snapshots import Snapshot
 
 DEAD_SHARE = 0.4
 DUPLICATE_SHARE = 0.25
@@ -33,54 +34,42 @@ def findings(snapshots: Sequence[Snapshot]) -> list[TrainingWarning]:
     """
     if not snapshots:
         return []
-    now, found = snapshots[-1], []
-    for kind, (is_wrong, say) in _NETWORK_RULES.items():
-        if is_wrong(now):
-            since = _since(snapshots, is_wrong)
-            found.append(TrainingWarning(kind, "", since, f"{say(now)} (warning since step {since}). {_ADVICE[kind]}"))
-            break
-    for layer, state in now.layers.items():
-        for kind, (is_wrong, say) in _LAYER_RULES.items():
-            if is_wrong(state, now):
-                since = _since(snapshots, lambda one, layer=layer, rule=is_wrong: rule(one.layers[layer], one))
-                found.append(
-                    TrainingWarning(
-                        kind, layer, since, f"{layer}: {say(state, now)} (warning since step {since}). {_ADVICE[kind]}"
-                    )
-                )
+    places = [("", _NETWORK_RULES), *((layer, _LAYER_RULES) for layer in snapshots[-1].layers)]
+    return [found for layer, rules in places if (found := _first_broken(snapshots, layer, rules))]
+
+
+def _first_broken(snapshots: Sequence[Snapshot], layer: str, rules: Rules) -> TrainingWarning | None:
+    """The first rule that is broken at the last snapshot, and since when without a break; None where none is."""
+    for kind, (is_wrong, say) in rules.items():
+        since = None
+        for snapshot in reversed(snapshots):
+            if not is_wrong(snapshot.layers.get(layer), snapshot):
                 break
-    return found
+            since = snapshot.step
+        if since is not None:
+            said = (f"{layer}: " if layer else "") + say(snapshots[-1].layers.get(layer), snapshots[-1])
+            return TrainingWarning(kind, layer, since, f"{said} (warning since step {since}). {_ADVICE[kind]}")
+    return None
 
 
-def _since(snapshots: Sequence[Snapshot], is_wrong: Callable[[Snapshot], bool]) -> int:
-    """The step of the first snapshot of the unbroken row, up to the last one, in which a rule is broken."""
-    since = snapshots[-1].step
-    for one in reversed(snapshots):
-        if not is_wrong(one):
-            break
-        since = one.step
-    return since
+Rules = dict[str, tuple[Callable[[Any, Snapshot], bool], Callable[[Any, Snapshot], str]]]
+"""{kind: (is it broken, what to say)}, each of a layer's state, None for the network's rules, and the snapshot."""
 
-
-def _chance(one: Snapshot) -> float:
-    return math.log(one.categories)
-
-
-_NETWORK_RULES: dict[str, tuple[Callable, Callable]] = {
+_NETWORK_RULES: Rules = {
     "not finite": (
-        lambda one: not math.isfinite(one.loss),
-        lambda one: f"The loss is {one.loss}",
+        lambda _, one: not math.isfinite(one.loss),
+        lambda _, one: f"The loss is {one.loss}",
     ),
     "worse than guessing": (
-        lambda one: one.loss > WORSE_THAN_GUESSING * _chance(one),
-        lambda one: (
+        lambda _, one: one.loss > WORSE_THAN_GUESSING * math.log(one.categories),
+        lambda _, one: (
             f"On the watched images the loss is {one.loss:.2f}, and blind guessing would cost "
-            f"ln {one.categories} = {_chance(one):.2f}"
+            f"ln {one.categories} = {math.log(one.categories):.2f}"
         ),
     ),
 }
 
-_LAYER_RULES: dict[str, tuple[Callable[[LayerState, Snapshot], bool], Callable[[LayerState, Snapshot], str]]] = {
+_LAYER_RULES: Rules = {
     "not finite": (
         lambda state, one: not math.isfinite(state.spread + state.weights),
         lambda state, one: "its weights or activations are no longer finite",

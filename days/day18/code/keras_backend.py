@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from days.common.datasets import SHAPE_NAMES, Shapes
+from days.common.datasets import SHAPE_NAMES
 from days.common.frameworks import import_keras
 from days.common.keras_models import to_tensor
 from days.common.keras_private import feeds
@@ -22,12 +24,14 @@ from days.day17.code.keras_backend import (
     submodel,
 )
 from days.day18.code import training
-from days.day18.code.snapshots import History, Measurement, Watch, check_labels, check_watched, train_steps
+from days.day18.code.snapshots import Measurement, Watch, check_labels, check_watched, train, watch
 from days.day18.code.storage import load_weights
 
 keras = import_keras()
 
 import tensorflow  # noqa: E402  only after import_keras has quieted it
+
+__all__ = ["WatchFit", "descent", "scores", "shapes_model", "small_cnn", "to_batch", "train", "watch", "weights_of"]
 
 NORMS = (keras.layers.BatchNormalization, keras.layers.GroupNormalization, keras.layers.LayerNormalization)
 ACTIVATIONS = (
@@ -80,29 +84,9 @@ def scores(network, images: np.ndarray, *, size: int = 500) -> np.ndarray:
     return np.concatenate([np.asarray(network(to_batch(part), training=False)) for part in parts])
 
 
-def train(
-    network,
-    data: Shapes,
-    *,
-    steps: int = 3000,
-    batch: int = 64,
-    learning_rate: float = 0.15,
-    seed: int = 0,
-    callback: Callable[[int], object] | None = None,
-    progress: bool = True,
-) -> History:
-    """Train the small network in place by gradient descent with momentum and weight decay.
-
-    Both frameworks see the same batches in the same order, drawn from `seed`. The stop button ends it after the step it
-    is in: the network and the history are then as good as any. No global state is changed.
-
-    Parameters
-    ----------
-    learning_rate : a tenth of it holds in the last seventh of the steps.
-    callback : called with the number of steps taken, before each step and after the last; a `Watch`, for example.
-    """
-    plan = training.plan(len(data), size=batch, steps=steps, seed=seed, learning_rate=learning_rate)
-    return train_steps(descent(network), data, plan, steps=steps, callback=callback, progress=progress)
+def training_mode(network) -> contextlib.AbstractContextManager:
+    """Nothing to do: a Keras network has no mode, each call says whether it trains."""
+    return contextlib.nullcontext()
 
 
 def descent(network) -> Callable[[np.ndarray, np.ndarray, float], float]:
@@ -136,19 +120,8 @@ def descent(network) -> Callable[[np.ndarray, np.ndarray, float], float]:
     return step
 
 
-def watch(network, batch, labels: np.ndarray, *, every: int = 50, layers: dict[str, str] | None = None) -> Watch:
-    """A `Watch` over any classifier while any loop trains it: it looks at the same batch every `every` steps.
-
-    It runs the network in inference mode and leaves weights and random numbers alone.
-
-    Parameters
-    ----------
-    batch : (N, H, W, C), preprocessed; some 60 images are enough. labels : (N,) whole numbers.
-    layers : {convolution: layer whose answer is watched}. By itself it takes the activation behind each convolution,
-        or what comes last before it, such as a batch norm, where the activation is no layer.
-
-    Raises ValueError for a network without convolutions, an unknown layer, or labels that do not fit.
-    """
+def measurer(network, batch, labels, layers: dict[str, str] | None) -> Callable[[], Measurement]:
+    """What a `Watch` over this network calls for each snapshot; see `snapshots.watch`. batch : (N, H, W, C)."""
     check_network(network)
     known = list(named_layers(network))
     layers = check_watched(layers, lambda: _activations_behind(network), conv_layers(network), known)
@@ -171,7 +144,7 @@ def watch(network, batch, labels: np.ndarray, *, every: int = 50, layers: dict[s
             },
         )
 
-    return Watch(measure, every)
+    return measure
 
 
 def _compiled(network, batch, labels: np.ndarray, layers: dict[str, str]):
@@ -202,7 +175,10 @@ def _array(tensor) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(tensor), np.float32)
 
 
-class WatchFit(keras.callbacks.Callback):
+_Callback: Any = keras.callbacks.Callback
+
+
+class WatchFit(_Callback):
     """Carries a `Watch` into `model.fit`: fit(..., callbacks=[WatchFit(watch)]). Steps count on from fit to fit."""
 
     def __init__(self, watch: Watch):

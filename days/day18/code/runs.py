@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
 from days.common.datasets import Shapes, make_shapes
+from days.common.frameworks import module_for
 from days.day18.code import storage
 from days.day18.code.snapshots import History, Snapshot
 from days.day18.code.training import Weights, initial_weights
@@ -113,9 +113,7 @@ def answers(weights: Weights, images: np.ndarray, *, framework: str = "torch") -
 
 def training_backend(framework: str) -> ModuleType:
     """What trains the small network in a framework, "torch" or "keras". Raises ValueError for any other name."""
-    if framework not in ("torch", "keras"):
-        raise ValueError(f"expected framework 'torch' or 'keras', got {framework!r}")
-    return import_module(f"days.day18.code.{framework}_backend")
+    return module_for(framework, "days.day18.code.{}_backend")
 
 
 def main(say: Callable[[str], object] = print) -> list[Path]:

@@ -1,6 +1,6 @@
-"""Snapshots of a network in training: what is kept, when it is taken, and the loop that both frameworks share.
+"""Snapshots of a network in training: what is kept, when it is taken, and the loop that takes the steps.
 
-Nothing here knows of a framework: a backend hands over arrays.
+Nothing here knows of a framework: a backend does a step, and hands over arrays.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import numpy as np
 
 from days.common.checks import unknown_layer
 from days.common.datasets import Shapes
+from days.day17.code.backends import backend_of
 from days.day17.code.feature_maps import dead_channels
+from days.day18.code import training
 from days.day18.code.filter_statistics import near_duplicates
 
 
@@ -111,6 +113,20 @@ class Watch:
         if not self.snapshots or self.snapshots[-1].step != step:
             self.snapshots.append(summarize(step, self.measure()))
         return self.snapshots[-1]
+
+
+def watch(network, batch, labels: np.ndarray, *, every: int = 50, layers: dict[str, str] | None = None) -> Watch:
+    """A `Watch` over any classifier while any loop trains it: it looks at the same batch every `every` steps.
+
+    It runs the network in evaluation mode and leaves weights, gradients, mode, hooks and random numbers alone.
+
+    batch : preprocessed; some 60 images are enough. labels : (N,) whole numbers.
+    layers : {convolution: layer whose answer is watched}. By itself it takes the activation that runs behind each
+    convolution, or what comes last before it, such as a batch norm, where the activation is no layer.
+
+    Raises ValueError for a network without convolutions, an unknown layer, or labels that do not fit.
+    """
+    return Watch(backend_of(network, 18).measurer(network, batch, labels, layers), every)
 
 
 def summarize(step: int, seen: Measurement) -> Snapshot:
@@ -222,26 +238,32 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def train_steps(
-    descend: Callable[[np.ndarray, np.ndarray, float], float],
+def train(
+    network,
     data: Shapes,
-    plan: Iterator[tuple[np.ndarray, float]],
     *,
-    steps: int,
-    callback: Callable[[int], object] | None,
-    progress: bool,
+    steps: int = 3000,
+    batch: int = 64,
+    learning_rate: float = 0.15,
+    seed: int = 0,
+    callback: Callable[[int], object] | None = None,
+    progress: bool = True,
 ) -> History:
-    """The loop that both frameworks share: a step for each (indices, learning rate) of the plan.
+    """Train the small network in place by gradient descent with momentum and weight decay.
 
-    descend : one step on images and labels at a rate, which returns the loss; see the backends.
-    callback : called with the number of steps taken, before each step and after the last.
+    Both frameworks see the same batches in the same order, drawn from `seed`. The stop button ends it after the step it
+    is in, and a loss that is not finite does: the history says so. No global state is changed, and the mode comes back.
 
-    Ends early, and says so in the history, when the stop button is pressed or a loss is not finite.
+    learning_rate : a tenth of it holds in the last seventh of the steps.
+    callback : called with the number of steps taken, before each step and after the last; a `Watch`, for example.
     """
     from tqdm.auto import tqdm
 
-    history = History()
-    with interruptible() as pressed, tqdm(total=steps, desc="training", unit="step", disable=not progress) as bar:
+    backend, history = backend_of(network, 18), History()
+    plan = training.plan(len(data), size=batch, steps=steps, seed=seed, learning_rate=learning_rate)
+    bar = tqdm(total=steps, desc="training", unit="step", disable=not progress)
+    with backend.training_mode(network), interruptible() as pressed, bar:
+        descend = backend.descent(network)
         for step, (indices, rate) in enumerate(plan):
             if callback:
                 callback(step)

@@ -51,12 +51,13 @@ def save_runs(
     channels : {run: {layer: channels whose maps are kept}}; runs not named keep no maps.
     results : {run: {what: number}} from after the training. Filters and maps are stored with 16 bits, numbers with 64.
     """
-    tensors, numbers = {}, {}
+    tensors: Arrays = {}
+    numbers = {name: [_numbers(snapshot) for snapshot in snapshots] for name, snapshots in runs.items()}
     for name, snapshots in runs.items():
-        numbers[name] = [_numbers(snapshot) for snapshot in snapshots]
-        tensors[f"{name}/filters/{layer}"] = _halves([snapshot.filters[layer] for snapshot in snapshots])
+        tensors[f"{name}/filters/{layer}"] = np.stack([snapshot.filters[layer] for snapshot in snapshots])
         for kept, indices in channels.get(name, {}).items():
-            tensors[f"{name}/maps/{kept}"] = _halves([snapshot.maps[kept][indices] for snapshot in snapshots])
+            tensors[f"{name}/maps/{kept}"] = np.stack([snapshot.maps[kept][indices] for snapshot in snapshots])
+    tensors = {name: values.astype(np.float16) for name, values in tensors.items()}
     return save_arrays(tensors, path, {"numbers": json.dumps(numbers), "results": json.dumps(results)})
 
 
@@ -76,10 +77,6 @@ def load_results(path: Path | str = RUNS_FILE) -> dict[str, dict[str, float]]:
     with reading(path, "results", _WAY_OUT):
         results = json.loads(load_arrays(path)[1]["results"])
         return {name: {what: float(share) for what, share in shares.items()} for name, shares in results.items()}
-
-
-def _halves(arrays: list[np.ndarray]) -> np.ndarray:
-    return np.stack(arrays).astype(np.float16)
 
 
 def _numbers(snapshot: Snapshot) -> dict:

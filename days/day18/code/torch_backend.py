@@ -5,21 +5,25 @@ from __future__ import annotations
 import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from days.common.arrays import paired
 from days.common.checks import check_maps
-from days.common.datasets import SHAPE_NAMES, Shapes
+from days.common.datasets import SHAPE_NAMES
 from days.common.models import Model
 from days.common.preprocessing import Preprocess
 from days.common.torch_models import to_tensor
 from days.day17.code.torch_backend import check_batch, conv_layers, evaluation_mode, hooks
 from days.day18.code import training
-from days.day18.code.snapshots import History, Measurement, Watch, check_labels, check_watched, train_steps
+from days.day18.code.snapshots import Measurement, check_labels, check_watched, train, watch
 from days.day18.code.storage import load_weights
+
+__all__ = ["descent", "scores", "shapes_model", "small_cnn", "to_batch", "train", "watch", "weights_of"]
 
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)
 ACTIVATIONS = (
@@ -46,11 +50,8 @@ def small_cnn(weights: training.Weights) -> nn.Sequential:
 
 def weights_of(network: nn.Module) -> training.Weights:
     """Copies of the small network's weights, {layer: (weights, bias)}, in the layout that both frameworks share."""
-    modules = {name: network.get_submodule(name) for name in training.weight_shapes()}
-    return {
-        name: tuple(part.detach().cpu().numpy().copy() for part in (module.weight, module.bias))
-        for name, module in modules.items()
-    }
+    held = {name: values.detach().cpu().numpy().copy() for name, values in network.named_parameters()}
+    return paired(held, training.weight_shapes())
 
 
 def shapes_model(weights: training.Weights | None = None) -> Model:
@@ -73,32 +74,13 @@ def scores(network: nn.Module, images: np.ndarray, *, size: int = 500) -> np.nda
         return np.concatenate([network(to_batch(part).to(device)).cpu().numpy() for part in parts])
 
 
-def train(
-    network: nn.Module,
-    data: Shapes,
-    *,
-    steps: int = 3000,
-    batch: int = 64,
-    learning_rate: float = 0.15,
-    seed: int = 0,
-    callback: Callable[[int], object] | None = None,
-    progress: bool = True,
-) -> History:
-    """Train the small network in place by gradient descent with momentum and weight decay.
-
-    Both frameworks see the same batches in the same order, drawn from `seed`. The stop button ends it after the step it
-    is in: the network and the history are then as good as any. No global state is changed, and the mode comes back.
-
-    Parameters
-    ----------
-    learning_rate : a tenth of it holds in the last seventh of the steps.
-    callback : called with the number of steps taken, before each step and after the last; a `Watch`, for example.
-    """
+@contextlib.contextmanager
+def training_mode(network: nn.Module) -> Iterator[None]:
+    """Every module of the network in training mode inside the `with`, and as it was after it."""
     modes = [(module, module.training) for module in network.modules()]
-    plan = training.plan(len(data), size=batch, steps=steps, seed=seed, learning_rate=learning_rate)
     try:
         network.train()
-        return train_steps(descent(network), data, plan, steps=steps, callback=callback, progress=progress)
+        yield
     finally:
         for module, mode in modes:
             module.training = mode
@@ -124,37 +106,18 @@ def descent(network: nn.Module) -> Callable[[np.ndarray, np.ndarray, float], flo
     return step
 
 
-def watch(
-    network: nn.Module,
-    batch: torch.Tensor,
-    labels: np.ndarray,
-    *,
-    every: int = 50,
-    layers: dict[str, str] | None = None,
-) -> Watch:
-    """A `Watch` over any classifier while any loop trains it: it looks at the same batch every `every` steps.
-
-    It runs the network in evaluation mode and leaves weights, gradients, mode, hooks and random numbers alone.
-
-    Parameters
-    ----------
-    batch : (N, C, H, W), preprocessed; some 60 images are enough. labels : (N,) whole numbers.
-    layers : {convolution: layer whose answer is watched}. By itself it takes the activation that runs behind each
-        convolution, or what comes last before it, such as a batch norm, where the activation is no module.
-
-    Raises ValueError for a network without convolutions, an unknown layer, or labels that do not fit.
-    """
+def measurer(network: nn.Module, batch, labels, layers: dict[str, str] | None) -> Callable[[], Measurement]:
+    """What a `Watch` over this network calls for each snapshot; see `snapshots.watch`. batch : (N, C, H, W)."""
     network = getattr(network, "_orig_mod", network)  # what torch.compile has compiled takes no notice of hooks
     batch = check_batch(network, batch)
     known = [name for name, _ in network.named_modules()]
     layers = check_watched(layers, lambda: _activations_behind(network, batch), conv_layers(network), known)
     with _untouched(network), torch.no_grad():
         labels = check_labels(labels, len(batch), network(batch.clone()))
-    return Watch(lambda: measure(network, batch, labels, layers), every)
+    return lambda: _measure(network, batch, labels, layers)
 
 
-def measure(network: nn.Module, batch: torch.Tensor, labels: np.ndarray, layers: dict[str, str]) -> Measurement:
-    """Scores, filters, activations and gradients of a network on one batch; `layers` as in `watch`."""
+def _measure(network: nn.Module, batch: torch.Tensor, labels: np.ndarray, layers: dict[str, str]) -> Measurement:
     activations: dict[str, np.ndarray] = {}
 
     def keep(name, output):
@@ -167,7 +130,7 @@ def measure(network: nn.Module, batch: torch.Tensor, labels: np.ndarray, layers:
     ]
     # A parametrized weight is computed anew at every look, unless it is cached.
     with _untouched(network), torch.enable_grad(), hooks(kept), nn.utils.parametrize.cached():
-        weights = {name: network.get_submodule(name).weight for name in layers}
+        weights: dict[str, Any] = {name: network.get_submodule(name).weight for name in layers}
         answers = _as_scores(network(batch.clone()))
         loss = functional.cross_entropy(answers, torch.from_numpy(labels).to(answers.device))
         trained = {name: weight for name, weight in weights.items() if weight.requires_grad}

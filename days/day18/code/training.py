@@ -33,13 +33,7 @@ def filter_gradient(image: np.ndarray, student: np.ndarray, target: np.ndarray) 
 
     The sum in the second line is itself a feature map: the error, slid over the image.
 
-    Parameters
-    ----------
-    image : (H, W). student : (kh, kw). target : the map wanted, (H - kh + 1, W - kw + 1).
-
-    Returns
-    -------
-    the loss, and the gradient (kh, kw).
+    image : (H, W). student : (kh, kw). target : the map wanted, (H - kh + 1, W - kw + 1). Returns loss and gradient.
 
     >>> filter_gradient(np.array([[1.0, 3.0]]), np.array([[0.0]]), np.array([[1.0, 3.0]]))
     (5.0, array([[-10.]]))
@@ -53,10 +47,8 @@ def learn_filter(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gradient descent on one filter, from `start`, towards the map `target`: filter -= learning_rate * gradient.
 
-    Returns
-    -------
-    the filters (steps + 1, kh, kw), the start among them, and the loss of each (steps + 1,). Once a loss is no longer
-    finite the steps end, and fewer come back.
+    Returns the filters (steps + 1, kh, kw), the start among them, and the loss of each (steps + 1,); fewer where a loss
+    is no longer finite, which ends the steps.
     """
     filters, losses = [np.asarray(start, np.float64)], []
     for _ in range(steps + 1):
@@ -118,11 +110,7 @@ def batches(count: int, *, size: int, steps: int, seed: int) -> Iterator[np.ndar
     """
     if count < 1 or size < 1:
         raise ValueError(f"expected at least one image, and batches of at least one, got {count} and {size}")
-    return _batches(count, size, steps, np.random.default_rng(seed))
-
-
-def _batches(count: int, size: int, steps: int, generator) -> Iterator[np.ndarray]:
-    waiting = np.empty(0, np.int64)
+    generator, waiting = np.random.default_rng(seed), np.empty(0, np.int64)
     for _ in range(steps):
         while len(waiting) < size:
             waiting = np.concatenate([waiting, generator.permutation(count)])

@@ -9,26 +9,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from days.common import figures as fg
 from days.common.colors import ALARM, BLUE, GREEN, INK, MUTED, ORANGE, VIOLET
 from days.common.datasets import BACKGROUND_NAMES, SHAPE_NAMES, Shapes, make_shapes
-from days.common.figures import (
-    ColorScale,
-    Figures,
-    add_colorbar,
-    chart,
-    color_scale,
-    describe,
-    new_figure,
-    plain,
-    save_gif,
-    show_map,
-    tile,
-)
 from days.common.paths import outputs_dir
 from days.day17.code.visualizations import draw_beside
 from days.day18.code import training
@@ -62,21 +51,20 @@ def visible_patches(filters: np.ndarray) -> np.ndarray:
 
 def draw_shapes(data: Shapes) -> Figure:
     """One image of each shape (a row) on each background (a column), taken from `data`."""
-    panels = []
-    for label in range(len(SHAPE_NAMES)):
-        for background in range(len(BACKGROUND_NAMES)):
-            first = np.flatnonzero((data.labels == label) & (data.backgrounds == background))[0]
-            panels.append(data.images[first])
     size, columns = data.images.shape[1], len(BACKGROUND_NAMES)
-    sheet = np.nan_to_num(tile(np.stack(panels), columns, gap=3), nan=1.0)
-    figure = new_figure(6.4, 6.2)
-    axes = plain(figure.add_subplot(), "six shapes (labels), on six backgrounds that tell nothing", size=10)
+    kinds = [
+        np.flatnonzero(data.labels * columns + data.backgrounds == kind) for kind in range(len(SHAPE_NAMES) * columns)
+    ]
+    panels = data.images[[places[0] for places in kinds]]
+    sheet = fg.tile(panels, columns, gap=3)
+    figure = fg.new_figure(6.4, 6.2)
+    axes = fg.plain(figure.add_subplot(), "six shapes (labels), on six backgrounds that tell nothing", size=10)
     axes.imshow(sheet, interpolation="nearest")
     places = np.arange(columns) * (size + 3) + size / 2
     axes.set_xticks(places, BACKGROUND_NAMES, fontsize=9)
     axes.set_yticks(places, SHAPE_NAMES, fontsize=9)
     axes.tick_params(length=0, colors=MUTED)
-    return describe(
+    return fg.describe(
         figure,
         f"A grid of {len(panels)} small colored pictures: a row for each shape, {', '.join(SHAPE_NAMES)}, and a column "
         f"for each background, {', '.join(BACKGROUND_NAMES)}. Sizes, places, angles and colors vary.",
@@ -85,69 +73,65 @@ def draw_shapes(data: Shapes) -> Figure:
 
 def draw_learned_filters(rows: dict[str, tuple[np.ndarray, np.ndarray]], steps: Sequence[int], wanted) -> Figure:
     """How one filter learns under several conditions: {name: (filters (n, k, k), losses (n,))}, shown at `steps`."""
-    figure = new_figure(9.6, 1.6 * len(rows) + 1.0)
+    figure, scale, summary = fg.new_figure(9.6, 1.6 * len(rows) + 1.0), fg.signed(np.abs(wanted).max()), []
     grid = figure.subplots(len(rows), len(steps) + 2, squeeze=False, width_ratios=[1] * (len(steps) + 1) + [2.4])
-    high = float(np.abs(wanted).max())
-    scale = ColorScale("RdBu_r", -high, high)
-    summary = []
     for line, (name, (filters, losses)) in zip(grid, rows.items(), strict=True):
         for axes, step in zip(line, steps, strict=False):
-            show_map(plain(axes, f"step {step}", size=8), filters[step], scale, "nearest")
+            fg.show_map(fg.plain(axes, f"step {step}", size=8), filters[step], scale, "nearest")
         line[0].set_ylabel(name, fontsize=9)
-        show_map(plain(line[-2], "wanted", size=8), wanted, scale, "nearest")
-        chart(line[-1], "loss", title_size=8, ticks=7).semilogy(losses, color=BLUE)
+        fg.show_map(fg.plain(line[-2], "wanted", size=8), wanted, scale, "nearest")
+        fg.chart(line[-1], "loss", title_size=8, ticks=7).semilogy(losses, color=BLUE)
         summary.append(f"{name}: loss from {losses[0]:.1g} to {losses[-1]:.1g}")
-    add_colorbar(figure, list(grid[:, :-1].ravel()), scale, "weight: red positive, blue negative, white 0; one scale")
+    fg.add_colorbar(
+        figure, list(grid[:, :-1].ravel()), scale, "weight: red positive, blue negative, white 0; one scale"
+    )
     shown = ", ".join(map(str, steps))
-    return describe(figure, f"A filter at steps {shown} beside the wanted one. {'; '.join(summary)}.")
+    return fg.describe(figure, f"A filter at steps {shown} beside the wanted one. {'; '.join(summary)}.")
 
 
 def draw_divergence(losses: dict[str, np.ndarray], bound: float) -> Figure:
     """Losses of one filter at learning rates around the bound, step by step: {title: (n,)}."""
-    figure = new_figure(7.2, 2.8)
-    axes = figure.add_subplot()
+    figure, axes = fg.subplots(7.2, 2.8)
     for (name, values), color, style in zip(losses.items(), (BLUE, GREEN, ALARM), STYLES, strict=False):
         axes.semilogy(values, color=color, linestyle=style, label=name)
-    chart(axes, f"the bound on the learning rate: {bound:.3f}", "step", "loss", ticks=7)
-    axes.legend(fontsize=8, frameon=False)
+    title = f"the bound on the learning rate: {bound:.3f}"
+    fg.chart(axes, title, "step", "loss", ticks=7).legend(fontsize=8, frameon=False)
     summary = "; ".join(f"{name}: {values[0]:.1g} to {values[-1]:.1g}" for name, values in losses.items())
-    return describe(figure, f"Curves of the loss at learning rates around the bound {bound:.3f}. {summary}.")
+    return fg.describe(figure, f"Curves of the loss at learning rates around the bound {bound:.3f}. {summary}.")
 
 
-def draw_filters_over_time(snapshots: Sequence[Snapshot], layer: str = "conv1") -> Figure:
-    """One layer's filters at several moments: a row for each snapshot, a column for each filter."""
-    rows = [visible_patches(snapshot.filters[layer]) for snapshot in snapshots]
-    sheet, steps = np.nan_to_num(tile(np.concatenate(rows), len(rows[0])), nan=1.0), _steps(snapshots)
-    figure = new_figure(9.6, 0.5 + 9.6 * sheet.shape[0] / sheet.shape[1])
-    title = f"the {len(rows[0])} filters of {layer}, each at its own strength; mid-gray = 0"
-    axes = plain(figure.add_subplot(), title, size=10)
+def draw_filters_over_time(snapshots: Sequence[Snapshot]) -> Figure:
+    """The filters of conv1 at several moments: a row for each snapshot, a column for each filter."""
+    rows = [visible_patches(snapshot.filters["conv1"]) for snapshot in snapshots]
+    sheet, steps = fg.tile(np.concatenate(rows), len(rows[0])), _steps(snapshots)
+    figure = fg.new_figure(9.6, 0.5 + 9.6 * sheet.shape[0] / sheet.shape[1])
+    title = f"the {len(rows[0])} filters of conv1, each at its own strength; mid-gray = 0"
+    axes = fg.plain(figure.add_subplot(), title, size=10)
     axes.imshow(sheet, interpolation="nearest")
     places = np.arange(len(rows)) * (rows[0].shape[1] + 1) + rows[0].shape[1] / 2
     axes.set_yticks(places, [f"step {step}" for step in steps], fontsize=8)
     axes.tick_params(length=0, colors=MUTED)
-    first, last = (neighbor_correlation(snapshots[at].filters[layer]) for at in (0, -1))
-    return describe(
+    first, last = (neighbor_correlation(snapshots[at].filters["conv1"]) for at in (0, -1))
+    return fg.describe(
         figure,
-        f"Filters of {layer} as small color patches at steps {', '.join(map(str, steps))}: noise at first, then "
+        f"Filters of conv1 as small color patches at steps {', '.join(map(str, steps))}: noise at first, then "
         f"slanted stripes, spots and edges. Neighboring weights correlate {first:.2f} at first and {last:.2f} at last.",
     )
 
 
-def draw_filter_frame(snapshots: Sequence[Snapshot], at: int, layer: str = "conv1") -> Figure:
+def draw_filter_frame(snapshots: Sequence[Snapshot], at: int) -> Figure:
     """One frame of the animation: the filters at snapshot `at`, and the share of the watched images named rightly."""
     now = snapshots[at]
-    figure = new_figure(6.4, 2.9)
-    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
-    patches = visible_patches(now.filters[layer])
-    sheet = np.nan_to_num(tile(patches, 4), nan=1.0)
-    plain(left, f"{layer}, step {now.step}").imshow(sheet, interpolation="nearest")
+    figure, (left, right) = fg.subplots(6.4, 2.9, 1, 2, width_ratios=[1.25, 1])
+    sheet = fg.tile(visible_patches(now.filters["conv1"]), 4)
+    fg.plain(left, f"conv1, step {now.step}").imshow(sheet, interpolation="nearest")
     steps = _steps(snapshots)
     right.plot(steps[: at + 1], [100 * snapshot.accuracy for snapshot in snapshots[: at + 1]], color=BLUE)
     right.axhline(100 / now.categories, color=MUTED, linestyle=":", linewidth=1)
     right.set(xlim=(0, steps[-1]), ylim=(0, 103))
     title = f"{now.accuracy:.0%} of {WATCHED_COUNT} watched images right\n(dotted: blind guessing)"
-    chart(right, title, "step", "%", title_size=8, ticks=7)
-    return describe(figure, f"Step {now.step}: the filters, and {now.accuracy:.0%} right.")
+    fg.chart(right, title, "step", "%", title_size=8, ticks=7)
+    return fg.describe(figure, f"Step {now.step}: the filters, and {now.accuracy:.0%} right.")
 
 
 def _steps(snapshots: Sequence[Snapshot]) -> list[int]:
@@ -161,23 +145,22 @@ def draw_maps_over_time(snapshots: Sequence[Snapshot], image: np.ndarray, name: 
     """
     rows = [(layer, channel) for layer in snapshots[0].maps for channel in range(channels)]
     scales = {
-        layer: color_scale(np.sqrt([snapshot.maps[layer][:channels] for snapshot in snapshots]))
+        layer: fg.color_scale(np.sqrt([snapshot.maps[layer][:channels] for snapshot in snapshots]))
         for layer in snapshots[0].maps
     }
-    figure = new_figure(9.6, 0.3 + 0.95 * len(rows))
-    grid = figure.subplots(len(rows), len(snapshots) + 1)
-    plain(grid[0, 0], f"a {name}", size=8).imshow(image)
+    figure, grid = fg.subplots(9.6, 0.3 + 0.95 * len(rows), len(rows), len(snapshots) + 1)
+    fg.plain(grid[0, 0], f"a {name}", size=8).imshow(image)
     for axes in grid[1:, 0]:
         axes.axis("off")
     for axes_row, (layer, channel) in zip(grid[:, 1:], rows, strict=True):
         for axes, snapshot in zip(axes_row, snapshots, strict=True):
             title = f"step {snapshot.step}" if (layer, channel) == rows[0] else ""
-            show_map(plain(axes, title, size=8), np.sqrt(snapshot.maps[layer][channel]), scales[layer], "nearest")
+            fg.show_map(fg.plain(axes, title, size=8), np.sqrt(snapshot.maps[layer][channel]), scales[layer], "nearest")
         if not channel:
             axes_row[0].set_ylabel(f"{layer}\n0 to {scales[layer].high ** 2:.2g}", fontsize=8)
     first, last = snapshots[0].layers, snapshots[-1].layers
     spread = ", ".join(f"{layer} {first[layer].spread:.2f} to {last[layer].spread:.2f}" for layer in scales)
-    return describe(
+    return fg.describe(
         figure,
         f"Feature maps of one image of a {name} at steps {', '.join(map(str, _steps(snapshots)))}, bright where "
         f"a channel fires. The spread of the activations goes from first to last: {spread}.",
@@ -187,9 +170,8 @@ def draw_maps_over_time(snapshots: Sequence[Snapshot], image: np.ndarray, name: 
 def draw_curves(snapshots: Sequence[Snapshot], title: str) -> Figure:
     """Loss and accuracy, dead channels, and how far the filters have gone and how smooth they are, step by step."""
     steps, begin, last = _steps(snapshots), snapshots[0], snapshots[-1]
-    figure = new_figure(9.6, 2.8)
+    figure, (first, second, third) = fg.subplots(9.6, 2.8, 1, 3)
     figure.suptitle(title, fontsize=10)
-    first, second, third = figure.subplots(1, 3)
     first.plot(steps, [snapshot.loss for snapshot in snapshots], color=ALARM, label="loss")
     first.plot(steps, [snapshot.accuracy for snapshot in snapshots], color=BLUE, linestyle="--", label="share right")
     for layer, color, style in zip(last.layers, DEPTH_COLORS, STYLES, strict=False):
@@ -201,11 +183,11 @@ def draw_curves(snapshots: Sequence[Snapshot], title: str) -> Figure:
     third.plot(steps, drift, color=BLUE, label="drift from the start")
     third.plot(steps, smooth, color=GREEN, linestyle="--", label="neighbor correlation")
     for axes, name in zip((first, second, third), ("watched images", "dead channels", "filters of conv1"), strict=True):
-        chart(axes, name, "step", ticks=7).set_ylim(bottom=min(0, axes.get_ylim()[0]))
-        axes.legend(fontsize=8, frameon=False)
+        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+        fg.chart(axes, name, "step", ticks=7).legend(fontsize=8, frameon=False)
     second.set_ylim(top=1.6 * second.get_ylim()[1])
     dead = ", ".join(f"{state.dead} of {layer}" for layer, state in last.layers.items())
-    return describe(
+    return fg.describe(
         figure,
         f"Curves over {last.step} steps. Loss from {begin.loss:.2f} to {last.loss:.2f}; share right from "
         f"{begin.accuracy:.2f} to {last.accuracy:.2f}; dead at last: {dead}; the filters of conv1 drift by "
@@ -215,41 +197,35 @@ def draw_curves(snapshots: Sequence[Snapshot], title: str) -> Figure:
 
 def draw_runs(runs: dict[str, Sequence[Snapshot]], captions: dict[str, str]) -> Figure:
     """The filters of conv1 with which each run ended, a row for each, with a caption beside it."""
-    figure = new_figure(9.6, 0.75 * len(runs) + 0.4)
-    grid = figure.subplots(len(runs), 2, width_ratios=[3.1, 1])
+    figure, grid = fg.subplots(9.6, 0.75 * len(runs) + 0.4, len(runs), 2, width_ratios=[3.1, 1])
     figure.suptitle("the 16 filters of conv1 at the end, each at its own strength; mid-gray = 0", fontsize=10)
     for (picture, text), (name, snapshots) in zip(grid, runs.items(), strict=True):
         patches = visible_patches(snapshots[-1].filters["conv1"])
-        sheet = np.nan_to_num(tile(patches, len(patches)), nan=1.0)
-        plain(picture).imshow(sheet, interpolation="nearest")
+        fg.plain(picture).imshow(fg.tile(patches, len(patches)), interpolation="nearest")
         text.axis("off")
         text.text(0, 0.5, f"{name}\n{captions[name]}", va="center", fontsize=8, color=INK, linespacing=1.5)
     ends = "; ".join(f"{name}: {caption}".replace("\n", ", ") for name, caption in captions.items())
-    return describe(
+    return fg.describe(
         figure, f"Six rows of 16 small color patches, the first filters that each training ended with. {ends}."
     )
 
 
 def draw_trained_or_random(
-    correlations: dict[str, tuple[float, float]], slices: tuple[np.ndarray, np.ndarray], layer: str
+    correlations: dict[str, tuple[float, float]], slices: Sequence[np.ndarray], layer: str
 ) -> Figure:
     """Neighbor correlation by layer, trained and random, beside slices (n, k, k) of filters of `layer`, of both."""
-    figure = new_figure(9.6, 3.3)
-    axes, *pictures = figure.subplots(1, 3, width_ratios=[1.9, 1, 1])
-    places = np.arange(len(correlations))
-    for which, (name, color) in enumerate((("trained", BLUE), ("random", ORANGE))):
-        values = [pair[which] for pair in correlations.values()]
-        bars = axes.bar(places + 0.4 * which - 0.2, values, 0.38, color=color, label=name)
-        axes.bar_label(bars, [f"{abs(value):.2f}" for value in values], fontsize=7, padding=1)
-    axes.set_xticks(places, [name.replace(".expand3x3", "") for name in correlations], fontsize=8)
-    chart(axes, "correlation of neighboring weights (3x3 filters)")
+    figure, (axes, *pictures) = fg.subplots(9.6, 3.3, 1, 3, width_ratios=[1.9, 1, 1])
+    names, values = [name.removesuffix(".expand3x3") for name in correlations], np.array([*correlations.values()]).T
+    words = [[f"{abs(value):.2f}" for value in row] for row in values]
+    fg.paired_bars(axes, names, values, words, ("trained", "random"), (BLUE, ORANGE), padding=1)
+    fg.chart(axes, "correlation of neighboring weights (3x3 filters)")
     axes.legend(fontsize=8, frameon=False, loc="upper left")
     for axes, panels, name in zip(pictures, slices, ("trained", "random"), strict=True):
-        sheet = tile(panels / np.abs(panels).max(axis=(1, 2), keepdims=True), 6)
-        show_map(plain(axes, f"{name}: slices of {layer}", size=8), sheet, ColorScale("RdBu_r", -1, 1), "nearest")
+        sheet = fg.tile(panels / np.abs(panels).max(axis=(1, 2), keepdims=True), 6)
+        fg.show_map(fg.plain(axes, f"{name}: slices of {layer}", size=8), sheet, fg.signed(1), "nearest")
         axes.set_xlabel("each at its own strength; white is 0", fontsize=7)
     both = ", ".join(f"{name} {trained:.2f} and {abs(random):.2f}" for name, (trained, random) in correlations.items())
-    return describe(
+    return fg.describe(
         figure,
         f"Bars of the correlation of neighboring weights, trained and random: {both}. Beside them slices of filters of "
         f"{layer}: smooth blobs where trained, noise where random.",
@@ -258,7 +234,7 @@ def draw_trained_or_random(
 
 def draw_activation_distributions(values: dict[str, dict[str, np.ndarray]]) -> Figure:
     """Which share of a layer's units exceeds so many times their mean: {layer: {network: values (n,)}}."""
-    figure = new_figure(9.6, 2.7)
+    figure = fg.new_figure(9.6, 2.7)
     marks, summary = np.linspace(0, 60, 241), []
     for axes, (layer, networks) in zip(figure.subplots(1, len(values), sharey=True), values.items(), strict=True):
         for (name, activations), color, style in zip(networks.items(), (BLUE, ORANGE), STYLES, strict=False):
@@ -266,10 +242,10 @@ def draw_activation_distributions(values: dict[str, dict[str, np.ndarray]]) -> F
             above = 1 - np.searchsorted(scaled, marks, side="right") / len(scaled)
             axes.semilogy(marks, np.where(above > 0, above, np.nan), color=color, linestyle=style, label=name)
             summary.append(f"{layer} {name}: {above[0]:.0%} of the units fire, {above[80]:.2%} above 20 times the mean")
-        chart(axes, layer, "times the mean activation", ticks=7).set_ylim(1e-6, 1)
+        fg.chart(axes, layer, "times the mean activation", ticks=7).set_ylim(1e-6, 1)
     figure.axes[0].set_ylabel("share of units above", fontsize=8)
     figure.axes[0].legend(fontsize=8, frameon=False)
-    return describe(figure, f"Falling curves of activations, trained and random. {'; '.join(summary)}.")
+    return fg.describe(figure, f"Falling curves of activations, trained and random. {'; '.join(summary)}.")
 
 
 def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarning], title: str = "training") -> Figure:
@@ -277,8 +253,9 @@ def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarnin
     now, steps = snapshots[-1], _steps(snapshots)
     sentences = [finding.sentence for finding in found[:6]] or ["Nothing suspicious in what was watched."]
     lines = [part for sentence in sentences for part in textwrap.wrap(sentence, 150)]
-    figure = new_figure(9.6, 2.75 + 0.17 * len(lines))
-    upper, lower = figure.subfigures(2, 1, height_ratios=[2.6, 0.15 + 0.17 * len(lines)])
+    figure = fg.new_figure(9.6, 2.75 + 0.17 * len(lines))
+    parts: Any = figure.subfigures(2, 1, height_ratios=[2.6, 0.15 + 0.17 * len(lines)])
+    upper, lower = parts
     loss, dead, spread, gradient = upper.subplots(1, 4)
     upper.suptitle(
         f"{title}, step {now.step}: {now.accuracy:.0%} right, loss {now.loss:.2f}", size=10, parse_math=False
@@ -294,7 +271,7 @@ def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarnin
         spread.plot(steps, [max(state.spread, 1e-9) / max(now.input_spread, 1e-9) for state in states], **look)
         gradient.plot(steps, [max(state.gradient / max(state.weights, 1e-9), 1e-9) for state in states], **look)
     for axes, name in zip((loss, dead, spread, gradient), DASHBOARD_PANELS, strict=True):
-        chart(axes, name, "step", title_size=8, ticks=7)
+        fg.chart(axes, name, "step", title_size=8, ticks=7)
     dead.set_ylim(-3, 103)
     for axes in (spread, gradient):
         axes.set_yscale("log")
@@ -303,7 +280,7 @@ def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarnin
     lower.text(0.01, 0.95, "\n".join(lines), va="top", fontsize=8, color=color, linespacing=1.4)
     dead_now = ", ".join(f"{state.dead} of {layer}" for layer, state in list(now.layers.items())[:6])
     curves = f"Loss from {snapshots[0].loss:.2f} to {now.loss:.2f}; dead at last {dead_now}"
-    return describe(figure, f"{title}, step {now.step}. {curves}. {' '.join(sentences)}")
+    return fg.describe(figure, f"{title}, step {now.step}. {curves}. {' '.join(sentences)}")
 
 
 def _depth_color(place: int, count: int):
@@ -313,10 +290,6 @@ def _depth_color(place: int, count: int):
 
 
 # ---------------------------------------------------------------- the stored figures
-
-
-def _figure_shapes(lesson: Lesson) -> Figure:
-    return draw_shapes(make_shapes(600, seed=2))
 
 
 def _figure_learned(lesson: Lesson) -> Figure:
@@ -331,23 +304,11 @@ def _figure_divergence(lesson: Lesson) -> Figure:
     return draw_divergence(losses, 2 / training.curvatures(image, (3, 3))[-1])
 
 
-def _figure_filters(lesson: Lesson) -> Figure:
-    return draw_filters_over_time([lesson.runs["honest"][at] for at in MOMENTS])
-
-
 def _figure_maps(lesson: Lesson) -> Figure:
     data = watched_images()
     return draw_maps_over_time(
         [lesson.runs["honest"][at] for at in MAP_MOMENTS], data.images[0], SHAPE_NAMES[data.labels[0]]
     )
-
-
-def _figure_curves(lesson: Lesson) -> Figure:
-    return draw_curves(lesson.runs["honest"], f"the honest training: {RECIPES['honest'].description}")
-
-
-def _figure_runs(lesson: Lesson) -> Figure:
-    return draw_runs(lesson.runs, lesson.captions())
 
 
 def _figure_dashboard(name: str, count: int | None = None) -> Callable[[Lesson], Figure]:
@@ -361,7 +322,7 @@ def _figure_dashboard(name: str, count: int | None = None) -> Callable[[Lesson],
 def _figure_trained(lesson: Lesson) -> Figure:
     layer = "fire8.expand3x3"
     slices = [lesson.filters(layer, model)[:6, :6].reshape(-1, 3, 3) for model in (lesson.model, lesson.untrained)]
-    return draw_trained_or_random(lesson.correlations(), tuple(slices), layer)
+    return draw_trained_or_random(lesson.correlations(), slices, layer)
 
 
 def _figure_beside(lesson: Lesson) -> Figure:
@@ -383,20 +344,24 @@ def anim_filters_learning(lesson: Lesson) -> Path:
         "Sixteen patches of colored noise turn into slanted stripes, edges and spots while the share of rightly named "
         f"images climbs from {snapshots[0].accuracy:.0%} to {snapshots[-1].accuracy:.0%}."
     )
-    return save_gif(frames, outputs_dir(18) / LEARNING_GIF, alt)
+    return fg.save_gif(frames, outputs_dir(18) / LEARNING_GIF, alt)
 
 
-FIGURES = Figures(
+FIGURES = fg.Figures(
     18,
     Lesson,
     {
-        "00_shapes.png": _figure_shapes,
+        "00_shapes.png": lambda _: draw_shapes(make_shapes(600, seed=2)),
         "01_one_filter_learns.png": _figure_learned,
         "02_learning_rate_bound.png": _figure_divergence,
-        "04_filters_over_time.png": _figure_filters,
+        "04_filters_over_time.png": lambda lesson: draw_filters_over_time(
+            [lesson.runs["honest"][at] for at in MOMENTS]
+        ),
         "05_maps_over_time.png": _figure_maps,
-        "06_curves.png": _figure_curves,
-        "07_six_trainings.png": _figure_runs,
+        "06_curves.png": lambda lesson: draw_curves(
+            lesson.runs["honest"], f"the honest training: {RECIPES['honest'].description}"
+        ),
+        "07_six_trainings.png": lambda lesson: draw_runs(lesson.runs, lesson.captions()),
         "08_dashboard_too_fast.png": _figure_dashboard("too fast", 13),
         "09_dashboard_faint.png": _figure_dashboard("faint start", 13),
         "10_dashboard_healthy.png": _figure_dashboard("honest"),

@@ -11,20 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from days.day17.code.feature_maps import check_plane, feature_map
-
-__all__ = [
-    "AscentStep",
-    "angle_between",
-    "ascend",
-    "describe_ascent",
-    "dreamed_patches",
-    "feature_map",
-    "finite_differences",
-    "gradient_ascent_filter",
-    "mean_frequency",
-    "mean_gradient",
-]
+from days.day17.code.feature_maps import check_plane
+from days.day17.code.feature_maps import feature_map as feature_map  # belongs to this day's names, too
 
 
 class AscentStep(NamedTuple):
@@ -47,20 +35,12 @@ def gradient_ascent_filter(
 
     maximize  sum of x * k  over all x with |x| <= 1
 
-    Parameters
-    ----------
-    shape : (kh, kw) of the patch.
-    kernel : (kh, kw), not all zeros; without one, a kernel is drawn from `seed`.
+    shape : (kh, kw) of the patch. kernel : of that shape, not all zeros; without one, drawn from `seed`.
     steps, learning_rate : at least 1, and above 0; with few or small steps the answer is not reached.
     seed : draws the patch that the ascent starts from.
 
-    Returns
-    -------
-    (kh, kw), of length 1 once it has arrived.
-
-    Raises
-    ------
-    ValueError : shapes that differ, a kernel of zeros (every patch excites it alike) or with NaN; bad steps or rate.
+    Returns (kh, kw), of length 1 once it has arrived. Raises ValueError for shapes that differ, a kernel of zeros
+    (every patch excites it alike) or with NaN, and bad steps or rate.
 
     >>> kernel = np.array([[3.0, 0.0], [0.0, -4.0]])
     >>> gradient_ascent_filter((2, 2), kernel=kernel).round(2) + 0.0
@@ -112,8 +92,10 @@ def angle_between(first: np.ndarray, second: np.ndarray) -> float:
     if np.shape(first) != np.shape(second) or not np.any(first) or not np.any(second):
         shapes = f"{np.shape(first)} and {np.shape(second)}"
         raise ValueError(f"expected two patterns of one shape, not all zero, got {shapes}")
-    first, second = (np.ravel(each) / np.abs(each).max() for each in (first, second))  # keeps the squares within range
-    first, second = first / np.linalg.norm(first), second / np.linalg.norm(second)
+    pair = [
+        each.ravel() / np.abs(each).max() for each in map(np.asarray, (first, second))
+    ]  # keeps squares within range
+    first, second = (each / np.linalg.norm(each) for each in pair)
     # arccos would lose half the digits near 0.
     return float(np.degrees(2 * np.arctan2(np.linalg.norm(first - second), np.linalg.norm(first + second))))
 
@@ -173,8 +155,6 @@ def ascend(
 
     pixels <- clip(pixels + learning_rate * gradient / mean |gradient|, low, high)
 
-    Parameters
-    ----------
     value_and_gradient : pixels -> (objective, gradient of the same shape), as the backends give it.
     learning_rate : mean change of a pixel in one step, in the pixels' own units.
     low, high : bounds, numbers or arrays that broadcast to the pixels.

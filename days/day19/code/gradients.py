@@ -21,8 +21,7 @@ Objective = Callable[[dict[str, Any]], Any]
 class Look(NamedTuple):
     """One pass through a classifier, ready to be asked for gradients.
 
-    inside : a layer's maps (N, C, h, w), or the batch's values. answers : what the network answered, (N, categories)
-    of a classifier.
+    inside : a layer's maps (N, C, h, w), or the batch's values. answers : of a classifier, (N, categories).
     gradient : how much each score counts, (N, categories) -> how their sum changes with `inside`, (N, C, h, w); 0
     where it does not depend on it. why_flat : what in the network keeps gradients away, in words; "" where nothing is
     seen that does.
@@ -58,17 +57,11 @@ def objective_and_gradient(network, batch, of: Objective, layers: Sequence[str])
 def value_and_gradient(network, layer: str, pixels: np.ndarray, channel: int | None = None) -> tuple[float, np.ndarray]:
     """How strongly a layer answers to `pixels`, and how that changes with every pixel.
 
-    Parameters
-    ----------
     pixels : (N, 3, H, W) as the network wants them, preprocessed, channels first for both frameworks.
     channel : the objective is this channel's mean; None takes the whole layer, half the mean of its squares.
 
-    Returns
-    -------
-    the objective, and its gradient with respect to the pixels, (N, 3, H, W). The weights get no gradient, and the
-    network comes back as it was.
-
-    Raises ValueError for an unknown layer or a channel out of range.
+    Returns the objective, and its gradient with respect to the pixels, (N, 3, H, W). The weights get no gradient, and
+    the network comes back as it was. Raises ValueError for an unknown layer or a channel out of range.
     """
     mean = backend_of(network, 19).mean
 
@@ -80,7 +73,7 @@ def value_and_gradient(network, layer: str, pixels: np.ndarray, channel: int | N
             return mean(answer**2) / 2
         return mean(answer[:, check_index(channel, answer.shape[1], f"a channel of {layer!r}")])
 
-    return objective_and_gradient(network, _batch(network, pixels), objective, [layer])
+    return objective_and_gradient(network, backend_of(network).from_planes(np.asarray(pixels)), objective, [layer])
 
 
 def maps_and_gradients(network, layer: str, pixels: np.ndarray, category: int) -> tuple[np.ndarray, np.ndarray]:
@@ -90,15 +83,9 @@ def maps_and_gradients(network, layer: str, pixels: np.ndarray, category: int) -
 
     Raises ValueError for a layer that does not exist or has no maps, and a category out of range.
     """
-    seen = look(network, _batch(network, pixels), layer)
+    seen = look(network, backend_of(network).from_planes(np.asarray(pixels)), layer)
     check_maps(layer, seen.inside)
     number = check_index(category, check_scores(seen.answers, len(seen.inside)), "a category")
     targets = np.zeros(seen.answers.shape, np.float32)
     targets[:, number] = 1
     return seen.inside, seen.gradient(targets)
-
-
-def _batch(network, pixels: np.ndarray):
-    """Pixels (N, 3, H, W) as a batch of the network's framework, their values and type as they are."""
-    pixels = np.asarray(pixels)
-    return backend_of(network).from_planes(pixels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,8 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
     guided : what flows back through any ReLU is cut off below 0; a warning names layers that cannot be looked into.
     Nothing is compiled: TensorFlow never lets go of a compiled graph entirely.
     """
-    batch, known, found = tensorflow.convert_to_tensor(check_batch(network, batch)), named_layers(network), {}
+    batch, known = tensorflow.convert_to_tensor(check_batch(network, batch)), named_layers(network)
+    found: dict[str, Any] = {}
     if guided and (closed := [f"{name!r} ({type(part).__name__})" for name, part in known.items() if _is_closed(part)]):
         words = f"not guided: any ReLU inside {', '.join(closed)}, which is no graph of layers"
         warnings.warn(words, RuntimeWarning, stacklevel=4)
@@ -129,10 +131,11 @@ def is_relu(operation) -> bool:
         return rectifies(activation)
     own = type(operation).__module__.startswith("keras.")  # a learner's own layer may count its calls
     weightless = own and not getattr(operation, "weights", None) and not isinstance(operation, keras.Model)
-    return weightless and rectifies(as_function(operation))
+    function = as_function(operation) if weightless else None
+    return function is not None and rectifies(function)
 
 
-def rectifies(function: Callable | None) -> bool:
+def rectifies(function: Callable) -> bool:
     """Whether a function is 0 where its input is not positive, and positive elsewhere."""
     values = np.linspace(-8, 8, 64, dtype=np.float32).reshape(1, 4, 4, 4)
     try:

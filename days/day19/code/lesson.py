@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from days.common.images import load_image
@@ -52,7 +54,7 @@ class Lesson(lesson17.Lesson):
     """Day 17's material, and ascents on it."""
 
     def ascent(
-        self, layer: str, channel: int | None, start: np.ndarray | None = None, **settings
+        self, layer: str, channel: int | None, start: np.ndarray | None = None, **settings: Any
     ) -> list[fv.AscentStep]:
         """A plain ascent from noise, or from a batch, as a list of steps."""
         settings = {"steps": 60, "learning_rate": 4.0, "low": LOW, "high": HIGH} | settings

@@ -175,7 +175,7 @@ def _live_from(
     Up to the layer nothing is recorded, unless told to. From there on a copy goes, since an in-place layer may come
     next; `told` is called with that copy.
     """
-    leaves = []
+    leaves: list[torch.Tensor] = []
 
     def start(module, inputs, output):
         if leaves:

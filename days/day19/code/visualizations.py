@@ -12,21 +12,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from days.common import figures as fg
 from days.common.colors import ALARM, BLUE, ORANGE
-from days.common.figures import (
-    ColorScale,
-    Figures,
-    add_colorbar,
-    chart,
-    color_scale,
-    describe,
-    draw_panels,
-    new_figure,
-    plain,
-    save_figure,
-    save_gif,
-    show_map,
-)
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import outputs_dir
 from days.day17.code.lesson import EDGE_KERNEL
@@ -44,20 +31,19 @@ def draw_feature_maps(
     names = names or [f"kernel {index}" for index in range(len(kernels))]
     columns = min(len(kernels), 8)
     rows = math.ceil(len(kernels) / columns)
-    figure = new_figure(9.6, 0.4 + rows * (0.6 + 2 * 9.6 / (columns + 2)))
+    figure = fg.new_figure(9.6, 0.4 + rows * (0.6 + 2 * 9.6 / (columns + 2)))
     grid = figure.subplots(2 * rows, columns + 1, squeeze=False, height_ratios=[0.5, 1] * rows)
-    scale, look = color_scale(maps), color_scale(kernels, clip=100)
-    look = ColorScale("RdBu_r", -look.high, look.high)
+    scale, look = fg.color_scale(maps), fg.signed(fg.color_scale(kernels, clip=100).high)
     for axes in grid.ravel():
         axes.axis("off")
-    plain(grid[1, 0], f"image {image.shape}", size=8).imshow(image, cmap="gray")
+    fg.plain(grid[1, 0], f"image {image.shape}", size=8).imshow(image, cmap="gray")
     for index, (kernel, values) in enumerate(zip(kernels, maps, strict=True)):
         row, column = divmod(index, columns)
-        show_map(plain(grid[2 * row, column + 1], names[index], size=8), kernel, look, "nearest")
-        show_map(plain(grid[2 * row + 1, column + 1], f"map {values.shape}", size=8), values, scale)
+        fg.show_map(fg.plain(grid[2 * row, column + 1], names[index], size=8), kernel, look, "nearest")
+        fg.show_map(fg.plain(grid[2 * row + 1, column + 1], f"map {values.shape}", size=8), values, scale)
     label = "map: red positive, blue negative, white 0; one scale for all maps, another for all kernels"
-    add_colorbar(figure, list(grid.ravel()), scale, label)
-    return describe(
+    fg.add_colorbar(figure, list(grid.ravel()), scale, label)
+    return fg.describe(
         figure,
         f"An image {image.shape}, {len(kernels)} kernels and the feature map of each, with values from "
         f"{maps.min():.2g} to {maps.max():.2g}.",
@@ -68,11 +54,10 @@ def draw_dreaming(patches: np.ndarray, kernel: np.ndarray, step: int) -> Figure:
     """One moment of the toy's ascent: the patch so far, the kernel's direction, and the objective up to here."""
     favorite = kernel / np.linalg.norm(kernel)
     objectives = (patches * kernel).sum(axis=(1, 2))
-    figure = new_figure(6.0, 2.4)
-    now, goal, curve = figure.subplots(1, 3, width_ratios=[1, 1, 1.5])
-    scale = ColorScale("RdBu_r", -float(np.abs(favorite).max()), float(np.abs(favorite).max()))
-    show_map(plain(now, f"patch, step {step}", size=8), patches[step], scale, "nearest")
-    show_map(plain(goal, "kernel / |kernel|", size=8), favorite, scale, "nearest")
+    figure, (now, goal, curve) = fg.subplots(6.0, 2.4, 1, 3, width_ratios=[1, 1, 1.5])
+    scale = fg.signed(np.abs(favorite).max())
+    fg.show_map(fg.plain(now, f"patch, step {step}", size=8), patches[step], scale, "nearest")
+    fg.show_map(fg.plain(goal, "kernel / |kernel|", size=8), favorite, scale, "nearest")
     curve.plot(objectives[: step + 1], color=BLUE)
     curve.axhline(np.linalg.norm(kernel), color=ORANGE, linestyle="--", linewidth=1)
     curve.set(xlim=(0, len(patches) - 1), ylim=(min(objectives.min(), 0) - 0.2, 1.1 * np.linalg.norm(kernel)))
@@ -80,34 +65,31 @@ def draw_dreaming(patches: np.ndarray, kernel: np.ndarray, step: int) -> Figure:
     curve.set_title(f"objective {objectives[step]:.2f} (dashed: |kernel|)\nangle left {angle:.1f}°", fontsize=8)
     curve.set_xlabel("step", fontsize=7)
     curve.tick_params(labelsize=7)
-    return describe(figure, f"Step {step}: the patch is {angle:.1f} degrees from the kernel's direction.")
+    return fg.describe(figure, f"Step {step}: the patch is {angle:.1f} degrees from the kernel's direction.")
 
 
 def draw_growth(lengths: dict[str, np.ndarray], angles: dict[str, np.ndarray]) -> Figure:
     """Length of the patch and angle left, step by step, with and without the bound on the length."""
-    figure = new_figure(9.0, 2.6)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = fg.subplots(9.0, 2.6, 1, 2)
     for (name, values), color, style in zip(lengths.items(), (BLUE, ALARM), ("-", "--"), strict=True):
         left.plot(values, color=color, linestyle=style, label=name)
         right.plot(angles[name], color=color, linestyle=style, label=name)
     for axes, title in ((left, "length of the patch"), (right, "angle to the kernel, degrees")):
-        chart(axes, title, "step").legend(fontsize=8, frameon=False)
+        fg.chart(axes, title, "step").legend(fontsize=8, frameon=False)
     last = ", ".join(f"{name}: length {values[-1]:.1f}" for name, values in lengths.items())
-    return describe(
+    return fg.describe(
         figure, f"Two curves over the steps: the patch's length and its angle to the kernel. At the end, {last}."
     )
 
 
 def draw_gradient(gradient: np.ndarray, kernel: np.ndarray) -> Figure:
     """The gradient (H, W) of a map's mean with its numbers, beside the kernel."""
-    figure = new_figure(7.0, 3.4)
-    axes = figure.subplots(1, 2, width_ratios=[kernel.shape[1], gradient.shape[1]])
+    figure, axes = fg.subplots(7.0, 3.4, 1, 2, width_ratios=[kernel.shape[1], gradient.shape[1]])
     for place, grid, name in ((axes[0], kernel, "kernel"), (axes[1], gradient, "gradient of the map's mean")):
-        high = 1.6 * float(np.abs(grid).max())
-        show_map(plain(place, f"{name} {grid.shape}"), grid, ColorScale("RdBu_r", -high, high), "nearest")
+        fg.show_map(fg.plain(place, f"{name} {grid.shape}"), grid, fg.signed(1.6 * np.abs(grid).max()), "nearest")
         for (row, column), value in np.ndenumerate(grid):
             place.text(column, row, f"{value:.2f}".rstrip("0").rstrip("."), ha="center", va="center", fontsize=8)
-    return describe(
+    return fg.describe(
         figure,
         f"The kernel {kernel.shape} and the gradient {gradient.shape} of its map's mean with respect to each pixel, as "
         "numbers: the columns left of the middle pull it down, those on the right push it up.",
@@ -118,22 +100,21 @@ def draw_pictures(images: Sequence[np.ndarray], labels: Sequence, title: str, co
     """Images (H, W, 3) of one size beside each other, each under its label, a text or a number."""
     labels = [str(label) for label in labels]
     listed = "; ".join(label.replace("\n", ", ") for label in labels)
-    return draw_panels(np.stack(images), title=title, labels=labels, columns=columns, alt=f"{title}. {listed}.")
+    return fg.draw_panels(np.stack(images), title=title, labels=labels, columns=columns, alt=f"{title}. {listed}.")
 
 
 def draw_ascents(ascents: dict[str, list[fv.AscentStep]]) -> Figure:
     """The objective of several ascents, each in a panel with the sentence that describes it."""
-    figure = new_figure(9.6, 2.5)
+    figure = fg.new_figure(9.6, 2.5)
     for axes, (name, steps) in zip(figure.subplots(1, len(ascents)), ascents.items(), strict=True):
-        chart(axes, name, "step", ticks=7).plot([step.value for step in steps], color=BLUE)
+        fg.chart(axes, name, "step", ticks=7).plot([step.value for step in steps], color=BLUE)
     fates = "; ".join(f"{name}: {fv.describe_ascent(steps)}" for name, steps in ascents.items())
-    return describe(figure, f"Curves of the objective. {fates}.")
+    return fg.describe(figure, f"Curves of the objective. {fates}.")
 
 
 def draw_distributions(shares: np.ndarray, maxima: np.ndarray, title: str) -> Figure:
     """One dot for each channel: at which share of places it fires (C,), and its largest activation (C,)."""
-    figure = new_figure(9.0, 3.2)
-    axes = figure.add_subplot()
+    figure, axes = fg.subplots(9.0, 3.2)
     dead = maxima <= 0
     axes.scatter(100 * shares[~dead], maxima[~dead], s=14, color=BLUE, alpha=0.6, linewidths=0)
     axes.scatter(100 * shares[dead], maxima[dead], s=40, color=ALARM, marker="x")
@@ -141,38 +122,36 @@ def draw_distributions(shares: np.ndarray, maxima: np.ndarray, title: str) -> Fi
     for channel in sorted(named):
         place = (100 * shares[channel], maxima[channel])
         axes.annotate(str(channel), place, xytext=(5, 4), textcoords="offset points", fontsize=8)
-    chart(axes, title, "% of all places at which the channel fires", "largest activation")
+    fg.chart(axes, title, "% of all places at which the channel fires", "largest activation")
     listed = ", ".join(map(str, np.flatnonzero(dead))) or "none"
-    return describe(figure, f"{title}: a dot for each of {len(shares)} channels. Dead, marked by a cross: {listed}.")
+    return fg.describe(figure, f"{title}: a dot for each of {len(shares)} channels. Dead, marked by a cross: {listed}.")
 
 
 def draw_growing(photo: np.ndarray, feature_map: np.ndarray, steps: Sequence[fv.AscentStep], title: str) -> Figure:
     """A channel two ways: where it fires in a photo, and the picture that grows for it, with its objective."""
-    figure = new_figure(9.6, 2.9)
-    axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.2])
+    figure, axes = fg.subplots(9.6, 2.9, 1, 4, width_ratios=[1, 1, 1, 1.2])
     figure.suptitle(title, fontsize=9)
-    plain(axes[0], "photo").imshow(photo)
-    scale = color_scale(feature_map)
-    show_map(plain(axes[1], "what fired in it"), feature_map, scale)
-    add_colorbar(figure, axes[1], scale, "activation")
-    plain(axes[2], f"what it loves, step {len(steps) - 1}").imshow(to_image(steps[-1].pixels))
-    chart(axes[3], "objective: the channel's mean", "step", ticks=7).plot([step.value for step in steps], color=BLUE)
-    return describe(
+    fg.plain(axes[0], "photo").imshow(photo)
+    scale = fg.color_scale(feature_map)
+    fg.show_map(fg.plain(axes[1], "what fired in it"), feature_map, scale)
+    fg.add_colorbar(figure, axes[1], scale, "activation")
+    fg.plain(axes[2], f"what it loves, step {len(steps) - 1}").imshow(to_image(steps[-1].pixels))
+    fg.chart(axes[3], "objective: the channel's mean", "step", ticks=7).plot([step.value for step in steps], color=BLUE)
+    return fg.describe(
         figure, f"{title}: photo, map, and the ascent picture. The ascent {fv.describe_ascent(list(steps))}."
     )
 
 
 def draw_cam(photo: np.ndarray, evidence: np.ndarray, category: str) -> Figure:
     """A Grad-CAM map (h, w) for a category: the photo, the photo lit by the map, the map with its scale."""
-    figure = new_figure(7.2, 2.9)
-    axes = figure.subplots(1, 3)
-    scale = color_scale(evidence)
-    plain(axes[0], "photo").imshow(photo)
-    plain(axes[1], "lit by the evidence").imshow(spotlight(photo, evidence))
-    show_map(plain(axes[2], f"evidence for {category}"), evidence, scale)
-    add_colorbar(figure, axes[2], scale, "Grad-CAM")
+    figure, axes = fg.subplots(7.2, 2.9, 1, 3)
+    scale = fg.color_scale(evidence)
+    fg.plain(axes[0], "photo").imshow(photo)
+    fg.plain(axes[1], "lit by the evidence").imshow(spotlight(photo, evidence))
+    fg.show_map(fg.plain(axes[2], f"evidence for {category}"), evidence, scale)
+    fg.add_colorbar(figure, axes[2], scale, "Grad-CAM")
     row, column = np.unravel_index(evidence.argmax(), evidence.shape)
-    return describe(
+    return fg.describe(
         figure, f"Evidence for {category}: strongest in row {row + 1}, column {column + 1} of {evidence.shape}."
     )
 
@@ -189,7 +168,7 @@ def plot_feature_maps(img: np.ndarray, kernels: np.ndarray) -> Path:
     kernels = _as_squares(np.asarray(kernels, np.float64))
     image = np.asarray(img, np.float64)
     maps = np.stack([fv.feature_map(image, kernel) for kernel in kernels])
-    return save_figure(draw_feature_maps(image, kernels, maps), outputs_dir(19) / "00_feature_maps.png")
+    return fg.save_figure(draw_feature_maps(image, kernels, maps), outputs_dir(19) / "00_feature_maps.png")
 
 
 def anim_filter_dreaming(kernel: np.ndarray | None = None, *, steps: int = 60, seed: int = 0) -> Path:
@@ -199,7 +178,7 @@ def anim_filter_dreaming(kernel: np.ndarray | None = None, *, steps: int = 60, s
     shown = [*range(0, steps, 2), *[steps] * 6]
     frames = (draw_dreaming(patches, kernel, step) for step in shown)
     alt = "A patch of random numbers turns into the kernel, step by step, while its objective climbs to |kernel|."
-    return save_gif(frames, outputs_dir(19) / "01_filter_dreaming.gif", alt)
+    return fg.save_gif(frames, outputs_dir(19) / "01_filter_dreaming.gif", alt)
 
 
 def _as_squares(kernels: np.ndarray) -> np.ndarray:
@@ -225,10 +204,6 @@ def _figure_growth(lesson: Lesson) -> Figure:
     return draw_growth(lengths, angles)
 
 
-def _figure_gradient(lesson: Lesson) -> Figure:
-    return draw_gradient(fv.mean_gradient((6, 6), EDGE_KERNEL), EDGE_KERNEL)
-
-
 def _figure_favorites(lesson: Lesson) -> Figure:
     pictures = [to_image(lesson.ascent(*place)[-1].pixels) for place in FAVORITES]
     labels = [f"{layer}, channel {channel}" for layer, channel in FAVORITES]
@@ -242,15 +217,12 @@ def _figure_dreams(lesson: Lesson) -> Figure:
 
 
 def _figure_three_fates(lesson: Lesson) -> Figure:
-    return draw_ascents(
-        {
-            "it rises: fire6, channel 341": lesson.ascent("fire6", 341, steps=30),
-            "it never moves: fire9, channel 426": lesson.ascent("fire9", 426, steps=30),
-            "it fails: downhill from the cat": lesson.ascent(
-                "fire6", 341, lesson.small_cat, steps=30, learning_rate=-4.0
-            ),
-        }
-    )
+    fates = {
+        "it rises: fire6, channel 341": lesson.ascent("fire6", 341, steps=30),
+        "it never moves: fire9, channel 426": lesson.ascent("fire9", 426, steps=30),
+        "it fails: downhill from the cat": lesson.ascent("fire6", 341, lesson.small_cat, steps=30, learning_rate=-4.0),
+    }
+    return draw_ascents(fates)
 
 
 def _figure_distributions(lesson: Lesson) -> Figure:
@@ -263,12 +235,12 @@ def _figure_growing(lesson: Lesson) -> Figure:
     return draw_growing(lesson.cat, lesson.maps("fire6")[341], lesson.ascent("fire6", 341), title)
 
 
-FIGURES = Figures(
+FIGURES = fg.Figures(
     19,
     Lesson,
     {
         "02_growth.png": _figure_growth,
-        "03_gradient_by_hand.png": _figure_gradient,
+        "03_gradient_by_hand.png": lambda _: draw_gradient(fv.mean_gradient((6, 6), EDGE_KERNEL), EDGE_KERNEL),
         "04_favorites.png": _figure_favorites,
         "05_dreams.jpg": _figure_dreams,
         "06_three_fates.png": _figure_three_fates,

@@ -16,15 +16,7 @@ from days.day17.code.backends import backend_of
 from days.day19.code.gradients import objective_and_gradient
 from days.day20.code import objectives
 from days.day20.code.objectives import Objective, requested
-from days.day20.code.parameterization import (
-    STANDARD,
-    Painting,
-    check_knobs,
-    draw_transform,
-    padded,
-    pixels_of,
-    start,
-)
+from days.day20.code.parameterization import STANDARD, Painting, check_knobs, draw_transform, padded, pixels_of, start
 
 
 def maximize(
@@ -51,8 +43,6 @@ def maximize(
 class Ascent:
     """Pictures that grow with every `step()`. The network is never changed: its weights get no gradients.
 
-    Parameters
-    ----------
     layer, channels : a layer's name and the channels wanted; or one or several objectives, and no channels.
     size, seed : of the square pictures, in pixels; of the noise that they start from, and of the transforms.
     parameterization : "fourier", "pixel", or "sphere": pictures of one contrast, whose difference from mid-gray is, as
@@ -83,9 +73,9 @@ class Ascent:
         self.network, self.wanted = network, tuple(requested(layer, channels, before_relu))
         self._generator, self._size = np.random.default_rng(seed), size
         first = start(len(self.wanted), size, seed=seed, parameterization=parameterization)
-        painting = Painting(size, parameterization, decorrelated, pixels_of(network, preprocess))
-        painter = backend_of(network, 20).Painter
-        self._painter = painter(network, self.wanted, first, painting, diversity=diversity, learning_rate=learning_rate)
+        pixels = pixels_of(network, preprocess)
+        painting = Painting(size, parameterization, decorrelated, pixels, diversity, learning_rate)
+        self._painter = backend_of(network, 20).Painter(network, self.wanted, first, painting)
 
     def step(self) -> np.ndarray | None:
         """Go one step up: the objectives (n,) before it; None, and one step back, where something is not finite."""

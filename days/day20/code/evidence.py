@@ -5,8 +5,9 @@ Everything here takes a `Model` of either framework, and returns NumPy arrays.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from days.day20.code.ascent import Ascent, climb, input_gradient
 from days.day20.code.objectives import Objective
 from days.day20.code.parameterization import STANDARD, Jitter, bilinear, color_basis, spectrum_scale
 
-LADDER = {
+LADDER: dict[str, dict[str, Any]] = {
     "raw pixels": {"parameterization": "pixel", "decorrelated": False, "transforms": ()},
     "+ jitter": {"parameterization": "pixel", "decorrelated": False, "transforms": (Jitter(16),)},
     "+ turn and scale": {"parameterization": "pixel", "decorrelated": False, "transforms": STANDARD},
@@ -27,11 +28,11 @@ LADDER = {
     "+ diversity": {"parameterization": "fourier", "decorrelated": True, "transforms": STANDARD, "diversity": 0.1},
 }
 """One knob of `maximize` more on every rung."""
-ONE_FILTER = {"parameterization": "sphere", "decorrelated": False, "transforms": ()}
+ONE_FILTER: dict[str, Any] = {"parameterization": "sphere", "decorrelated": False, "transforms": ()}
 """Knobs with which a picture as small as a filter has the proven answer k / |k|."""
 
 
-def responses(model: Model, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
+def responses(model: Model, wanted: Sequence[Objective], images: Iterable[np.ndarray]) -> np.ndarray:
     """The value of every objective for every image (H, W, 3): (images, objectives)."""
     layers = objectives.layers_of(wanted)
     found = []
@@ -41,20 +42,16 @@ def responses(model: Model, wanted: Sequence[Objective], images: Sequence[np.nda
     return np.array(found)
 
 
-def photo_crops(size: int = 128, *, scales: Sequence[float] = (1, 1.5, 2.25)) -> list[np.ndarray]:
-    """Square crops (size, size, 3) of the bundled photos, half overlapping, with the shorter side at several scales."""
+def photo_crops(size: int = 128) -> list[np.ndarray]:
+    """Square crops (size, size, 3) of the bundled photos, half overlapping, with the shorter side at three scales."""
     crops = []
-    for name in IMAGE_NAMES:
+    for name, scale in itertools.product(IMAGE_NAMES, (1, 1.5, 2.25)):
         height, width = load_image(name).shape[:2]
-        for scale in scales:
-            factor = scale * size / min(height, width)
-            shape = (max(size, round(height * factor)), max(size, round(width * factor)))
-            photo = load_image(name, size=shape)
-            crops += [
-                photo[top : top + size, left : left + size]
-                for top in _steps(shape[0], size)
-                for left in _steps(shape[1], size)
-            ]
+        factor = scale * size / min(height, width)
+        shape = (max(size, round(height * factor)), max(size, round(width * factor)))
+        photo = load_image(name, size=shape)
+        corners = itertools.product(*(_steps(side, size) for side in shape))
+        crops += [photo[top : top + size, left : left + size] for top, left in corners]
     return crops
 
 
@@ -78,7 +75,7 @@ def held_out_shakes(image: np.ndarray, count: int = 16, *, seed: int = 1) -> Ite
         yield (image.reshape(-1, 3)[indices] * weights[..., None]).sum(axis=0).reshape(image.shape)
 
 
-def robustness(model: Model, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
+def robustness(model: Model, wanted: Sequence[Objective], images: Iterable[np.ndarray]) -> np.ndarray:
     """For each objective and its picture: the value of the picture as it is, and the mean over 16 shakes; (n, 2)."""
     found = []
     for objective, image in zip(wanted, images, strict=True):
@@ -135,13 +132,12 @@ def influence_window(gradient: np.ndarray, share: float = 0.9) -> tuple[int, int
     return top, left, side
 
 
-def never_moved(model: Model, layer: str, channels: int, *, before_relu: bool, size: int = 64) -> int:
+def never_moved(model: Model, layer: str, channels: int, *, before_relu: bool) -> int:
     """How many of a layer's first `channels` channels have pictures that eight steps of ascent leave as they were."""
     count = 0
     for first in range(0, channels, 64):
         asked = range(first, min(first + 64, channels))
-        how = {"size": size, "before_relu": before_relu, "preprocess": model.preprocess}
-        ascent = Ascent(model.network, layer, asked, **how)
+        ascent = Ascent(model.network, layer, asked, size=64, before_relu=before_relu, preprocess=model.preprocess)
         before = ascent.images()
         after, _ = climb(ascent, 8, progress=False)
         count += int((np.abs(after - before).max(axis=(1, 2, 3)) == 0).sum())

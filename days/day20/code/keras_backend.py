@@ -22,32 +22,22 @@ __all__ = ["Ascent", "Painter", "input_gradient", "maximize"]
 class Painter:
     """The numbers that pictures are written in, which Adam moves: one `step` up at a time.
 
-    Parameters
-    ----------
     wanted : an objective for each picture. first : the numbers to start from, as `parameterization.start` draws them.
-    painting : how they become pictures, and pictures a batch. diversity, learning_rate : as of `Ascent`.
+    painting : how they become pictures, and pictures a batch.
     """
 
-    def __init__(
-        self,
-        network,
-        wanted: Sequence[Objective],
-        first: np.ndarray,
-        painting: Painting,
-        *,
-        diversity: float,
-        learning_rate: float,
-    ):
+    def __init__(self, network, wanted: Sequence[Objective], first: np.ndarray, painting: Painting):
         self._network, self._size = network, painting.size  # what is compiled holds the network but weakly
         self._values = self._before = tensorflow.constant(first)
         self._moments, self._count = (tensorflow.zeros_like(self._values),) * 2, 0
         self._draw = drawer(painting)
         answers = _answers(network, objectives.layers_of(wanted), input_maker(painting)(self._draw(self._values)))
-        objectives.check_terms(wanted, {name: tuple(answer.shape) for name, answer in answers.items()}, diversity)
+        shapes = {name: tuple(answer.shape) for name, answer in answers.items()}
+        objectives.check_terms(wanted, shapes, painting.diversity)
         terms = [term for objective in wanted for term in objective.terms]
         weights = tensorflow.constant([term.weight for term in terms], tensorflow.float32)
         self._numbers = weights, tensorflow.constant([term.channel or 0 for term in terms], tensorflow.int32)
-        self._go = compiled_step(network, _look, wanted, painting, diversity, learning_rate)
+        self._go = compiled_step(network, _look, wanted, painting)
 
     def step(self, matrix: np.ndarray | None, wide: int) -> np.ndarray | None:
         """Go one step up: the objectives (n,) before it; None, and one step back, where something is not finite.

@@ -19,27 +19,24 @@ STEPS_KEPT = 16
 _steps: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
-def compiled_step(
-    network, look: Callable, wanted: Sequence[Objective], painting: Painting, diversity: float, learning_rate: float
-) -> Callable:
+def compiled_step(network, look: Callable, wanted: Sequence[Objective], painting: Painting) -> Callable:
     """One whole step of Adam, compiled once for all channels, and gone with the network.
 
     look : a function (network, objectives, batch, diversity) -> objectives' values, loss. The step takes the terms'
     weights and channels, values, moments, the step's number, and a transform's indices and weights. It gives the
     objectives, whether all is finite, and the new values and moments.
     """
-    form, pixels = objectives.form_of(wanted), painting.pixels
-    colors = tuple(np.float32(pixels.matrix).ravel().tolist()), tuple(np.float32(pixels.offset).tolist())
-    key = tuple(map(id, network.layers)), form, painting.key, colors, diversity, learning_rate
+    form = objectives.form_of(wanted)
+    key = tuple(map(id, network.layers)), form, painting.key
     kept = _steps.setdefault(network, {})
     if key not in kept:
         if len(kept) == STEPS_KEPT:
             kept.pop(next(iter(kept)))
-        kept[key] = _compile(weakref.ref(network), look, form, painting, diversity, learning_rate)
+        kept[key] = _compile(weakref.ref(network), look, form, painting)
     return kept[key]
 
 
-def _compile(network: weakref.ref, look: Callable, form, painting: Painting, diversity, learning_rate) -> Callable:
+def _compile(network: weakref.ref, look: Callable, form, painting: Painting) -> Callable:
     draw, to_input = drawer(painting), input_maker(painting)
 
     @tensorflow.function
@@ -49,13 +46,13 @@ def _compile(network: weakref.ref, look: Callable, form, painting: Painting, div
         def loss_of(values):
             pictures = draw(values)
             batch = to_input(shaken(pictures, *places) if places else pictures)
-            return look(network(), wanted, batch, diversity)
+            return look(network(), wanted, batch, painting.diversity)
 
         (reached, loss), tape = recorded(loss_of, values)
         gradient = tape.gradient(loss, values)
         mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
         root = tensorflow.sqrt(square / (1 - 0.999**count)) + 1e-8
-        values -= learning_rate * mean / (1 - 0.9**count) / root
+        values -= painting.learning_rate * mean / (1 - 0.9**count) / root
         finite = tensorflow.math.is_finite(tensorflow.reduce_sum(reached) + tensorflow.reduce_sum(gradient))
         return reached, finite, values, mean, square
 

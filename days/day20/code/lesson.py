@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import Model
+from days.common.squeezenet import convolution_behind
 from days.day17.code import lesson as lesson17
 from days.day17.code.backends import capture, filters
 from days.day20.code import evidence, objectives
 from days.day20.code.ascent import maximize
-from days.day20.code.objectives import Objective, channel, direction, layer, logit, unit
+from days.day20.code.objectives import channel, direction, layer, logit, unit
 
 SQUEEZENET_LAYERS = ("conv1_activation", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
 EFFICIENTNET_LAYERS = ("bn1", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
@@ -29,7 +30,7 @@ PATCHED = (
     ("fire9", 16),
     ("fire9", 56),
 )
-COMPARED = {"fire3": (8, 24, 40), "fire5": (8, 24, 40), "fire7": (8, 24, 40), "fire9": (8, 24, 40)}
+COMPARED = ("fire3", "fire5", "fire7", "fire9"), (8, 24, 40)
 OBJECTIVES = {
     'unit("fire7", 40)': unit("fire7.expand1x1", 40),
     'channel("fire7", 40)': channel("fire7.expand1x1", 40),
@@ -47,15 +48,11 @@ class Lesson(lesson17.Lesson):
 
     size, steps = 96, 128
 
-    def grow(self, *asked, model: Model | None = None, **settings) -> np.ndarray:
+    def grow(self, *asked: Any, model: Model | None = None, **settings: Any) -> np.ndarray:
         """The pictures of `maximize` at the lesson's size and steps, for SqueezeNet unless told."""
         model = model or self.model
-        usual = {"size": self.size, "steps": self.steps, "progress": False, "preprocess": model.preprocess}
-        return maximize(model.network, *asked, **usual | settings)[0]
-
-    def responses(self, wanted: Sequence[Objective], images: Sequence[np.ndarray]) -> np.ndarray:
-        """See `evidence.responses`."""
-        return evidence.responses(self.model, wanted, images)
+        settings = {"size": self.size, "steps": self.steps, "preprocess": model.preprocess} | settings
+        return maximize(model.network, *asked, progress=False, **settings)[0]
 
     @cached_property
     def ladder(self) -> dict[str, np.ndarray]:
@@ -71,11 +68,11 @@ class Lesson(lesson17.Lesson):
         """{channel's name: (grown picture, patches of photos, their answers as shares of the picture's)}."""
         photos, shown = {photo: load_image(photo, size=224) for photo in IMAGE_NAMES}, {}
         for name, index in PATCHED:
-            place = objectives.requested(name, index, True)[0].terms[0]
-            patches = evidence.top_patches(self.model, (place.layer, place.channel), photos)
+            behind, number = convolution_behind(name, index)
+            patches = evidence.top_patches(self.model, (behind, number), photos)
             (picture,) = self.grow(name, index)
-            answers = capture(self.model.network, place.layer, self.model.preprocess(picture))
-            strongest = answers[place.layer][0, place.channel].max()
+            answers = capture(self.model.network, behind, self.model.preprocess(picture))
+            strongest = answers[behind][0, number].max()
             shares = [float(patch.answer / strongest) for patch in patches]
             shown[f"{name}, {index}"] = picture, [patch.image for patch in patches], shares
         return shown
@@ -89,19 +86,20 @@ class Lesson(lesson17.Lesson):
 
     def against_photos(self) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
         """Names of n channels; their means on their own pictures (n,), on photo crops (m, n) and on noise (m, n)."""
-        wanted = [one for name, indices in COMPARED.items() for one in objectives.requested(name, indices, True)]
-        names = [f"{name}, {index}" for name, indices in COMPARED.items() for index in indices]
-        pictures = np.concatenate([self.grow(name, indices) for name, indices in COMPARED.items()])
+        layers, channels = COMPARED
+        wanted = [one for name in layers for one in objectives.requested(name, channels, True)]
+        names = [f"{name}, {index}" for name in layers for index in channels]
+        pictures = np.concatenate([self.grow(name, channels) for name in layers])
         images = pictures, evidence.photo_crops(self.size), evidence.noise_images(32, self.size)
-        grown, crops, noise = (self.responses(wanted, one) for one in images)
+        grown, crops, noise = (evidence.responses(self.model, wanted, some) for some in images)
         return names, np.diag(grown), crops, noise
 
     def never_moved(self) -> dict[str, tuple[int, int, int]]:
         """{layer: (channels, how many have no gradient on faint noise after their ReLU, how many before it)}."""
         counts = {}
         for name, channels in (("fire3", 128), ("fire5", 256), ("fire7", 384), ("fire9", 512)):
-            asked = (self.model, name, channels)
-            counts[name] = channels, *(evidence.never_moved(*asked, before_relu=before) for before in (False, True))
+            after, before = (evidence.never_moved(self.model, name, channels, before_relu=ask) for ask in (False, True))
+            counts[name] = channels, after, before
         return counts
 
     def spectra(self) -> dict[str, np.ndarray]:

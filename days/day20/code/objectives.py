@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class Objective:
     @property
     def layers(self) -> list[str]:
         """The layers that it needs, each once."""
-        return list(dict.fromkeys(term.layer for term in self.terms))
+        return layers_of([self])
 
 
 def channel(layer: str, index: int) -> Objective:
@@ -80,7 +81,7 @@ def layer(name: str) -> Objective:
     return Objective((Term(1.0, "layer", name),))
 
 
-def direction(layer: str, vector: Sequence[float]) -> Objective:
+def direction(layer: str, vector: Sequence[float] | np.ndarray) -> Objective:
     """The mean over all places of the channels' sum, weighted by `vector` (C,) made as long as 1."""
     values = np.asarray(vector, np.float64)
     length = np.linalg.norm(values)
@@ -121,7 +122,7 @@ def requested(wanted, channels, before_relu: bool) -> list[Objective]:
     return list(found)
 
 
-def value(objective: Objective, answers: dict, mean: Callable = np.mean) -> object:
+def value(objective: Objective, answers: dict, mean: Callable = np.mean) -> Any:
     """The objective's value for every image, (N,), from {layer: answer}: arrays or tensors, channels first.
 
     mean : the framework's own, called as mean(answer, axes).
@@ -131,7 +132,7 @@ def value(objective: Objective, answers: dict, mean: Callable = np.mean) -> obje
 
 def layers_of(wanted: Sequence[Objective]) -> list[str]:
     """The layers that several objectives need, each once."""
-    return list(dict.fromkeys(name for one in wanted for name in one.layers))
+    return list(dict.fromkeys(term.layer for one in wanted for term in one.terms))
 
 
 def values(wanted: Sequence[Objective], answers: dict, mean: Callable = np.mean, split: Callable = np.split) -> list:
@@ -147,22 +148,17 @@ def values(wanted: Sequence[Objective], answers: dict, mean: Callable = np.mean,
 
 def form_of(wanted: Sequence[Objective]) -> tuple[Objective, ...]:
     """The objectives without their numbers, every weight 1 and every channel 0: what a compiled graph is made for."""
-    return tuple(
-        Objective(tuple(replace(term, weight=1.0, channel=None if term.channel is None else 0) for term in one.terms))
-        for one in wanted
-    )
+    return tuple(Objective(tuple(_numbered(term, 1.0, 0) for term in one.terms)) for one in wanted)
 
 
 def with_numbers(form: Sequence[Objective], weights: Sequence, channels: Sequence) -> list[Objective]:
     """The objectives with these weights and channels, one each for every term in turn; numbers or scalar tensors."""
     numbers = iter(zip(weights, channels, strict=True))
-    filled = []
-    for one in form:
-        terms = []
-        for term, (weight, index) in zip(one.terms, numbers, strict=False):
-            terms.append(replace(term, weight=weight, channel=None if term.channel is None else index))
-        filled.append(Objective(tuple(terms)))
-    return filled
+    return [Objective(tuple(_numbered(term, *next(numbers)) for term in one.terms)) for one in form]
+
+
+def _numbered(term: Term, weight, channel) -> Term:
+    return replace(term, weight=weight, channel=None if term.channel is None else channel)
 
 
 def likeness(answer, einsum: Callable = np.einsum):
@@ -198,18 +194,19 @@ def check_terms(wanted: Sequence[Objective], shapes: dict[str, tuple], diversity
         raise ValueError("expected two pictures or more, of a layer with maps, for a diversity; ask for [3, 3, 3, 3]")
 
 
-def _middle(term: Term, answer) -> tuple[int, int]:
-    return term.place or (answer.shape[2] // 2, answer.shape[3] // 2)
+def _unit(term: Term, answer, mean):
+    row, column = term.place or (answer.shape[2] // 2, answer.shape[3] // 2)
+    return answer[:, term.channel, row, column]
 
 
 def _along(term: Term, answer, mean):
     means = mean(answer, (2, 3))
-    return sum(weight * means[:, index] for index, weight in enumerate(term.vector) if weight)
+    return sum(weight * means[:, index] for index, weight in enumerate(term.vector or ()) if weight)
 
 
 _READ = {
     "channel": lambda term, answer, mean: mean(answer[:, term.channel], (1, 2)),
-    "unit": lambda term, answer, mean: answer[(slice(None), term.channel, *_middle(term, answer))],
+    "unit": _unit,
     "layer": lambda term, answer, mean: mean(answer**2, (1, 2, 3)) / 2,
     "direction": _along,
     "logit": lambda term, answer, mean: answer[:, term.channel],

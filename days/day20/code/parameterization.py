@@ -73,17 +73,23 @@ def pixel_map(preprocess: Callable, to_numpy: Callable) -> tuple[np.ndarray, np.
 
 @dataclass(frozen=True)
 class Painting:
-    """How what grows becomes a picture of `size` x `size` pixels, and a picture the network's input."""
+    """How what grows becomes a picture of `size` x `size` pixels, a picture the network's input, and how it is moved.
+
+    diversity, learning_rate : as of `Ascent`.
+    """
 
     size: int
     parameterization: str
     decorrelated: bool
     pixels: Pixels
+    diversity: float
+    learning_rate: float
 
     @property
-    def key(self) -> tuple[int, str, bool]:
-        """What the drawing depends on, without the preprocessing."""
-        return self.size, self.parameterization, self.decorrelated
+    def key(self) -> tuple:
+        """The same for two paintings that are alike."""
+        colors = self.pixels.matrix.astype(np.float32).tobytes() + self.pixels.offset.astype(np.float32).tobytes()
+        return self.size, self.parameterization, self.decorrelated, colors, self.diversity, self.learning_rate
 
 
 def pixels_of(network, preprocess: Callable | None = None) -> Pixels:
@@ -110,6 +116,7 @@ def check_knobs(size, seed, transforms, diversity, learning_rate) -> tuple[int, 
 
 
 # ---------------------------------------------------------------- transforms
+# Each draws itself as a matrix (3, 3), in coordinates from -1 to 1 over a picture of `size` pixels.
 
 
 def _check_reach(transform, reach) -> None:
@@ -127,7 +134,7 @@ class Pad:
         check_integer(self.pixels, 0, "Pad's pixels")
 
     def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
-        """(3, 3), in coordinates from -1 to 1 over the picture: nothing moves, `padded` makes the room."""
+        """Nothing moves, `padded` makes the room."""
         return np.eye(3)
 
 
@@ -141,7 +148,6 @@ class Jitter:
         _check_reach(self, self.pixels)
 
     def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
-        """(3, 3), in coordinates from -1 to 1 over the picture."""
         right, down = generator.uniform(-self.pixels, self.pixels, 2) * 2 / size
         return np.array([[1, 0, right], [0, 1, down], [0, 0, 1]])
 
@@ -156,7 +162,6 @@ class Rotate:
         _check_reach(self, self.degrees)
 
     def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
-        """(3, 3), in coordinates from -1 to 1 over the picture."""
         angle = np.deg2rad(generator.uniform(-self.degrees, self.degrees))
         return np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
 
@@ -173,7 +178,6 @@ class Scale:
             raise ValueError(f"expected factors with 0 < low <= high, got {self}")
 
     def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
-        """(3, 3), in coordinates from -1 to 1 over the picture."""
         factor = 1 / generator.uniform(self.low, self.high)
         return np.diag([factor, factor, 1.0])
 

@@ -22,31 +22,20 @@ __all__ = ["Ascent", "Painter", "input_gradient", "maximize"]
 class Painter:
     """The numbers that pictures are written in, which Adam moves: one `step` up at a time.
 
-    Parameters
-    ----------
     wanted : an objective for each picture. first : the numbers to start from, as `parameterization.start` draws them.
-    painting : how they become pictures, and pictures a batch. diversity, learning_rate : as of `Ascent`.
+    painting : how they become pictures, and pictures a batch.
     """
 
     @torch.inference_mode(False)
-    def __init__(
-        self,
-        network: nn.Module,
-        wanted: Sequence[Objective],
-        first: np.ndarray,
-        painting: Painting,
-        *,
-        diversity: float,
-        learning_rate: float,
-    ):
+    def __init__(self, network: nn.Module, wanted: Sequence[Objective], first: np.ndarray, painting: Painting):
         check_network(network)
         weight = next(network.parameters(), torch.empty(0))
-        self._network, self._wanted, self._diversity = network, wanted, diversity
+        self._network, self._wanted, self._diversity = network, wanted, painting.diversity
         self._values = torch.from_numpy(first).to(weight.device).requires_grad_(True)
         self._before = self._values.detach().clone()
         self._draw = _drawer(painting, weight.device)
         self._to_input = _input_maker(painting, weight, channels_last=takes_any_layout(network))
-        self._optimizer = torch.optim.Adam([self._values], learning_rate, fused=True)
+        self._optimizer = torch.optim.Adam([self._values], painting.learning_rate, fused=True)
 
     @torch.inference_mode(False)
     def step(self, matrix: np.ndarray | None, wide: int) -> np.ndarray | None:

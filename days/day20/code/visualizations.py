@@ -11,19 +11,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from days.common import figures as fg
 from days.common.colors import ALARM, BLUE, INK, MUTED, ORANGE
-from days.common.figures import (
-    ColorScale,
-    Figures,
-    add_colorbar,
-    chart,
-    describe,
-    draw_panels,
-    new_figure,
-    plain,
-    save_gif,
-    tile,
-)
 from days.common.images import IMAGE_NAMES
 from days.common.models import load_model
 from days.common.paths import outputs_dir
@@ -52,13 +41,12 @@ def draw_rows(
     count = max(map(len, rows.values()))
     breadth = width if notes is None else width - 2.2
     height = len(rows) * breadth / (count + margin)
-    figure = new_figure(width, height + 0.4)
+    figure = fg.new_figure(width, height + 0.4)
     figure.suptitle(title, fontsize=10, color=INK)
     ratios = {} if notes is None else {"width_ratios": [breadth, width - breadth]}
     grid = figure.subplots(len(rows), 1 if notes is None else 2, squeeze=False, gridspec_kw=ratios)
     for axes, (name, images) in zip(grid, rows.items(), strict=True):
-        sheet = np.nan_to_num(tile(np.asarray(images), len(images), gap=3), nan=1.0)
-        plain(axes[0]).imshow(sheet, interpolation="lanczos")
+        fg.plain(axes[0]).imshow(fg.tile(np.asarray(images), len(images), gap=3), interpolation="lanczos")
         axes[0].set_anchor("W")
         axes[0].set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center", color=INK)
         if name == next(iter(rows)):
@@ -68,7 +56,7 @@ def draw_rows(
         if notes is not None:
             axes[1].axis("off")
             axes[1].text(0, 0.5, notes[name], va="center", fontsize=9, linespacing=1.6, color=INK)
-    return describe(figure, alt)
+    return fg.describe(figure, alt)
 
 
 def draw_ladder(ladder: dict[str, np.ndarray], scores: dict[str, np.ndarray]) -> Figure:
@@ -90,8 +78,7 @@ def draw_ladder(ladder: dict[str, np.ndarray], scores: dict[str, np.ndarray]) ->
 
 def draw_against_photos(names: Sequence[str], pictures: np.ndarray, photos: np.ndarray, noise: np.ndarray) -> Figure:
     """How much each channel is excited: grown picture (n,), every photo crop (crops, n), every noise image (m, n)."""
-    figure = new_figure(9.6, 0.42 * len(names) + 1.3)
-    axes = figure.add_subplot()
+    figure, axes = fg.subplots(9.6, 0.42 * len(names) + 1.3)
     places = np.arange(len(names))[::-1]
     usual = np.abs(photos).max(axis=0)
     for values, shift, color, size, label in (
@@ -102,10 +89,10 @@ def draw_against_photos(names: Sequence[str], pictures: np.ndarray, photos: np.n
     axes.scatter(pictures / usual, places, s=60, marker="D", color=BLUE, label="grown picture")
     axes.axvline(0, color=INK, linewidth=0.6)
     axes.set_yticks(places, names, fontsize=8)
-    chart(axes, x="channel's mean before its ReLU; 1 is its strongest answer to any crop, up or down", size=9)
-    axes.legend(fontsize=8, frameon=False, loc="center right")
+    name = "channel's mean before its ReLU; 1 is its strongest answer to any crop, up or down"
+    fg.chart(axes, x=name, size=9).legend(fontsize=8, frameon=False, loc="center right")
     beaten = int((pictures > photos.max(axis=0)).sum())
-    return describe(
+    return fg.describe(
         figure,
         f"One line for each of {len(names)} channels: gray and orange dots for noise and photos crowd around 0, and a "
         f"blue diamond for the grown picture stands far to their right. It beats every photo in {beaten} of "
@@ -119,7 +106,7 @@ def draw_patches(rows: dict[str, tuple[np.ndarray, Sequence[np.ndarray], Sequenc
     shares : the unit's answer to each patch, as a share of the strongest unit's answer to the picture.
     """
     lines, width = -(-len(rows) // 2), 1 + max(len(patches) for _, patches, _ in rows.values())
-    figure = new_figure(9.6, 1.45 * lines + 0.4)
+    figure = fg.new_figure(9.6, 1.45 * lines + 0.4)
     figure.suptitle(
         "left: grown picture. right: where the photos excite the channel most, and how much, in % of the picture",
         fontsize=10,
@@ -134,7 +121,7 @@ def draw_patches(rows: dict[str, tuple[np.ndarray, Sequence[np.ndarray], Sequenc
         cells[0].set_title(name, fontsize=8, color=INK)
         for axes, share in zip(cells[1:], shares, strict=False):
             axes.set_title(f"{share:.0%}", fontsize=8, color=MUTED)
-    return describe(
+    return fg.describe(
         figure,
         f"For each of {len(rows)} channels a grown picture and the {width - 1} patches of photos that excite it most: "
         "often the same eyes, stripes, curves or dots, sometimes nothing alike.",
@@ -143,28 +130,24 @@ def draw_patches(rows: dict[str, tuple[np.ndarray, Sequence[np.ndarray], Sequenc
 
 def draw_silent(counts: dict[str, tuple[int, int, int]]) -> Figure:
     """{layer: (channels, that never moved after their ReLU, that never moved before it)} as bars in percent."""
-    figure = new_figure(7.2, 2.6)
-    axes = figure.add_subplot()
-    places = np.arange(len(counts))
-    for shift, which, color, label in ((-0.2, 1, ORANGE, "asked after the ReLU"), (0.2, 2, BLUE, "asked before it")):
-        shares = [100 * row[which] / row[0] for row in counts.values()]
-        bars = axes.bar(places + shift, shares, 0.38, color=color, label=label)
-        axes.bar_label(bars, [str(row[which]) for row in counts.values()], fontsize=8)
-    axes.set_xticks(places, [f"{name}, of {row[0]}" for name, row in counts.items()], fontsize=8)
-    chart(axes, y="% never moved", size=9).legend(fontsize=8, frameon=False, loc="upper left")
+    figure, axes = fg.subplots(7.2, 2.6)
+    channels, *silent = np.array(list(counts.values())).T
+    names = [f"{name}, of {count}" for name, count in zip(counts, channels, strict=True)]
+    labels = ("asked after the ReLU", "asked before it")
+    fg.paired_bars(axes, names, 100 * np.array(silent) / channels, silent, labels, (ORANGE, BLUE), size=8)
+    fg.chart(axes, y="% never moved", size=9).legend(fontsize=8, frameon=False, loc="upper left")
     listed = ", ".join(f"{name} {after} after and {before} before" for name, (_, after, before) in counts.items())
-    return describe(figure, f"Bars of how many channels have no gradient on faint noise, by layer: {listed}.")
+    return fg.describe(figure, f"Bars of how many channels have no gradient on faint noise, by layer: {listed}.")
 
 
 def draw_spectrum(frequencies: np.ndarray, amplitudes: dict[str, np.ndarray]) -> Figure:
     """Mean amplitude by frequency of several kinds of pictures, each 1 at the lowest, both axes logarithmic."""
-    figure = new_figure(5.6, 2.9)
-    axes = figure.add_subplot()
+    figure, axes = fg.subplots(5.6, 2.9)
     for (name, values), color, style in zip(amplitudes.items(), (BLUE, ORANGE, MUTED), ("-", "--", ":"), strict=False):
         axes.loglog(frequencies, values / values[0], color=color, linestyle=style, label=name)
     axes.loglog(frequencies, frequencies[0] / frequencies, color=INK, linewidth=0.8, label="1 / frequency")
-    chart(axes, x="frequency (waves across the picture)", y="amplitude", size=9).legend(fontsize=8, frameon=False)
-    return describe(
+    fg.chart(axes, x="frequency (waves across the picture)", y="amplitude", size=9).legend(fontsize=8, frameon=False)
+    return fg.describe(
         figure,
         "Amplitude against frequency on logarithmic axes: photographs fall along the line 1 / frequency; noise drawn "
         "pixel by pixel is flat.",
@@ -176,9 +159,9 @@ def draw_confusion(answers: dict[str, np.ndarray], channels: Sequence[int]) -> F
 
     Each column is divided by its largest answer.
     """
-    figure = new_figure(4.2 * len(answers), 4.3)
+    figure = fg.new_figure(4.2 * len(answers), 4.3)
     grid = figure.subplots(1, len(answers), squeeze=False)[0]
-    scale, own = ColorScale("viridis", 0, 1), []
+    scale, own = fg.ColorScale("viridis", 0, 1), []
     for axes, (title, values) in zip(grid, answers.items(), strict=True):
         axes.imshow(values / values.max(axis=0), cmap=scale.cmap, vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(title, fontsize=9)
@@ -189,24 +172,25 @@ def draw_confusion(answers: dict[str, np.ndarray], channels: Sequence[int]) -> F
         axes.set_yticks(places, [channels[place] for place in places], fontsize=7)
         own.append(f"{title}: {int((values.argmax(axis=0) == np.arange(len(channels))).sum())} of {len(channels)}")
     label = "answer; 1 is the largest to that channel, 0 and less is dark"
-    add_colorbar(figure, list(grid), scale, label, extend="min")
-    return describe(figure, f"Squares of answers with a bright diagonal. Own picture excites most: {'; '.join(own)}.")
+    fg.add_colorbar(figure, list(grid), scale, label, extend="min")
+    return fg.describe(
+        figure, f"Squares of answers with a bright diagonal. Own picture excites most: {'; '.join(own)}."
+    )
 
 
 def draw_growing(images: np.ndarray, labels: Sequence[str], history: np.ndarray, steps: int) -> Figure:
     """Pictures (n, h, w, 3) in a row as they stand, above their objectives so far (steps so far, n)."""
-    figure = new_figure(6.4, 2.9)
-    top, bottom = figure.subplots(2, 1, height_ratios=[1.7, 1])
-    plain(top).imshow(np.nan_to_num(tile(images, len(images), gap=3), nan=1.0))
+    figure, (top, bottom) = fg.subplots(6.4, 2.9, 2, 1, height_ratios=[1.7, 1])
+    fg.plain(top).imshow(fg.tile(images, len(images), gap=3))
     for place, (label, line) in enumerate(zip(labels, bottom.plot(history, linewidth=1.2), strict=True)):
         color = (BLUE, ORANGE, ALARM, MUTED)[place % 4]
         line.set_color(color)
         middle = place * (images.shape[2] + 3) + images.shape[2] / 2
         top.text(middle, -4, label, ha="center", va="bottom", fontsize=9, color=color)
     bottom.set(xlim=(0, steps))
-    chart(bottom, f"step {len(history)}: objectives, in the colors of the names", title_size=8, ticks=7)
+    fg.chart(bottom, f"step {len(history)}: objectives, in the colors of the names", title_size=8, ticks=7)
     best = "" if not len(history) else f", objective {history[-1].mean():.3g}"
-    return describe(figure, f"{', '.join(labels)} after {len(history)} steps{best}.")
+    return fg.describe(figure, f"{', '.join(labels)} after {len(history)} steps{best}.")
 
 
 # ---------------------------------------------------------------- the stored figures
@@ -219,13 +203,9 @@ def _figure_filters(lesson: Lesson) -> Figure:
     return draw_rows(lesson.first_filters(grown), title, alt=alt)
 
 
-def _figure_ladder(lesson: Lesson) -> Figure:
-    return draw_ladder(lesson.ladder, {name: lesson.scores(images) for name, images in lesson.ladder.items()})
-
-
 def draw_objectives(pictures: np.ndarray) -> Figure:
     """The pictures of `OBJECTIVES`, each below its name."""
-    return draw_panels(
+    return fg.draw_panels(
         pictures,
         title="one machine, many questions",
         labels=list(OBJECTIVES),
@@ -237,7 +217,7 @@ def draw_objectives(pictures: np.ndarray) -> Figure:
 
 def _figure_diversity(lesson: Lesson) -> Figure:
     grown = np.concatenate([lesson.grow("fire7", [40] * 4, diversity=amount) for amount in (0, 0.5)])
-    reached = lesson.responses(objectives.requested("fire7", 40, True), grown)[:, 0]
+    reached = evidence.responses(lesson.model, objectives.requested("fire7", 40, True), grown)[:, 0]
     labels = [
         f"{name}: {value:.0f}" for name, value in zip(["as it comes"] * 4 + ["diversity 0.5"] * 4, reached, strict=True)
     ]
@@ -246,7 +226,7 @@ def _figure_diversity(lesson: Lesson) -> Figure:
         "with eyes as well, and woven arches: one channel, several things."
     )
     title = "fire7, channel 40, four times in one batch, with the objective that each picture reached"
-    return draw_panels(grown, title=title, labels=labels, columns=4, alt=alt)
+    return fg.draw_panels(grown, title=title, labels=labels, columns=4, alt=alt)
 
 
 def _gallery(names: Sequence[str], channels: range, title: str, model: Callable) -> Callable[[Lesson], Figure]:
@@ -268,7 +248,8 @@ GROWING_GIF = "08_growing.gif"
 def anim_growing(lesson: Lesson) -> Path:
     """Rebuild the animation: four pictures from gray to what their channels love."""
     ascent = Ascent(lesson.model.network, "fire7", CHANNELS, size=lesson.size)
-    frames, history = [], []
+    frames: list[Figure] = []
+    history: list[np.ndarray | None] = []
     for step in range(97):
         if step % 6 == 0:
             values = np.array(history).reshape(-1, len(CHANNELS))
@@ -276,15 +257,17 @@ def anim_growing(lesson: Lesson) -> Path:
         history.append(ascent.step())
     alt = "Four gray squares grow, step by step, into eyes, eggs, fur and beaks while their objectives climb."
     # A page on paper shows the first frame: let it be the end.
-    return save_gif([frames[-1], *frames, *frames[-1:] * 8], outputs_dir(20) / GROWING_GIF, alt)
+    return fg.save_gif([frames[-1], *frames, *frames[-1:] * 8], outputs_dir(20) / GROWING_GIF, alt)
 
 
-FIGURES = Figures(
+FIGURES = fg.Figures(
     20,
     Lesson,
     {
         "00_first_filters.png": _figure_filters,
-        "01_ladder.jpg": _figure_ladder,
+        "01_ladder.jpg": lambda lesson: draw_ladder(
+            lesson.ladder, {name: lesson.scores(images) for name, images in lesson.ladder.items()}
+        ),
         "02_spectrum.png": lambda lesson: draw_spectrum(np.arange(1, 64), lesson.spectra()),
         "03_against_photos.png": lambda lesson: draw_against_photos(*lesson.against_photos()),
         "04_patches.jpg": lambda lesson: draw_patches(lesson.patches()),
