@@ -67,6 +67,12 @@ class TorchSubject:
             (found["gradient"],) = torch.autograd.grad(score, [kept[0]])
         return {name: one.detach().double().numpy() for name, one in found.items()}
 
+    def twin(self, make):
+        """What `make` makes, with the weights of the network."""
+        network = make()
+        network.load_state_dict(self.network.state_dict())
+        return network
+
     def state(self) -> list:
         """All that must not change."""
         told = [random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state().numpy().tobytes()]
@@ -114,8 +120,7 @@ class KerasSubject:
                 return inputs
             return network._run_through_graph([inputs], operation_fn=lambda operation: partial(call, prefix, operation))
 
-        plain = self.awkward.make()
-        plain.set_weights(self.network.get_weights())
+        plain = self.twin(self.awkward.make)
         with tensorflow.GradientTape() as tape:
             tape.watch(self.batch)
             scores = keras.tree.flatten(walk(plain, "", self.batch))[0]
@@ -125,6 +130,12 @@ class KerasSubject:
         turned = {"activations": inside, "pixels": gradients[0], "gradient": gradients[1]}
         wanted = {name: np.asarray(one, "float64").transpose(0, 3, 1, 2) for name, one in turned.items()}
         return wanted | {"scores": np.asarray(scores, "float64")}
+
+    def twin(self, make):
+        """What `make` makes, with the weights of the network."""
+        network = make()
+        network.set_weights(self.network.get_weights())
+        return network
 
     def state(self) -> list:
         """All that must not change."""
@@ -225,6 +236,16 @@ def test_integrated_gradients_add_up(subject):
         zero = ask(subject, lambda: subject.methods.scores(subject.network, subject.batch * 0))
         change = subject.wanted["scores"][0, awkward.category] - zero[0, awkward.category]
         assert abs(got.sum() - change) <= 0.05 * max(abs(change), 0.05)
+
+
+def test_guided_backpropagation_tells_a_relu_by_what_it_does(subject):
+    awkward, methods = subject.awkward, subject.methods
+    if awkward.plain:
+        got = ask(subject, lambda: methods.guided_backpropagation(subject.network, subject.batch, awkward.category))
+        wanted = methods.guided_backpropagation(subject.twin(awkward.plain), subject.batch, awkward.category)
+        assert_close(got, wanted, awkward.tolerance)
+        saliency = methods.saliency(subject.network, subject.batch, awkward.category)
+        assert np.abs(got - saliency).max() > 0.01 * np.abs(saliency).max()
 
 
 @pytest.mark.parametrize("method", ["smooth_grad", "guided_backpropagation", "occlusion"])
