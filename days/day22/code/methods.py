@@ -116,7 +116,7 @@ def integrated_gradients(
 def guided_backpropagation(network, batch, category: Category, *, names: Sequence[str] | None = None) -> np.ndarray:
     """`saliency` that drops, on its way back, everything negative at each ReLU: (H, W, 3).
 
-    Every ReLU counts, told by what it does: a layer's, a function's such as `x.clamp(min=0)`, or one built into a layer,
+    Every ReLU counts, told by what it does: a layer's, one built into a layer, or a function's such as `x.clamp(min=0)`,
     in place or not, and ReLU6 too. An operation with a gradient of the learner's own keeps that.
 
     Source: Springenberg and others, "Striving for simplicity", 2015. It draws fine pictures and hardly cares for the
