@@ -272,3 +272,73 @@ def test_one_step_of_maximization_gives_a_picture(subject):
     if found:
         assert found[0].shape == (1, awkward.size, awkward.size, 3)
         assert np.isfinite(found[0]).all()
+
+
+# ---------------------------------------------------------------- channels last inside
+
+
+@pytest.fixture(scope="module")
+def swin():
+    """A small Swin: its blocks answer (N, H, W, C), 16 x 16 x 8 of images of 64 pixels."""
+    torchvision = pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    how = {"patch_size": [4, 4], "embed_dim": 8, "depths": [1, 1], "num_heads": [2, 2], "window_size": [4, 4]}
+    return torchvision.models.SwinTransformer(**how, num_classes=3).eval()
+
+
+def swin_calls(network, layer, size=64, grid=None):
+    from days.day19.code.gradients import maps_and_gradients
+
+    batch, looking, methods = torch.rand(1, 3, size, size), TorchSubject.looking, TorchSubject.methods
+    calls = [
+        lambda: looking.capture(network, layer, batch, grid=grid)[layer],
+        lambda: methods.grad_cam(network, batch, layer, 1, signed=True, grid=grid),
+    ]
+    if grid is None:
+        calls.append(lambda: TorchSubject.growing.maximize(network, layer, [0], size=size, steps=1, progress=False))
+        calls.append(lambda: maps_and_gradients(network, layer, batch.numpy(), 1))
+    return batch, calls
+
+
+@pytest.mark.parametrize(
+    ("layer", "size", "match"),
+    [
+        ("features.1", 64, r"got \(1, 16, 16, 8\), .* last: .* with grid=\(16, 16\)"),
+        ("features.3.0.norm1", 64, r"got \(1, 8, 8, 16\), .* last: .* with grid=\(8, 8\)"),
+        ("features.1", 32, "first or last in this network: give images of another size"),
+    ],
+)
+def test_maps_with_channels_last_are_refused_in_one_line(swin, layer, size, match):
+    for call in swin_calls(swin, layer, size)[1]:
+        with pytest.raises(ValueError, match=match) as raised:
+            call()
+        assert "\n" not in str(raised.value)
+
+
+def test_maps_with_channels_last_are_turned_when_their_grid_is_named(swin):
+    batch, (capture, grad_cam) = swin_calls(swin, "features.1", grid=(16, 16))
+    kept = []
+    handle = swin.features[1].register_forward_hook(lambda module, inputs, output: kept.append(output))
+    score = swin(batch)[0, 1]
+    handle.remove()
+    (gradient,) = torch.autograd.grad(score, kept)
+    weights = gradient[0].mean(dim=(0, 1))
+    assert_close(capture(), kept[0].detach().permute(0, 3, 1, 2).numpy(), 1e-5)
+    assert_close(grad_cam(), (kept[0][0] @ weights).detach().numpy(), 1e-4)
+    for call in swin_calls(swin, "features.1", grid=(8, 8))[1]:
+        with pytest.raises(ValueError, match=r"grid of \(8, 8\) from layer 'features.1', got .*, which does not fit"):
+            call()
+
+
+@pytest.mark.parametrize("layer", ["features.0.0", "permute"])
+def test_maps_with_channels_first_of_such_a_network_are_taken_as_they_are(swin, layer):
+    for size in (32, 64):
+        _, calls = swin_calls(swin, layer, size)
+        for call in calls:
+            call()
+
+
+def test_images_that_are_not_square_tell_the_axes_apart():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 5, stride=4), torch.nn.ReLU())
+    found = TorchSubject.looking.capture(network, ["0", "1"], torch.rand(1, 3, 33, 97))
+    assert {maps.shape for maps in found.values()} == {(1, 8, 8, 24)}

@@ -66,25 +66,62 @@ def is_number(value) -> bool:
 
 
 def check_maps(name: str, answer, grid: tuple[int, int] | None = None) -> np.ndarray:
-    """`answer` if it holds maps (N, C, H, W), or tokens (N, T, C) that lie on a grid, as maps; else ValueError.
+    """`answer` if it holds maps (N, C, H, W), or, with a grid, others as such maps; else ValueError.
 
-    grid : (rows, columns) of the tokens, row by row. Tokens of the class and the like come before them, and are left
-    out.
+    grid : (rows, columns) of maps (N, H, W, C), or of tokens (N, T, C), row by row. Tokens of the class and the like
+    come before them, and are left out.
     """
     if answer is None:
         raise ValueError(f"layer {name!r} did not run in this forward pass, so it has no activations")
     got, dimensions = getattr(answer, "shape", type(answer).__name__), np.ndim(answer)
-    if not isinstance(answer, np.ndarray) or dimensions != (4 if grid is None else 3):
+    if not isinstance(answer, np.ndarray) or dimensions not in ((4,) if grid is None else (3, 4)):
         way_out = "choose an earlier layer"
         if grid is None and dimensions == 3:
             way_out = "if these are tokens (N, T, C), name their grid, such as grid=(14, 14)"
-        wanted = "maps (N, C, H, W)" if grid is None else "tokens (N, T, C)"
+        wanted = "maps (N, C, H, W)" if grid is None else "maps or tokens (N, T, C)"
         raise ValueError(f"expected {wanted} from layer {name!r}, got {got}: {way_out}")
-    return answer if grid is None else _on_grid(name, answer, grid)
+    if grid is None:
+        return answer
+    grid = tuple(check_integer(count, 1, "each side of the grid") for count in grid)
+    return _on_grid(name, answer, grid) if dimensions == 3 else _turned(name, answer, grid)
+
+
+def _turned(name: str, answer: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Maps (N, H, W, C) or (N, C, H, W), whichever has the grid's (rows, columns), as (N, C, H, W)."""
+    first, last = answer.shape[2:] == grid, answer.shape[1:3] == grid
+    if first == last:
+        which = "either way, with channels first or last: give images of another size" if first else "no way"
+        raise ValueError(
+            f"expected maps on a grid of {grid} from layer {name!r}, got {answer.shape}, which fits {which}"
+        )
+    return answer if first else answer.transpose(0, 3, 1, 2)
+
+
+SIDES_ALIKE = 0.1
+"""By how much the logarithm of a map's height over its width may differ from that of the image."""
+
+
+def check_channels_first(name: str, shape: tuple, image: tuple[int, int], *, either: bool) -> None:
+    """Raise ValueError for maps of this shape, (N, C, H, W), whose channels seem to come last, by the image's sides.
+
+    either : the network is known to lay out some maps channels last, so a shape that fits both ways is refused, too.
+    """
+    ratio = math.log(image[0] / image[1])
+    first, last = (abs(math.log(sides[0] / sides[1]) - ratio) for sides in (shape[2:], shape[1:3]))
+    if first > SIDES_ALIKE and last < first:
+        raise ValueError(
+            f"expected maps (N, C, H, W) from layer {name!r}, got {tuple(shape)}, whose channels seem to come last: "
+            f"capture and grad_cam take them with grid={tuple(shape[1:3])}; else choose a layer with channels first"
+        )
+    if either and max(first, last) <= SIDES_ALIKE:
+        raise ValueError(
+            f"expected maps (N, C, H, W) from layer {name!r}, got {tuple(shape)}, whose channels may come first or "
+            "last in this network: give images of another size"
+        )
 
 
 def _on_grid(name: str, tokens: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    rows, columns = (check_integer(count, 1, "each side of the grid") for count in grid)
+    rows, columns = grid
     before = tokens.shape[1] - rows * columns
     if not 0 <= before <= MOST_OTHER_TOKENS:
         raise ValueError(

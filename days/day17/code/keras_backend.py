@@ -259,6 +259,10 @@ def channels_first(name: str, answer, grid: tuple[int, int] | None = None) -> np
     return check_maps(name, answer, grid)
 
 
+def check_axes(network, layer: str, answer, batch) -> None:
+    """Nothing: what a Keras layer answers has its channels last, and was turned."""
+
+
 def _way_out(network, batch) -> str:
     """What to do where the network was built for another size; else nothing."""
     given = network.inputs[0].shape

@@ -41,13 +41,15 @@ def grad_cam(
     off, unless `signed`. Costs a pass without gradients up to the layer, forward and backward from there on, and for
     several categories of one image only the way back again. A layer that runs several times counts the first time.
 
-    grid : (rows, columns) of the tokens (N, T, C) of a transformer's layer.
+    grid : (rows, columns) of the tokens (N, T, C) of a transformer's layer, or of its maps (N, H, W, C).
 
     Raises ValueError also for a layer that does not exist, did not run or has no maps.
 
     Source: Selvaraju and others, "Grad-CAM: visual explanations from deep networks", 2017.
     """
     activations, gradients, asked = _look(network, batch, category, names, layer)
+    if grid is None:
+        backend_of(network).check_axes(network, layer, activations, batch)
     activations, gradients = (check_maps(layer, values, grid) for values in (activations, gradients))
     why_zero = _why_zero(network, batch, layer)
     return attribution.grad_cam_maps(activations, gradients, asked, layer, signed, why_zero)
@@ -116,8 +118,8 @@ def integrated_gradients(
 def guided_backpropagation(network, batch, category: Category, *, names: Sequence[str] | None = None) -> np.ndarray:
     """`saliency` that drops, on its way back, everything negative at each ReLU: (H, W, 3).
 
-    Every ReLU counts, told by what it does: a layer's, one built into a layer, or a function's such as `x.clamp(min=0)`,
-    in place or not, and ReLU6 too. An operation with a gradient of the learner's own keeps that.
+    Every ReLU counts, told by what it does: a layer's, a function's, one built into a layer, or `x.clamp(min=0)`; in
+    place or not, and ReLU6 too. An operation with a gradient of the learner's own keeps that.
 
     Source: Springenberg and others, "Striving for simplicity", 2015. It draws fine pictures and hardly cares for the
     category: Adebayo and others, 2018.
