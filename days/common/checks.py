@@ -90,10 +90,8 @@ def _turned(name: str, answer: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     """Maps (N, H, W, C) or (N, C, H, W), whichever has the grid's (rows, columns), as (N, C, H, W)."""
     first, last = answer.shape[2:] == grid, answer.shape[1:3] == grid
     if first == last:
-        which = "either way, with channels first or last: give images of another size" if first else "no way"
-        raise ValueError(
-            f"expected maps on a grid of {grid} from layer {name!r}, got {answer.shape}, which fits {which}"
-        )
+        how = "whose channels may be first or last: give images of another size" if first else "which does not fit"
+        raise ValueError(f"expected maps on a grid of {grid} from layer {name!r}, got {answer.shape}, {how}")
     return answer if first else answer.transpose(0, 3, 1, 2)
 
 
