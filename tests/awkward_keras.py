@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
+import numpy as np
 from awkward import Awkward
 
 from days.common.frameworks import import_keras
@@ -13,6 +15,15 @@ keras = import_keras()
 import tensorflow  # noqa: E402  only after import_keras has quieted it
 
 layers = keras.layers
+
+
+def keras_state(network) -> list:
+    """All that must not change while a network is looked into."""
+    told = [random.getstate(), np.random.get_state()[1].tobytes()]
+    told += [one.tobytes() for one in network.get_weights()] if network.built else []
+    for layer in network._flatten_layers():
+        told.append((layer.name, layer.trainable, id(getattr(layer, "activation", None)), layer.dtype_policy.name))
+    return told
 
 
 def graph(*middle: Callable, end: Callable | None = None, size: int | None = 32, channels: int = 3, dtype=None, **how):

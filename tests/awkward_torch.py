@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections import OrderedDict
 
+import numpy as np
 import torch
 import torch.ao.quantization as quantization
 from awkward import Awkward
@@ -13,6 +15,20 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 from torch.utils.checkpoint import checkpoint
 
 NO_GRADIENT = "no gradient|gradients? off|no_grad|inference|does not lead|detach"
+
+
+def torch_state(network) -> list:
+    """All that must not change while a network is looked into."""
+    told = [random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state().numpy().tobytes()]
+    told.append((torch.is_grad_enabled(), torch.is_inference_mode_enabled()))
+    if hasattr(network, "modules"):
+        for module in network.modules():
+            hooks = [len(getattr(module, name, ())) for name in ("_forward_hooks", "_forward_pre_hooks")]
+            told.append((module.training, getattr(module, "inplace", None), *hooks))
+    for one in [*network.parameters(), *network.buffers()]:
+        values = b"" if one.is_meta or one.is_quantized else one.detach().double().numpy().tobytes()
+        told.append((one.requires_grad, one.dtype, str(one.device), one.stride(), one.grad is None, values))
+    return told
 
 
 class Net(nn.Module):

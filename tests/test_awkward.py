@@ -6,7 +6,6 @@ own gradient. After every call the network, the random states and the learner's 
 
 from __future__ import annotations
 
-import random
 import re
 import warnings
 from functools import cached_property, partial
@@ -18,11 +17,11 @@ from days.common.frameworks import keras_is_installed
 
 torch = pytest.importorskip("torch")
 
-from awkward_torch import TORCH  # noqa: E402  only where there is PyTorch
+from awkward_torch import TORCH, torch_state  # noqa: E402  only where there is PyTorch
 
 KERAS = []
 if keras_is_installed():
-    from awkward_keras import KERAS, keras, tensorflow
+    from awkward_keras import KERAS, keras, keras_state, tensorflow
 
 
 class TorchSubject:
@@ -75,16 +74,7 @@ class TorchSubject:
 
     def state(self) -> list:
         """All that must not change."""
-        told = [random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state().numpy().tobytes()]
-        told.append((torch.is_grad_enabled(), torch.is_inference_mode_enabled()))
-        if hasattr(self.network, "modules"):
-            for module in self.network.modules():
-                hooks = [len(getattr(module, name, ())) for name in ("_forward_hooks", "_forward_pre_hooks")]
-                told.append((module.training, getattr(module, "inplace", None), *hooks))
-        for one in [*self.network.parameters(), *self.network.buffers()]:
-            values = b"" if one.is_meta or one.is_quantized else one.detach().double().numpy().tobytes()
-            told.append((one.requires_grad, one.dtype, str(one.device), one.stride(), one.grad is None, values))
-        return told
+        return torch_state(self.network)
 
 
 class KerasSubject:
@@ -139,11 +129,7 @@ class KerasSubject:
 
     def state(self) -> list:
         """All that must not change."""
-        told = [random.getstate(), np.random.get_state()[1].tobytes()]
-        told += [one.tobytes() for one in self.network.get_weights()] if self.network.built else []
-        for layer in self.network._flatten_layers():
-            told.append((layer.name, layer.trainable, id(getattr(layer, "activation", None)), layer.dtype_policy.name))
-        return told
+        return keras_state(self.network)
 
 
 @pytest.fixture(

@@ -14,24 +14,34 @@ MOST_OTHER_TOKENS = 8
 """Tokens that stand for no place: that of the class, that of a teacher, registers."""
 
 
+def brief(value) -> str:
+    """A value as it is written in code, in one line and not too long."""
+    written = " ".join(repr(value).split())
+    return written if len(written) <= 80 else written[:77] + "..."
+
+
 def check_layers(layers: str | Sequence[str]) -> list[str]:
     """`layers` as a list without repeats. Raises ValueError when it is empty or holds anything but names."""
     layers = [layers] if isinstance(layers, str) else layers
     if not isinstance(layers, Sequence) or not layers or not all(isinstance(name, str) for name in layers):
-        raise ValueError(f"expected a layer's name or a list of names, got {layers!r}: conv_layers(network) lists some")
+        raise ValueError(
+            f"expected a layer's name or a list of names, got {brief(layers)}: conv_layers(network) lists some"
+        )
     return list(dict.fromkeys(layers))
 
 
 def unknown_layer(name: str, known: list[str], kind: str = "layer") -> ValueError:
     """The error for a name that the network does not have, with the nearest ones."""
     near = get_close_matches(str(name), known, n=4, cutoff=0.4) or known[:4]
-    return ValueError(f"no {kind} {name!r} in this network; of its {len(known)}, near it: {', '.join(near) or 'none'}")
+    return ValueError(
+        f"no {kind} {brief(name)} in this network; of its {len(known)}, near it: {', '.join(near) or 'none'}"
+    )
 
 
-def check_values(finite: bool, floating: bool, count: int) -> None:
-    """Raise ValueError for a batch whose values no network can make sense of."""
+def check_values(finite: bool, floating: bool, count: int, kind: str) -> None:
+    """Raise ValueError for a batch whose values, numbers of this kind, no network can make sense of."""
     if not floating:
-        raise ValueError("expected a batch of floats, got whole numbers: model.preprocess(image) makes one")
+        raise ValueError(f"expected a batch of floats, got {kind}: model.preprocess(image) makes one")
     if not count:
         raise ValueError("expected at least one image in the batch, got none")
     if not finite:
@@ -45,7 +55,7 @@ def check_index(value, count: int, what: str) -> int:
     except TypeError:
         index = -1
     if isinstance(value, bool) or not 0 <= index < count:
-        raise ValueError(f"expected {what} from 0 to {count - 1}, got {value!r}")
+        raise ValueError(f"expected {what} from 0 to {count - 1}, got {brief(value)}")
     return index
 
 
@@ -56,7 +66,7 @@ def check_integer(value, lowest: int, name: str) -> int:
     except TypeError:
         number = lowest - 1
     if isinstance(value, bool) or number < lowest:
-        raise ValueError(f"expected {name} as a whole number of at least {lowest}, got {value!r}")
+        raise ValueError(f"expected {name} as a whole number of at least {lowest}, got {brief(value)}")
     return number
 
 
@@ -82,6 +92,8 @@ def check_maps(name: str, answer, grid: tuple[int, int] | None = None) -> np.nda
         raise ValueError(f"expected {wanted} from layer {name!r}, got {got}: {way_out}")
     if grid is None:
         return answer
+    if not isinstance(grid, Sequence) or len(grid) != 2:
+        raise ValueError(f"expected a grid as (rows, columns), such as (14, 14), got {grid!r}")
     grid = tuple(check_integer(count, 1, "each side of the grid") for count in grid)
     return _on_grid(name, answer, grid) if dimensions == 3 else _turned(name, answer, grid)
 
@@ -132,8 +144,9 @@ def _on_grid(name: str, tokens: np.ndarray, grid: tuple[int, int]) -> np.ndarray
 def check_scores(answer, images: int) -> int:
     """How many categories a network's answer has scores of. Raises ValueError unless it is (images, categories)."""
     shape = tuple(getattr(answer, "shape", ()))
-    if len(shape) != 2 or shape[0] != images:
+    if len(shape) != 2 or shape[0] != images or not shape[1]:
         raise ValueError(
-            f"expected scores ({images}, categories) from the network, got {shape or type(answer).__name__}"
+            f"expected scores ({images}, categories) from the network, got {shape or type(answer).__name__}: wrap it "
+            "so that it returns them alone"
         )
     return shape[1]

@@ -287,11 +287,16 @@ def check_batch(network: nn.Module, batch) -> torch.Tensor:
     if batch.ndim != 4:
         way_out = "add the batch axis with batch[None]" if batch.ndim == 3 else "model.preprocess(image) makes one"
         raise ValueError(f"expected a (N, C, H, W) batch, got {tuple(batch.shape)}: {way_out}")
+    if batch.is_meta or batch.is_quantized or batch.layout != torch.strided:
+        kind = "meta" if batch.is_meta else "quantized" if batch.is_quantized else "sparse"
+        raise ValueError(f"expected a batch of plain floats, got a {kind} tensor: model.preprocess(image) makes one")
+    check_values(True, batch.is_floating_point(), len(batch), str(batch.dtype))
+    weight = next(network.parameters(), batch)
+    batch = batch.detach().to(device=weight.device, dtype=weight.dtype, copy=True)
     # One sum is ten times faster than a look at every value, which is owed only where it overflows.
     finite = bool(torch.isfinite(batch.sum()) or torch.isfinite(batch).all())
-    check_values(finite, batch.is_floating_point(), len(batch))
-    weight = next(network.parameters(), batch)
-    return batch.detach().to(device=weight.device, dtype=weight.dtype, copy=True)
+    check_values(finite, True, len(batch), str(batch.dtype))
+    return batch
 
 
 def _way_out(network: nn.Module, batch: torch.Tensor, error: Exception) -> str:

@@ -75,6 +75,8 @@ def look(network: nn.Module, batch: torch.Tensor, layer: str | None = None, *, g
     batch = fastest(network, check_batch(network, batch))
     with _NothingNegativeBack() if guided else contextlib.nullcontext():
         inside, answers = _live_from(network, batch, layer)
+        if isinstance(answers, np.ndarray):
+            raise ValueError("expected scores as a torch tensor from the network, got ndarray: gradients end there")
         if isinstance(answers, torch.Tensor) and not answers.requires_grad:
             # A `no_grad` in `forward` that ends behind the layer brings back the one that holds up to it.
             inside, answers = _live_from(network, batch, layer, recorded=True)

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from days.common.categories import imagenet_categories
-from days.common.checks import check_integer, check_scores, is_number
+from days.common.checks import brief, check_integer, check_scores, is_number
 
 __all__ = ["check_scores"]
 
@@ -134,13 +134,17 @@ def category_number(category: int | str, count: int, names: Sequence[str] | None
     except TypeError:
         number = -1
     if isinstance(category, (bool, np.bool_)) or not 0 <= number < count:
-        raise ValueError(f"expected a category from 0 to {count - 1}, or its name, got {category!r}")
+        raise ValueError(f"expected a category from 0 to {count - 1}, or its name, got {brief(category)}")
     return number
 
 
 def _names(count: int, names: Sequence[str] | None) -> list[str]:
     if names is None and count != 1000:
         raise ValueError(f"the names of this network's {count} categories are not known: names=model.categories")
+    if names is not None and np.ndim(names) != 1:
+        raise ValueError(
+            f"expected {count} names, one for each category, got {brief(names)}: model.categories holds them"
+        )
     names = imagenet_categories() if names is None else list(names)
     if len(names) != count or not all(isinstance(one, str) for one in names):
         kinds = " and ".join(sorted({type(one).__name__ for one in names}))

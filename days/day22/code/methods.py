@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from days.common.checks import check_maps, check_scores
+from days.common.checks import brief, check_maps, check_scores
 from days.day17.code.backends import backend_of
 from days.day19.code.gradients import look
 from days.day22.code import attribution
@@ -47,6 +47,8 @@ def grad_cam(
 
     Source: Selvaraju and others, "Grad-CAM: visual explanations from deep networks", 2017.
     """
+    if not isinstance(layer, str):
+        raise ValueError(f"expected a layer's name, got {brief(layer)}: conv_layers(network) lists some")
     activations, gradients, asked = _look(network, batch, category, names, layer)
     if grid is None:
         backend_of(network).check_axes(network, layer, activations, batch)
