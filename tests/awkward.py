@@ -14,7 +14,8 @@ class Awkward:
     category : the score that is asked for. tolerance : of the comparison with the plain reference, as a share of the
     largest value. flat : the gradient at this layer is 0, rightly. dark : there is a gradient that cannot be seen, so
     methods that need it must raise or warn with words that match this pattern. dark_below, dark_above : where it is
-    lost, from the layer back to the pixels and from the scores back to the layer. refused : every function must raise
+    lost, from the layer back to the pixels and from the scores back to the layer. plain : makes the same network with
+    ReLUs of the framework's own, so that guided backpropagation must give the same. refused : every function must raise
     one ValueError in one line that matches this pattern.
     """
 
@@ -29,6 +30,7 @@ class Awkward:
     dark: str | None = None
     dark_below: bool = True
     dark_above: bool = True
+    plain: Callable | None = None
     refused: str | None = None
 
     def __str__(self) -> str:

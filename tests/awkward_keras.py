@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
+import numpy as np
 from awkward import Awkward
 
 from days.common.frameworks import import_keras
@@ -13,6 +15,15 @@ keras = import_keras()
 import tensorflow  # noqa: E402  only after import_keras has quieted it
 
 layers = keras.layers
+
+
+def keras_state(network) -> list:
+    """All that must not change while a network is looked into."""
+    told = [random.getstate(), np.random.get_state()[1].tobytes()]
+    told += [one.tobytes() for one in network.get_weights()] if network.built else []
+    for layer in network._flatten_layers():
+        told.append((layer.name, layer.trainable, id(getattr(layer, "activation", None)), layer.dtype_policy.name))
+    return told
 
 
 def graph(*middle: Callable, end: Callable | None = None, size: int | None = 32, channels: int = 3, dtype=None, **how):
@@ -142,16 +153,30 @@ def frozen(network):
     network.trainable = False
 
 
+WITH_RELU = graph(layers.ReLU)
+
 KERAS = [
     Awkward("sequential", sequential, "conv2"),
     Awkward("functional, of any size", graph(layers.ReLU, size=None), "conv2"),
     Awkward("nested", nested, "base/conv2"),
     Awkward("a shared layer", shared, "conv1"),
     Awkward("zero-init residual", residual, "conv2", flat=True),
-    Awkward("a ReLU of TensorFlow's", graph(lambda: layers.Activation(tensorflow.nn.relu)), "conv1"),
-    Awkward("a ReLU of keras.ops", graph(lambda: layers.Activation(keras.ops.relu)), "conv1"),
-    Awkward("a ReLU in a Lambda", graph(lambda: layers.Lambda(lambda x: tensorflow.maximum(x, 0.0))), "conv1"),
-    Awkward("a ReLU of operations", graph(lambda: lambda x: keras.ops.maximum(x, 0.0)), "conv1"),
+    Awkward(
+        "a ReLU of TensorFlow's",
+        graph(lambda: layers.Activation(tensorflow.nn.relu)),
+        "conv1",
+        plain=graph(layers.ReLU),
+    ),
+    Awkward("a ReLU of keras.ops", graph(lambda: layers.Activation(keras.ops.relu)), "conv1", plain=WITH_RELU),
+    Awkward(
+        "a ReLU in a Lambda",
+        graph(lambda: layers.Lambda(lambda x: tensorflow.maximum(x, 0.0))),
+        "conv1",
+        plain=graph(layers.ReLU),
+    ),
+    Awkward(
+        "a ReLU of operations", graph(lambda: lambda x: keras.ops.maximum(x, 0.0)), "conv1", plain=graph(layers.ReLU)
+    ),
     Awkward("ReLU6", graph(lambda: layers.ReLU(max_value=6)), "conv1"),
     Awkward("a leaky ReLU called ReLU", graph(lambda: layers.ReLU(negative_slope=0.2)), "conv1"),
     Awkward("leaky ReLU", graph(lambda: layers.LeakyReLU(0.2)), "conv1"),

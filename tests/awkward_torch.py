@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections import OrderedDict
 
+import numpy as np
 import torch
 import torch.ao.quantization as quantization
 from awkward import Awkward
@@ -13,6 +15,20 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 from torch.utils.checkpoint import checkpoint
 
 NO_GRADIENT = "no gradient|gradients? off|no_grad|inference|does not lead|detach"
+
+
+def torch_state(network) -> list:
+    """All that must not change while a network is looked into."""
+    told = [random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state().numpy().tobytes()]
+    told.append((torch.is_grad_enabled(), torch.is_inference_mode_enabled()))
+    if hasattr(network, "modules"):
+        for module in network.modules():
+            hooks = [len(getattr(module, name, ())) for name in ("_forward_hooks", "_forward_pre_hooks")]
+            told.append((module.training, getattr(module, "inplace", None), *hooks))
+    for one in [*network.parameters(), *network.buffers()]:
+        values = b"" if one.is_meta or one.is_quantized else one.detach().double().numpy().tobytes()
+        told.append((one.requires_grad, one.dtype, str(one.device), one.stride(), one.grad is None, values))
+    return told
 
 
 class Net(nn.Module):
@@ -150,6 +166,27 @@ def random_inside(self, x):
     return self.head(functional.dropout(self.body(x), 0.0, training=True))
 
 
+def through(activation):
+    """A forward whose every ReLU is this function."""
+
+    def forward(self, x):
+        return self.head(activation(self.conv2(functional.max_pool2d(activation(self.conv1(x)), 2))))
+
+    return forward
+
+
+def zeroed(x):
+    x[x < 0] = 0
+    return x
+
+
+class Gated(nn.Module):
+    """A ReLU that a learner writes: what is positive passes."""
+
+    def forward(self, x):
+        return x * (x > 0)
+
+
 class Doubled(torch.autograd.Function):
     """An operation with a gradient of its own."""
 
@@ -266,7 +303,34 @@ def last_memory(network):
     return network.to(memory_format=torch.channels_last)
 
 
+RELUS = {
+    "clamp": lambda x: torch.clamp(x, min=0),
+    "clamp in place": lambda x: x.clamp_(min=0),
+    "clamp to 0 and much": lambda x: x.clamp(0, 1e4),
+    "maximum": lambda x: torch.maximum(x, torch.zeros_like(x)),
+    "maximum, turned around": lambda x: torch.max(torch.zeros(()), x),
+    "threshold": lambda x: functional.threshold(x, 0, 0),
+    "threshold in place": nn.Threshold(0, 0, inplace=True),
+    "hardtanh": nn.Hardtanh(0, 1e4),
+    "gate": Gated(),
+    "where": lambda x: torch.where(x > 0, x, 0),
+    "masked fill": lambda x: x.masked_fill(x < 0, 0),
+    "assignment": zeroed,
+    "absolute value": lambda x: (x + x.abs()) / 2,
+    "difference": lambda x: x - x.clamp(max=0),
+    "leaky ReLU of slope 0": lambda x: functional.leaky_relu(x, 0.0, inplace=True),
+}
+"""ReLUs that are not called so."""
+
+
 TORCH = [
+    *(Awkward(f"a ReLU by {name}", net(through(relu)), "conv2", plain=net()) for name, relu in RELUS.items()),
+    Awkward(
+        "a ReLU where all is positive",
+        net(lambda self, x: self.head(self.body(torch.clamp(x, min=0)))),
+        "conv2",
+        plain=net(lambda self, x: self.head(self.body(functional.relu(x)))),
+    ),
     Awkward("flattens with view", net(flattens), "conv2"),
     Awkward("asks for strides", net(strides), "conv2"),
     Awkward("ReLUs in place", net(in_place), "conv1"),

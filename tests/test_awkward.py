@@ -6,7 +6,6 @@ own gradient. After every call the network, the random states and the learner's 
 
 from __future__ import annotations
 
-import random
 import re
 import warnings
 from functools import cached_property, partial
@@ -18,11 +17,11 @@ from days.common.frameworks import keras_is_installed
 
 torch = pytest.importorskip("torch")
 
-from awkward_torch import TORCH  # noqa: E402  only where there is PyTorch
+from awkward_torch import TORCH, torch_state  # noqa: E402  only where there is PyTorch
 
 KERAS = []
 if keras_is_installed():
-    from awkward_keras import KERAS, keras, tensorflow
+    from awkward_keras import KERAS, keras, keras_state, tensorflow
 
 
 class TorchSubject:
@@ -67,18 +66,15 @@ class TorchSubject:
             (found["gradient"],) = torch.autograd.grad(score, [kept[0]])
         return {name: one.detach().double().numpy() for name, one in found.items()}
 
+    def twin(self, make):
+        """What `make` makes, with the weights of the network."""
+        network = make()
+        network.load_state_dict(self.network.state_dict())
+        return network
+
     def state(self) -> list:
         """All that must not change."""
-        told = [random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state().numpy().tobytes()]
-        told.append((torch.is_grad_enabled(), torch.is_inference_mode_enabled()))
-        if hasattr(self.network, "modules"):
-            for module in self.network.modules():
-                hooks = [len(getattr(module, name, ())) for name in ("_forward_hooks", "_forward_pre_hooks")]
-                told.append((module.training, getattr(module, "inplace", None), *hooks))
-        for one in [*self.network.parameters(), *self.network.buffers()]:
-            values = b"" if one.is_meta or one.is_quantized else one.detach().double().numpy().tobytes()
-            told.append((one.requires_grad, one.dtype, str(one.device), one.stride(), one.grad is None, values))
-        return told
+        return torch_state(self.network)
 
 
 class KerasSubject:
@@ -114,8 +110,7 @@ class KerasSubject:
                 return inputs
             return network._run_through_graph([inputs], operation_fn=lambda operation: partial(call, prefix, operation))
 
-        plain = self.awkward.make()
-        plain.set_weights(self.network.get_weights())
+        plain = self.twin(self.awkward.make)
         with tensorflow.GradientTape() as tape:
             tape.watch(self.batch)
             scores = keras.tree.flatten(walk(plain, "", self.batch))[0]
@@ -126,13 +121,15 @@ class KerasSubject:
         wanted = {name: np.asarray(one, "float64").transpose(0, 3, 1, 2) for name, one in turned.items()}
         return wanted | {"scores": np.asarray(scores, "float64")}
 
+    def twin(self, make):
+        """What `make` makes, with the weights of the network."""
+        network = make()
+        network.set_weights(self.network.get_weights())
+        return network
+
     def state(self) -> list:
         """All that must not change."""
-        told = [random.getstate(), np.random.get_state()[1].tobytes()]
-        told += [one.tobytes() for one in self.network.get_weights()] if self.network.built else []
-        for layer in self.network._flatten_layers():
-            told.append((layer.name, layer.trainable, id(getattr(layer, "activation", None)), layer.dtype_policy.name))
-        return told
+        return keras_state(self.network)
 
 
 @pytest.fixture(
@@ -227,6 +224,16 @@ def test_integrated_gradients_add_up(subject):
         assert abs(got.sum() - change) <= 0.05 * max(abs(change), 0.05)
 
 
+def test_guided_backpropagation_tells_a_relu_by_what_it_does(subject):
+    awkward, methods = subject.awkward, subject.methods
+    if awkward.plain:
+        got = ask(subject, lambda: methods.guided_backpropagation(subject.network, subject.batch, awkward.category))
+        wanted = methods.guided_backpropagation(subject.twin(awkward.plain), subject.batch, awkward.category)
+        assert_close(got, wanted, awkward.tolerance)
+        saliency = methods.saliency(subject.network, subject.batch, awkward.category)
+        assert np.abs(got - saliency).max() > 0.01 * np.abs(saliency).max()
+
+
 @pytest.mark.parametrize("method", ["smooth_grad", "guided_backpropagation", "occlusion"])
 def test_other_methods_give_finite_maps(subject, method):
     how = {"smooth_grad": {"samples": 2}, "occlusion": {"size": 16, "stride": 16}}.get(method, {})
@@ -251,3 +258,73 @@ def test_one_step_of_maximization_gives_a_picture(subject):
     if found:
         assert found[0].shape == (1, awkward.size, awkward.size, 3)
         assert np.isfinite(found[0]).all()
+
+
+# ---------------------------------------------------------------- channels last inside
+
+
+@pytest.fixture(scope="module")
+def swin():
+    """A small Swin: its blocks answer (N, H, W, C), 16 x 16 x 8 of images of 64 pixels."""
+    torchvision = pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    how = {"patch_size": [4, 4], "embed_dim": 8, "depths": [1, 1], "num_heads": [2, 2], "window_size": [4, 4]}
+    return torchvision.models.SwinTransformer(**how, num_classes=3).eval()
+
+
+def swin_calls(network, layer, size=64, grid=None):
+    from days.day19.code.gradients import maps_and_gradients
+
+    batch, looking, methods = torch.rand(1, 3, size, size), TorchSubject.looking, TorchSubject.methods
+    calls = [
+        lambda: looking.capture(network, layer, batch, grid=grid)[layer],
+        lambda: methods.grad_cam(network, batch, layer, 1, signed=True, grid=grid),
+    ]
+    if grid is None:
+        calls.append(lambda: TorchSubject.growing.maximize(network, layer, [0], size=size, steps=1, progress=False))
+        calls.append(lambda: maps_and_gradients(network, layer, batch.numpy(), 1))
+    return batch, calls
+
+
+@pytest.mark.parametrize(
+    ("layer", "size", "match"),
+    [
+        ("features.1", 64, r"got \(1, 16, 16, 8\), .* last: .* with grid=\(16, 16\)"),
+        ("features.3.0.norm1", 64, r"got \(1, 8, 8, 16\), .* last: .* with grid=\(8, 8\)"),
+        ("features.1", 32, "first or last in this network: give images of another size"),
+    ],
+)
+def test_maps_with_channels_last_are_refused_in_one_line(swin, layer, size, match):
+    for call in swin_calls(swin, layer, size)[1]:
+        with pytest.raises(ValueError, match=match) as raised:
+            call()
+        assert "\n" not in str(raised.value)
+
+
+def test_maps_with_channels_last_are_turned_when_their_grid_is_named(swin):
+    batch, (capture, grad_cam) = swin_calls(swin, "features.1", grid=(16, 16))
+    kept = []
+    handle = swin.features[1].register_forward_hook(lambda module, inputs, output: kept.append(output))
+    score = swin(batch)[0, 1]
+    handle.remove()
+    (gradient,) = torch.autograd.grad(score, kept)
+    weights = gradient[0].mean(dim=(0, 1))
+    assert_close(capture(), kept[0].detach().permute(0, 3, 1, 2).numpy(), 1e-5)
+    assert_close(grad_cam(), (kept[0][0] @ weights).detach().numpy(), 1e-4)
+    for call in swin_calls(swin, "features.1", grid=(8, 8))[1]:
+        with pytest.raises(ValueError, match=r"grid of \(8, 8\) from layer 'features.1', got .*, which does not fit"):
+            call()
+
+
+@pytest.mark.parametrize("layer", ["features.0.0", "permute"])
+def test_maps_with_channels_first_of_such_a_network_are_taken_as_they_are(swin, layer):
+    for size in (32, 64):
+        _, calls = swin_calls(swin, layer, size)
+        for call in calls:
+            call()
+
+
+def test_images_that_are_not_square_tell_the_axes_apart():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 5, stride=4), torch.nn.ReLU())
+    found = TorchSubject.looking.capture(network, ["0", "1"], torch.rand(1, 3, 33, 97))
+    assert {maps.shape for maps in found.values()} == {(1, 8, 8, 24)}

@@ -14,24 +14,34 @@ MOST_OTHER_TOKENS = 8
 """Tokens that stand for no place: that of the class, that of a teacher, registers."""
 
 
+def brief(value) -> str:
+    """A value as it is written in code, in one line and not too long."""
+    written = " ".join(repr(value).split())
+    return written if len(written) <= 80 else written[:77] + "..."
+
+
 def check_layers(layers: str | Sequence[str]) -> list[str]:
     """`layers` as a list without repeats. Raises ValueError when it is empty or holds anything but names."""
     layers = [layers] if isinstance(layers, str) else layers
     if not isinstance(layers, Sequence) or not layers or not all(isinstance(name, str) for name in layers):
-        raise ValueError(f"expected a layer's name or a list of names, got {layers!r}: conv_layers(network) lists some")
+        raise ValueError(
+            f"expected a layer's name or a list of names, got {brief(layers)}: conv_layers(network) lists some"
+        )
     return list(dict.fromkeys(layers))
 
 
 def unknown_layer(name: str, known: list[str], kind: str = "layer") -> ValueError:
     """The error for a name that the network does not have, with the nearest ones."""
     near = get_close_matches(str(name), known, n=4, cutoff=0.4) or known[:4]
-    return ValueError(f"no {kind} {name!r} in this network; of its {len(known)}, near it: {', '.join(near) or 'none'}")
+    return ValueError(
+        f"no {kind} {brief(name)} in this network; of its {len(known)}, near it: {', '.join(near) or 'none'}"
+    )
 
 
-def check_values(finite: bool, floating: bool, count: int) -> None:
-    """Raise ValueError for a batch whose values no network can make sense of."""
+def check_values(finite: bool, floating: bool, count: int, kind: str) -> None:
+    """Raise ValueError for a batch whose values, numbers of this kind, no network can make sense of."""
     if not floating:
-        raise ValueError("expected a batch of floats, got whole numbers: model.preprocess(image) makes one")
+        raise ValueError(f"expected a batch of floats, got {kind}: model.preprocess(image) makes one")
     if not count:
         raise ValueError("expected at least one image in the batch, got none")
     if not finite:
@@ -49,14 +59,14 @@ def _integer(value) -> int | None:
 def check_index(value, count: int, what: str) -> int:
     """`value` as an index from 0 to count - 1, or ValueError: `what` names it ("a channel of 'fire4'")."""
     if (index := _integer(value)) is None or not 0 <= index < count:
-        raise ValueError(f"expected {what} from 0 to {count - 1}, got {value!r}")
+        raise ValueError(f"expected {what} from 0 to {count - 1}, got {brief(value)}")
     return index
 
 
 def check_integer(value, lowest: int, name: str) -> int:
     """`value` as a whole number of at least `lowest`, or ValueError that calls it `name`."""
     if (number := _integer(value)) is None or number < lowest:
-        raise ValueError(f"expected {name} as a whole number of at least {lowest}, got {value!r}")
+        raise ValueError(f"expected {name} as a whole number of at least {lowest}, got {brief(value)}")
     return number
 
 
@@ -66,25 +76,62 @@ def is_number(value) -> bool:
 
 
 def check_maps(name: str, answer, grid: tuple[int, int] | None = None) -> np.ndarray:
-    """`answer` if it holds maps (N, C, H, W), or tokens (N, T, C) that lie on a grid, as maps; else ValueError.
+    """`answer` if it holds maps (N, C, H, W), or, with a grid, others as such maps; else ValueError.
 
-    grid : (rows, columns) of the tokens, row by row. Tokens of the class and the like come before them, and are left
-    out.
+    grid : (rows, columns) of maps (N, H, W, C), or of tokens (N, T, C), row by row. Tokens of the class and the like
+    come before them, and are left out.
     """
     if answer is None:
         raise ValueError(f"layer {name!r} did not run in this forward pass, so it has no activations")
     got, dimensions = getattr(answer, "shape", type(answer).__name__), np.ndim(answer)
-    if not isinstance(answer, np.ndarray) or dimensions != (4 if grid is None else 3):
+    if not isinstance(answer, np.ndarray) or dimensions not in ((4,) if grid is None else (3, 4)):
         way_out = "choose an earlier layer"
         if grid is None and dimensions == 3:
             way_out = "if these are tokens (N, T, C), name their grid, such as grid=(14, 14)"
-        wanted = "maps (N, C, H, W)" if grid is None else "tokens (N, T, C)"
+        wanted = "maps (N, C, H, W)" if grid is None else "maps or tokens (N, T, C)"
         raise ValueError(f"expected {wanted} from layer {name!r}, got {got}: {way_out}")
-    return answer if grid is None else _on_grid(name, answer, grid)
+    if grid is None:
+        return answer
+    if not isinstance(grid, Sequence) or len(grid) != 2:
+        raise ValueError(f"expected a grid as (rows, columns), such as (14, 14), got {grid!r}")
+    grid = tuple(check_integer(count, 1, "each side of the grid") for count in grid)
+    return _on_grid(name, answer, grid) if dimensions == 3 else _turned(name, answer, grid)
+
+
+def _turned(name: str, answer: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Maps (N, H, W, C) or (N, C, H, W), whichever has the grid's (rows, columns), as (N, C, H, W)."""
+    first, last = answer.shape[2:] == grid, answer.shape[1:3] == grid
+    if first == last:
+        how = "whose channels may be first or last: give images of another size" if first else "which does not fit"
+        raise ValueError(f"expected maps on a grid of {grid} from layer {name!r}, got {answer.shape}, {how}")
+    return answer if first else answer.transpose(0, 3, 1, 2)
+
+
+SIDES_ALIKE = 0.1
+"""By how much the logarithm of a map's height over its width may differ from that of the image."""
+
+
+def check_channels_first(name: str, shape: tuple, image: tuple[int, int], *, either: bool) -> None:
+    """Raise ValueError for maps of this shape, (N, C, H, W), whose channels seem to come last, by the image's sides.
+
+    either : the network is known to lay out some maps channels last, so a shape that fits both ways is refused, too.
+    """
+    ratio = math.log(image[0] / image[1])
+    first, last = (abs(math.log(sides[0] / sides[1]) - ratio) for sides in (shape[2:], shape[1:3]))
+    if first > SIDES_ALIKE and last < first:
+        raise ValueError(
+            f"expected maps (N, C, H, W) from layer {name!r}, got {tuple(shape)}, whose channels seem to come last: "
+            f"capture and grad_cam take them with grid={tuple(shape[1:3])}; else choose a layer with channels first"
+        )
+    if either and max(first, last) <= SIDES_ALIKE:
+        raise ValueError(
+            f"expected maps (N, C, H, W) from layer {name!r}, got {tuple(shape)}, whose channels may come first or "
+            "last in this network: give images of another size"
+        )
 
 
 def _on_grid(name: str, tokens: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    rows, columns = (check_integer(count, 1, "each side of the grid") for count in grid)
+    rows, columns = grid
     before = tokens.shape[1] - rows * columns
     if not 0 <= before <= MOST_OTHER_TOKENS:
         raise ValueError(
@@ -97,8 +144,9 @@ def _on_grid(name: str, tokens: np.ndarray, grid: tuple[int, int]) -> np.ndarray
 def check_scores(answer, images: int) -> int:
     """How many categories a network's answer has scores of. Raises ValueError unless it is (images, categories)."""
     shape = tuple(getattr(answer, "shape", ()))
-    if len(shape) != 2 or shape[0] != images:
+    if len(shape) != 2 or shape[0] != images or not shape[1]:
         raise ValueError(
-            f"expected scores ({images}, categories) from the network, got {shape or type(answer).__name__}"
+            f"expected scores ({images}, categories) from the network, got {shape or type(answer).__name__}: wrap it "
+            "so that it returns them alone"
         )
     return shape[1]

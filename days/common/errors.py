@@ -41,7 +41,7 @@ WAYS_OUT = {
 def cannot_run(batch, error: Exception, way_out: str = "") -> ValueError:
     """The error for a batch that a network's forward pass ended with, whatever that raised.
 
-    way_out : where the caller knows the cause; else one of `WAYS_OUT`, and none where the cause is not known.
+    way_out : where the caller knows the cause; else one of `WAYS_OUT`, or how to find the cause.
     """
     # Keras colors its messages, and lists all arguments behind them.
     said = re.sub(r"\x1b\[\d+m", "", str(error)).split("\n\nArguments received by")[0].strip()
@@ -51,9 +51,8 @@ def cannot_run(batch, error: Exception, way_out: str = "") -> ValueError:
     known: Iterable[str] = (way for words, way in WAYS_OUT.items() if re.search(words, said, re.IGNORECASE))
     size = re.search(r"expected (\d+) but got|doesn't match model \((\d+)", said, re.IGNORECASE)
     known = (f"load_image(..., size={next(filter(None, size.groups()))}) makes one that fits",) if size else known
-    way_out = way_out or next(iter(known), "")
-    refused = f"the network cannot take a batch of shape {tuple(batch.shape)} ({reason})"
-    return ValueError(f"{refused}; {way_out}" if way_out else refused)
+    way_out = way_out or next(iter(known), "network(batch) shows where in its forward pass")
+    return ValueError(f"the network cannot take a batch of shape {tuple(batch.shape)} ({reason}); {way_out}")
 
 
 @contextlib.contextmanager

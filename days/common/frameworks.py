@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -43,9 +43,12 @@ def framework_of(network) -> str:
     for framework in ("torch", "keras"):
         if framework in packages:
             return framework
-    raise ValueError(
-        f"expected a torch or Keras network, got {type(network).__name__}: load_model(...).network is a network"
-    )
+    got, way_out = type(network).__name__, "load_model(...).network is a network"
+    if isinstance(network, type):
+        got, way_out = f"the class {network.__name__}", f"{network.__name__}() makes one"
+    elif isinstance(network, Mapping):
+        way_out = "if it holds weights, make the network first, then network.load_state_dict(...)"
+    raise ValueError(f"expected a torch or Keras network, got {got}: {way_out}")
 
 
 def module_for(framework: str, name: str) -> ModuleType:

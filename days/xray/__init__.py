@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from days.common.checks import check_integer
+from days.common.checks import brief, check_integer
 from days.common.paths import write_bytes
 from days.day23.code.finding import Finding
 from days.xray.examination import examination_of
@@ -94,6 +94,8 @@ def _checked_output(output: Path | str | None) -> Path | None:
     """The file to write, or ValueError before any work is done where it could not be written."""
     if output is None:
         return None
+    if not isinstance(output, (str, Path)):
+        raise ValueError(f"expected the name of a file as output, got {brief(output)}")
     path = Path(output).expanduser()
     if path.is_dir() or not path.parent.is_dir():
         raise ValueError(f"cannot write {str(path)!r}: expected the name of a file in a folder that exists")

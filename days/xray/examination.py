@@ -90,7 +90,8 @@ def examination_of(subject: Subject, photos: Photos, track: Track = untracked) -
     try:
         convolutions, norm = backend.convolutions(network, subject.batch(photos.images[:1]))
     except ValueError as error:
-        raise ValueError(f"{error}; for the X-ray, size (--size) says how large, now {subject.size}") from error
+        said = f"; for the X-ray, size (--size) says how large, now {subject.size}" if "size" in str(error) else ""
+        raise ValueError(f"{error}{said}") from error
     if not convolutions:
         raise ValueError("no 2-d convolution of the network ran on the first photo: there are no maps to look at")
     trial, summaries = _tried(subject, photos.images, subject.pixels, convolutions, norm, track)

@@ -57,7 +57,7 @@ def facts_of(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> Facts:
         copies=[pair for pair in pairs if pair.cosine >= ALIKE],
         opposites=[pair for pair in pairs if pair.scale < 0],
         noise=_noise(layer),
-        exploded=detectors.exploded_filters(values),
+        exploded=detectors.exploded_filters(values) if finite.all() else np.arange(0),
         broken=not (finite.all() and np.isfinite(layer.summary.top).all()),
     )
 

@@ -31,7 +31,10 @@ def findings_of(seen: Examination) -> tuple[Finding, ...]:
     with np.errstate(all="ignore"):
         feeding = about_feeding(seen.trials, seen.truth)
         found = feeding + about_answers(given, seen.truth, seen.training_layers)
-        found += about_training(seen.layers, given) + about_filters(seen.layers, seen.facts, len(given.scores))
+        filters = about_training(seen.layers, given) + about_filters(seen.layers, seen.facts, len(given.scores))
+    if any(finding.kind == "not finite" for finding in filters):
+        found = [finding for finding in found if finding.kind != "not finite"]  # the scores inherit it
+    found += filters
     if feeding:
         found = [finding for finding in found if finding.kind not in ("silent", "constant", "guessing")]
     return tuple(sorted(found, key=lambda finding: -finding.severity))
@@ -310,8 +313,8 @@ def about_answers(given: Trial, truth: np.ndarray | None, training_layers: int) 
         said = f"{training_layers} layers of dropout or batch norm were in training mode"
         found.append(_finding("training mode", said))
     count, categories = given.scores.shape
-    if not np.isfinite(given.scores).all():
-        return found
+    if lost := int((~np.isfinite(given.scores)).any(axis=1).sum()):
+        return [*found, _finding("not finite", f"the scores of {lost} of {count} images")]
     several = truth is None or len(set(truth.tolist())) > 1
     if count >= 7 and categories > 2 and several and given.information < 0.05 * np.log(min(count, categories)):
         found.append(_constant(given, truth is not None))

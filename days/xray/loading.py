@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,11 @@ def read_photos(source, size: int, limit: int) -> Photos:
     as many are taken, evenly spread. Raises ValueError where no photo is left.
     """
     if isinstance(source, (str, Path)):
+        if not str(source):
+            raise ValueError("expected a folder of pictures, got an empty name: '.' is the current folder")
         found, skipped, labels, below = _files(Path(source).expanduser())
+    elif isinstance(source, bytes) or not isinstance(source, Iterable):
+        raise ValueError(f"expected a folder, or a list or dictionary of pictures, got {type(source).__name__}")
     else:
         pairs = source.items() if isinstance(source, dict) else enumerate(source)
         found, skipped, labels, below = {str(name): photo for name, photo in pairs}, [], {}, ()
@@ -127,18 +131,22 @@ def read_photos(source, size: int, limit: int) -> Photos:
         try:
             images[name] = load_image(found[name], size=size)
         except (OSError, ValueError) as error:
-            skipped.append((name, one_line(error).replace(str(found[name]), name)))
+            known = str(found[name]) if isinstance(source, (str, Path)) else name
+            skipped.append((name, one_line(error).replace(known, name)))
     if not images:
         reasons = "; ".join(f"{name}: {why}" for name, why in skipped[:3])
-        raise ValueError(
-            f"expected at least one readable picture in {source!s:.200}, got none ({reasons or 'no files'})"
-        )
+        where = str(source) if isinstance(source, (str, Path)) else f"the {type(source).__name__} of {len(found)}"
+        raise ValueError(f"expected at least one readable picture in {where}, got none ({reasons or 'no files'})")
     folders = [labels[name] for name in images] if labels else None
     return Photos(np.stack(list(images.values())), list(images), folders, skipped, len(found) - len(chosen), below)
 
 
 def _files(folder: Path) -> tuple[dict[str, Path], list[tuple[str, str]], dict[str, str], tuple[str, ...]]:
     """The files of a folder by name, those that are left out and why, their label folders, and what these lie in."""
+    if folder.is_file():
+        raise ValueError(
+            f"expected a folder of pictures, got the file {str(folder)!r}: name its folder, or give a list"
+        )
     if not folder.is_dir():
         raise ValueError(f"no folder {str(folder)!r}: name one that holds pictures")
     parts = {path: path.relative_to(folder).parts for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from days.common.checks import brief
 from days.common.preprocessing import Pixels
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -43,7 +44,7 @@ def _numbers(given, usual: Sequence[float], channels: int, what: str) -> np.ndar
     except (TypeError, ValueError):
         values = np.arange(0)
     if len(values) not in (1, channels) or not np.isfinite(values).all():
-        raise ValueError(f"expected {what} as 1 or {channels} numbers, got {given!r}")
+        raise ValueError(f"expected {what} as 1 or {channels} numbers, got {brief(given)}")
     return np.broadcast_to(values, channels)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from days.common.checks import check_integer
+from days.common.checks import brief, check_integer
 from days.common.frameworks import framework_of
 from days.common.models import Model
 from days.common.preprocessing import Pixels
@@ -76,7 +76,13 @@ def subject_of(
         pixels = Pixels("the model's own preprocessing", own.matrix, own.offset)
     else:
         pixels = pixels_from(channels, mean, std, order or "rgb")
-    categories = list(labels) if labels is not None else (model.categories if model else None)
+    categories = _named(labels) if labels is not None else (model.categories if model else None)
     name = model.name if model else type(network).__name__
     size = check_integer((bound or 224) if size is None else size, 8, "size")
     return Subject(network, pixels, size, bound, categories, name)
+
+
+def _named(labels) -> list[str]:
+    if np.ndim(labels) != 1 or not len(labels) or not all(isinstance(one, str) for one in labels):
+        raise ValueError(f"expected labels as a list of names, one a category, got {brief(labels)}")
+    return list(labels)

@@ -16,6 +16,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from days.common.checks import check_scores
 from days.common.torch_models import load_weights_file
 from days.day17.code.torch_backend import check_network, conv_layers, filters, hooks, module_named, run, to_numpy
+from days.day19.code.torch_backend import call_instead, rectifies
 from days.xray.anatomy import Convolution, FoldedWeights, NormStatistics, Summary, folded
 
 __all__ = ["load_weights_file"]
@@ -127,7 +128,7 @@ class _Trace(TorchFunctionMode):
         layer = self._owner.get(before)
         if layer:
             plain = type(norm) is nn.BatchNorm2d
-            self.found[layer][:2] = name, not plain and _rectifies(_normed(norm, before) <= 0, answer)
+            self.found[layer][:2] = name, not plain and rectifies(_normed(norm, before), answer, None)
             if not self.found[layer][1]:
                 self._owner[answer] = layer
 
@@ -136,25 +137,21 @@ class _Trace(TorchFunctionMode):
         layers = {self._owner[one] for one in given if one in self._owner}
         if not layers:
             return function(*args, **(kwargs or {}))
-        # A ReLU is told by what it does, before it does it in place.
-        first, name = given[0], function.__name__
-        layer, silent = self._owner.get(first), first.detach() <= 0
+        # A ReLU is told by what it does, and may do it in place.
+        read, name = next(one for one in given if one in self._owner), function.__name__
+        layer, before = self._owner[read], read.detach().clone()
+        self._read_otherwise |= layers - {layer}
         answer = function(*args, **(kwargs or {}))
         if not isinstance(answer, torch.Tensor):
             return answer  # a question about a tensor, such as its shape
-        if layer and name.startswith(("max_pool", "dropout", "feature_dropout")):
+        if name.startswith(("max_pool", "dropout", "feature_dropout")):
             self._owner[answer] = layer  # what a ReLU behind it silences, it would silence before it
-        elif layer and answer.shape == silent.shape and _rectifies(silent, answer):
+        elif rectifies(before, answer, call_instead(function, args, kwargs or {}, read)):
             self.found[layer][1] = True
             self._owner.pop(answer, None)  # in place, it is the ReLU's answer now
         elif name != "batch_norm":
             self._read_otherwise |= layers
         return answer
-
-
-def _rectifies(silent: torch.Tensor, answer: torch.Tensor) -> bool:
-    """Whether an answer is 0 where its input was not positive, and nowhere below 0."""
-    return bool(silent.any() and not answer.detach()[silent].any() and (answer >= 0).all())
 
 
 def _normed(norm: nn.BatchNorm2d, inputs: torch.Tensor) -> torch.Tensor:

@@ -32,9 +32,11 @@ def capture(
 ) -> dict[str, np.ndarray]:
     """The activations of `layers` for a batch: {layer: (N, C, H, W)}; the network comes back as it was.
 
-    batch : as `model.preprocess` makes it. grid : (rows, columns) of the tokens (N, T, C) of a transformer, which then
-    come as maps. Raises ValueError for an unknown layer (the nearest names are listed), a layer without maps, and a
-    batch that the network cannot take.
+    batch : as `model.preprocess` makes it. grid : (rows, columns) of the tokens (N, T, C) or the maps (N, H, W, C) of a
+    transformer, which then come as maps.
+
+    Raises ValueError for an unknown layer (the nearest names are listed), a layer without maps or with channels last,
+    and a batch that the network cannot take.
     """
     return backend_of(network).capture(network, layers, batch, grid=grid)
 

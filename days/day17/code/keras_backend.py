@@ -247,8 +247,10 @@ def check_batch(network, batch):
         elif len(batch.shape) == 4 and batch.shape[1] == channels:
             way_out = "channels go last in Keras, so keras.ops.transpose(batch, (0, 2, 3, 1))"
         raise ValueError(f"expected a (N, H, W, {channels}) batch, got {tuple(batch.shape)}: {way_out}")
+    kind = keras.backend.standardize_dtype(batch.dtype)
+    check_values(True, keras.backend.is_float_dtype(kind), len(batch), kind)
     finite = bool(keras.ops.isfinite(keras.ops.sum(batch)) or keras.ops.all(keras.ops.isfinite(batch)))
-    check_values(finite, keras.backend.is_float_dtype(keras.backend.standardize_dtype(batch.dtype)), len(batch))
+    check_values(finite, True, len(batch), kind)
     return batch
 
 
@@ -258,6 +260,10 @@ def channels_first(name: str, answer, grid: tuple[int, int] | None = None) -> np
         answer = to_numpy(answer)
         answer = answer.transpose(0, 3, 1, 2) if answer.ndim == 4 else answer
     return check_maps(name, answer, grid)
+
+
+def check_axes(network, layer: str, answer, batch) -> None:
+    """Nothing: what a Keras layer answers has its channels last, and was turned."""
 
 
 def _way_out(network, batch) -> str:

@@ -16,7 +16,7 @@ import torch
 from torch import fx, nn
 from torch.overrides import TorchFunctionMode
 
-from days.common.checks import check_layers, check_maps, check_values, unknown_layer
+from days.common.checks import check_channels_first, check_layers, check_maps, check_values, unknown_layer
 from days.common.errors import cannot_run
 
 
@@ -61,7 +61,7 @@ def capture(
     ----------
     layers : names as `network.named_modules()` gives them.
     batch : (N, C, H, W) tensor, as `model.preprocess` makes it; moved to the network's device.
-    grid : (rows, columns) of the tokens (N, T, C) of a transformer, which then come as maps.
+    grid : (rows, columns) of the tokens (N, T, C) or the maps (N, H, W, C) of a transformer, which then come as maps.
 
     Raises
     ------
@@ -72,7 +72,21 @@ def capture(
     batch = check_batch(network, batch)
     with torch.no_grad():
         found = _watched(network, layers, batch)
+    for name in layers if grid is None else ():
+        check_axes(network, name, found.get(name), batch)
     return {name: check_maps(name, to_numpy(found.get(name)), grid) for name in layers}
+
+
+def check_axes(network: nn.Module, layer: str, answer, batch) -> None:
+    """Raise ValueError for a layer's maps whose channels seem to come last; see `check_channels_first`."""
+    if np.ndim(answer) != 4 or 0 in answer.shape or isinstance(module_named(network, layer), _CHANNELS_FIRST):
+        return
+    norms_last = any(isinstance(module, (nn.LayerNorm, nn.RMSNorm)) for module in network.modules())
+    check_channels_first(layer, tuple(answer.shape), tuple(batch.shape[2:]), either=norms_last)
+
+
+_CHANNELS_FIRST = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d, nn.GroupNorm)
+"""These take and give channels first, whatever the network does elsewhere."""
 
 
 def run_to(network: nn.Module, layer: str, batch: torch.Tensor) -> torch.Tensor:
@@ -88,9 +102,12 @@ def live_answers(network: nn.Module, layers: Sequence[str], batch: torch.Tensor)
 
     Like `capture`, it runs in evaluation mode, no further than the deepest layer, and leaves neither hooks nor modes
     behind; unlike it, it hands out the tensors themselves. A layer that answers anything else is left out. Raises
-    ValueError for a layer that does not exist, and for a batch that the network cannot take.
+    ValueError for a layer that does not exist, or whose channels come last, and for a batch that the network cannot
+    take.
     """
     found = _watched(network, layers, batch)
+    for name, answer in found.items():
+        check_axes(network, name, answer, batch)
     return {name: answer for name, answer in found.items() if isinstance(answer, torch.Tensor)}
 
 
@@ -271,11 +288,16 @@ def check_batch(network: nn.Module, batch) -> torch.Tensor:
     if batch.ndim != 4:
         way_out = "add the batch axis with batch[None]" if batch.ndim == 3 else "model.preprocess(image) makes one"
         raise ValueError(f"expected a (N, C, H, W) batch, got {tuple(batch.shape)}: {way_out}")
+    if batch.is_meta or batch.is_quantized or batch.layout != torch.strided:
+        kind = "meta" if batch.is_meta else "quantized" if batch.is_quantized else "sparse"
+        raise ValueError(f"expected a batch of plain floats, got a {kind} tensor: model.preprocess(image) makes one")
+    check_values(True, batch.is_floating_point(), len(batch), str(batch.dtype))
+    weight = next(network.parameters(), batch)
+    batch = batch.detach().to(device=weight.device, dtype=weight.dtype, copy=True)
     # One sum is ten times faster than a look at every value, which is owed only where it overflows.
     finite = bool(torch.isfinite(batch.sum()) or torch.isfinite(batch).all())
-    check_values(finite, batch.is_floating_point(), len(batch))
-    weight = next(network.parameters(), batch)
-    return batch.detach().to(device=weight.device, dtype=weight.dtype, copy=True)
+    check_values(finite, True, len(batch), str(batch.dtype))
+    return batch
 
 
 def _way_out(network: nn.Module, batch: torch.Tensor, error: Exception) -> str:

@@ -83,7 +83,9 @@ def maps_and_gradients(network, layer: str, pixels: np.ndarray, category: int) -
 
     Raises ValueError for a layer that does not exist or has no maps, and a category out of range.
     """
-    seen = look(network, backend_of(network).from_planes(np.asarray(pixels)), layer)
+    batch = backend_of(network).from_planes(np.asarray(pixels))
+    seen = look(network, batch, layer)
+    backend_of(network).check_axes(network, layer, seen.inside, batch)
     check_maps(layer, seen.inside)
     number = check_index(category, check_scores(seen.answers, len(seen.inside)), "a category")
     targets = np.zeros(seen.answers.shape, np.float32)

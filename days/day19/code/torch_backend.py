@@ -14,13 +14,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from days.day17.code.torch_backend import check_batch, fastest, hooks, live_answers, module_named, run, to_numpy
 from days.day19.code.gradients import Look, Objective, maps_and_gradients, value_and_gradient
 
-__all__ = ["constant", "gradient_at", "look", "maps_and_gradients", "mean", "objective_and_gradient", "total"]
-__all__ += ["value_and_gradient"]
+__all__ = ["call_instead", "constant", "gradient_at", "look", "maps_and_gradients", "mean", "objective_and_gradient"]
+__all__ += ["rectifies", "total", "value_and_gradient"]
 
 mean, total = torch.mean, torch.sum
 
@@ -75,6 +75,8 @@ def look(network: nn.Module, batch: torch.Tensor, layer: str | None = None, *, g
     batch = fastest(network, check_batch(network, batch))
     with _NothingNegativeBack() if guided else contextlib.nullcontext():
         inside, answers = _live_from(network, batch, layer)
+        if isinstance(answers, np.ndarray):
+            raise ValueError("expected scores as a torch tensor from the network, got ndarray: gradients end there")
         if isinstance(answers, torch.Tensor) and not answers.requires_grad:
             # A `no_grad` in `forward` that ends behind the layer brings back the one that holds up to it.
             inside, answers = _live_from(network, batch, layer, recorded=True)
@@ -203,16 +205,25 @@ def _live_from(
 class _NothingNegativeBack(TorchFunctionMode):
     """Inside the `with`, what flows back to the answer of any ReLU is cut off below 0.
 
-    No hook stands on any module: the answers themselves carry it, and are gone with them.
+    A ReLU is told by what it does, and those of PyTorch's own by their name, which takes no time. No hook stands on any
+    module: the answers themselves carry it, and are gone with them.
     """
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        options = kwargs or {}
+        options, named = kwargs or {}, function in _RELUS
+        plain = named or function.__name__.startswith(_NO_ACTIVATIONS)
+        given = [] if plain else [one for one in tree_leaves((args, options)) if _leads_back(one)]
+        before = [one.detach().clone() for one in given]  # the function may change them in place
         answer = function(*args, **options)
-        # The module ReLU6 is a hardtanh from 0 to 6.
-        is_relu = function in _RELUS or (function is functional.hardtanh and options.get("min_val") == 0)
-        if is_relu and answer.requires_grad:
-            answer.register_hook(lambda gradient: gradient.clamp(min=0))
+        result = args[0] if function is torch.Tensor.__setitem__ else answer
+        if _leads_back(result) and (
+            named
+            or any(
+                rectifies(values, result, call_instead(function, args, options, one))
+                for one, values in zip(given, before, strict=True)
+            )
+        ):
+            result.register_hook(lambda gradient: gradient.clamp(min=0))
         return answer
 
 
@@ -220,3 +231,47 @@ _RELUS = {
     *(functional.relu, functional.relu6, functional.relu_),
     *(torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_),
 }
+
+_NO_ACTIVATIONS = ("conv", "linear", "batch_norm", "max_pool", "avg_pool", "adaptive", "cat", "flatten", "__get__")
+"""How the names of functions begin that are known to be no activation, so that no time is spent on them."""
+
+
+def _leads_back(value) -> bool:
+    return isinstance(value, torch.Tensor) and value.requires_grad
+
+
+def rectifies(before: torch.Tensor, answer, again: Callable[[torch.Tensor], object] | None) -> bool:
+    """Whether an answer is 0 where `before` was not positive, and positive elsewhere, as that of a ReLU is.
+
+    again : what would be answered to another tensor like `before`, whose values may all be of one sign; the other is
+    tried so. With None, a function that answers 0 to what is negative counts as a ReLU.
+    """
+    if not _is_rectified(before, answer):
+        return False
+    negative, positive = bool((before < 0).any()), bool((before > 0).any())
+    if again is None or negative == positive:
+        return negative
+    return _is_rectified(-before, again(-before))
+
+
+def _is_rectified(before: torch.Tensor, answer) -> bool:
+    if not isinstance(answer, torch.Tensor) or answer.shape != before.shape:
+        return False
+    answer = answer.detach()
+    return bool(((answer > 0) == (before > 0)).all() and (answer >= 0).all())
+
+
+def call_instead(function: Callable, args: tuple, options: dict, tensor: torch.Tensor) -> Callable:
+    """A call of a function as a function of `tensor`, which is among its arguments; None where it takes no other.
+
+    It draws no random number.
+    """
+
+    def call(values: torch.Tensor):
+        values = values.clone()
+        places, named = tree_map(lambda one: values if one is tensor else one, (args, options))
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), contextlib.suppress(Exception):
+            answer = function(*places, **named)
+            return values if function is torch.Tensor.__setitem__ else answer
+
+    return call

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from days.common import squeezenet
-from days.common.checks import check_index, check_integer
+from days.common.checks import brief, check_index, check_integer
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def requested(wanted, channels, before_relu: bool) -> list[Objective]:
             raise ValueError(f"expected channels of {wanted!r}, got none: name some, or hand over an objective")
         indices = np.atleast_1d(channels)
         if indices.dtype.kind not in "iu" or indices.ndim != 1 or not indices.size:
-            raise ValueError(f"expected channels as whole numbers, got {channels!r}")
+            raise ValueError(f"expected channels as whole numbers, got {brief(channels)}")
         if not before_relu or wanted not in squeezenet.FIRE_WIDTHS:
             return [channel(wanted, index) for index in indices.tolist()]
         for index in indices.tolist():
@@ -117,7 +117,7 @@ def requested(wanted, channels, before_relu: bool) -> list[Objective]:
     found = [wanted] if isinstance(wanted, Objective) else wanted
     several = isinstance(found, Sequence) and found and all(isinstance(one, Objective) for one in found)
     if channels is not None or not several:
-        got = type(wanted).__name__ + ("" if channels is None else f" and channels {channels!r}")
+        got = type(wanted).__name__ + ("" if channels is None else f" and channels {brief(channels)}")
         raise ValueError(f"expected a layer's name with channels, or one or several objectives without, got {got}")
     return list(found)
 
@@ -183,7 +183,10 @@ def check_terms(wanted: Sequence[Objective], shapes: dict[str, tuple], diversity
         axes = 2 if term.kind == "logit" else 4
         if len(shape) != axes:
             form = "(N, categories)" if axes == 2 else "maps (N, C, H, W)"
-            raise ValueError(f"expected {form} from layer {term.layer!r}, got {shape}")
+            way_out = (
+                "choose a layer that has them" if axes == 2 else "choose an earlier layer, or ask for a logit(...)"
+            )
+            raise ValueError(f"expected {form} from layer {term.layer!r}, got {shape}: {way_out}")
         if term.channel is not None:
             check_index(term.channel, shape[1], f"a channel of {term.layer!r}")
         if term.vector is not None and len(term.vector) != shape[1]:

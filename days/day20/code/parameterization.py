@@ -98,8 +98,15 @@ def pixels_of(network, preprocess: Callable | None = None) -> Pixels:
         return squeezenet.PIXELS
     if isinstance(preprocess, Preprocess):
         return preprocess.pixels
-    to_pixels = backend_of(network).to_pixels
-    return Pixels("a learner's own", *pixel_map(preprocess, lambda batch: to_pixels(batch).transpose(0, 3, 1, 2)))
+    if not callable(preprocess):
+        raise ValueError(f"expected preprocess as a function of an image, got {preprocess!r}: model.preprocess is one")
+    looking = backend_of(network)
+
+    def planes(batch):
+        looking.check_batch(network, batch)
+        return looking.to_pixels(batch).transpose(0, 3, 1, 2)
+
+    return Pixels("a learner's own", *pixel_map(preprocess, planes))
 
 
 def check_knobs(size, seed, transforms, diversity, learning_rate) -> tuple[int, int, tuple]:

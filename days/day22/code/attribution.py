@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from days.common.categories import imagenet_categories
-from days.common.checks import check_index
+from days.common.checks import brief, check_index
 
 
 class Rather(NamedTuple):
@@ -91,6 +91,10 @@ def _target(category: int | str | Rather, count: int, names: Sequence[str] | Non
 def _names(count: int, names: Sequence[str] | None) -> list[str]:
     if names is None and count != 1000:
         raise ValueError(f"the names of this network's {count} categories are not known: names=model.categories")
+    if names is not None and np.ndim(names) != 1:
+        raise ValueError(
+            f"expected {count} names, one for each category, got {brief(names)}: model.categories holds them"
+        )
     names = imagenet_categories() if names is None else list(names)
     if len(names) != count or not all(isinstance(one, str) for one in names):
         kinds = " and ".join(sorted({type(one).__name__ for one in names}))

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from days.common.checks import check_integer, check_maps, check_scores, is_number
+from days.common.checks import brief, check_integer, check_maps, check_scores, is_number
 from days.day17.code.backends import backend_of
 from days.day19.code.gradients import look
 from days.day22.code.attribution import Category, Wanted, asked_for, title, wanted
@@ -59,13 +59,17 @@ def grad_cam(
     backward from there on, and for several categories of one image only the way back again. A layer that runs several
     times counts the first time.
 
-    grid : (rows, columns) of the tokens (N, T, C) of a transformer's layer.
+    grid : (rows, columns) of the tokens (N, T, C) of a transformer's layer, or of its maps (N, H, W, C).
 
     Raises ValueError also for a layer that does not exist, did not run or has no maps.
 
     Source: Selvaraju and others, "Grad-CAM: visual explanations from deep networks", 2017.
     """
+    if not isinstance(layer, str):
+        raise ValueError(f"expected a layer's name, got {brief(layer)}: conv_layers(network) lists some")
     activations, gradients, asked = _look(network, batch, category, names, layer)
+    if grid is None:
+        backend_of(network).check_axes(network, layer, activations, batch)
     activations, gradients = (check_maps(layer, values, grid) for values in (activations, gradients))
     weights = gradients.mean(axis=(2, 3), dtype=np.float64)
     evidence = np.einsum("nc,nchw->nhw", weights, np.broadcast_to(activations, gradients.shape))
@@ -183,7 +187,8 @@ def _check_baseline(baseline, shape: tuple[int, ...]) -> np.ndarray:
 def guided_backpropagation(network, batch, category: Category, *, names: Sequence[str] | None = None) -> np.ndarray:
     """`saliency` that drops, on its way back, everything negative at each ReLU: (H, W, 3).
 
-    Every ReLU counts: a layer's, a function's or one built into a layer, in place or not, and ReLU6 too.
+    Every ReLU counts, told by what it does: a layer's, a function's, one built into a layer, or `x.clamp(min=0)`; in
+    place or not, and ReLU6 too. An operation with a gradient of the learner's own keeps that.
 
     Source: Springenberg and others, "Striving for simplicity", 2015. It draws fine pictures and hardly cares for the
     category: Adebayo and others, 2018.
