@@ -136,8 +136,8 @@ def _add_bar(sheet: Image.Image, values: np.ndarray, scale: ColorScale, unit: st
     ramp = _colored(np.linspace(scale.low, scale.high, sheet.width - 2 * margin)[None], scale)
     picture = Image.fromarray((ramp * 255).astype(np.uint8)).resize((ramp.shape[1], thick))
     sheet.paste(picture, (margin, top))
-    below = f"{'≤ ' if np.nanmin(values) < scale.low else ''}{scale.low:.3g}"
-    above = f"{'≥ ' if np.nanmax(values) > scale.high else ''}{scale.high:.3g}"
+    below = f"{'≤ ' if (values < scale.low).any() else ''}{scale.low:.3g}"
+    above = f"{'≥ ' if (values > scale.high).any() else ''}{scale.high:.3g}"
     words = ((margin, below, "lm"), (sheet.width / 2, unit, "mm"), (sheet.width - margin, above, "rm"))
     for across, text, anchor in words:
         _write(sheet, (across, top + thick + LINE / 2), text, size=10, color=MUTED, anchor=anchor)

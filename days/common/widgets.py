@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import html
 import io
-import time
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 
 import ipywidgets
 import numpy as np
@@ -22,7 +22,6 @@ PICTURES_A_SECOND = 12
 """Of a picture that grows, where its steps allow it."""
 
 SLIDERS = (ipywidgets.IntSlider, ipywidgets.FloatSlider)
-WRAPPED = Layout(flex_flow="row wrap", align_items="center", max_width="100%", overflow="visible")
 
 
 class Frame(ipywidgets.VBox):
@@ -107,7 +106,7 @@ class GrowingPicture(Frame):
         self.start = ipywidgets.Button(description="Start")
         self.stop = ipywidgets.Button(description="Stop", disabled=True)
         self.bar = ipywidgets.IntProgress(0, 0, count - 1, layout=Layout(flex="1 1 100px", width="auto"))
-        super().__init__(controls, ipywidgets.HBox([self.start, self.stop, self.bar], layout=WRAPPED))
+        super().__init__(controls, ipywidgets.HBox([self.start, self.stop, self.bar], layout=_wrapped()))
         self.picture.add_class("growing-picture")
         self.caption.value = "<i>Choose, and press Start.</i>"
         self.start.on_click(lambda _: asyncio.ensure_future(self._work()) if self._claim() else None)
@@ -136,7 +135,7 @@ class GrowingPicture(Frame):
         drawn_at = -1.0
         try:
             for step, draw in enumerate(self.make_steps(**self.values())):
-                now = time.monotonic()
+                now = monotonic()
                 if now - drawn_at >= 1 / PICTURES_A_SECOND or step == self.count - 1:
                     self.bar.value, drawn_at = step, now
                     self.show(draw())
@@ -166,7 +165,7 @@ class PhotoChoice(ipywidgets.HBox):
         self.list = ipywidgets.Dropdown(options=IMAGE_NAMES, value=value, description="photo")
         self.upload = ipywidgets.FileUpload(accept="image/*", description="own photo", multiple=True)
         self.note = ipywidgets.HTML()
-        super().__init__([self.list, self.upload, self.note], layout=WRAPPED, value=value)
+        super().__init__([self.list, self.upload, self.note], layout=_wrapped(), value=value)
         self.list.observe(self._choose, "value")
         self.upload.observe(self._take, "value")
 
@@ -214,13 +213,18 @@ def _image_in(upload: dict) -> np.ndarray:
         raise ValueError(f"{upload['name']} is not a readable picture ({error})") from error
 
 
+def _wrapped() -> Layout:
+    """A row that goes on in the next line where the page is narrow."""
+    return Layout(flex_flow="row wrap", align_items="center", max_width="100%", overflow="visible")
+
+
 def _arranged(controls: dict[str, ipywidgets.Widget]) -> ipywidgets.VBox:
     """Lists and buttons in rows as wide as the page, and below them each slider in a row of its own."""
     sliders = [control for control in controls.values() if isinstance(control, SLIDERS)]
     others = [control for control in controls.values() if control not in sliders]
     for control in others:
         control.layout.flex, control.layout.max_width = "0 0 auto", "100%"
-    return ipywidgets.VBox([ipywidgets.HBox(others, layout=WRAPPED), *map(_with_number, sliders)])
+    return ipywidgets.VBox([ipywidgets.HBox(others, layout=_wrapped()), *map(_with_number, sliders)])
 
 
 def _with_number(slider) -> ipywidgets.HBox:
@@ -232,4 +236,4 @@ def _with_number(slider) -> ipywidgets.HBox:
     slider.layout = Layout(flex="1 1 160px", width="auto")
     traitlets.link((slider, "max"), (number, "max"))
     traitlets.link((slider, "value"), (number, "value"))
-    return ipywidgets.HBox([number, slider], layout=WRAPPED)
+    return ipywidgets.HBox([number, slider], layout=_wrapped())
