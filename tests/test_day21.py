@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import gc
 import inspect
 import io
@@ -17,6 +16,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 from torch import nn
+from widget_tools import upload
 
 from days.common.images import load_image
 from days.common.models import load_model
@@ -672,26 +672,18 @@ def explorer(squeezenet):
 def test_the_widget_dreams_and_stops(explorer):
     asyncio.run(explorer.run())
     assert "after 6 steps" in explorer.caption.value
-    assert bytes(explorer.picture.value).startswith(b"\x89PNG")
+    assert bytes(explorer.picture.value).startswith(b"\xff\xd8")
     explorer.controls["layer"].value = "fire3"
     asyncio.run(explorer.run())
     assert explorer.caption.value.startswith("<i>fire3")
 
 
-def test_the_widget_takes_an_uploaded_photo_and_shows_what_is_wrong_with_it(explorer):
-    def upload(name, content):
-        details = {"type": "image/png", "size": len(content), "last_modified": datetime.datetime(2026, 1, 1)}
-        explorer.controls["own"].value = ({"name": name, "content": memoryview(content), **details},)
-
+def test_the_widget_dreams_of_an_own_photo(explorer):
     buffer = io.BytesIO()
     Image.fromarray(np.full((40, 60, 3), 99, np.uint8)).save(buffer, "PNG")
-    upload("mine.png", buffer.getvalue())
+    upload(explorer.controls["photo"], "mine.png", buffer.getvalue())
     asyncio.run(explorer.run())
     assert "after 6 steps" in explorer.caption.value
-    upload("broken.png", b"no picture")
-    asyncio.run(explorer.run())
-    assert "broken.png is not a readable picture" in explorer.caption.value
-    assert not explorer.start.disabled
 
 
 def test_an_uploaded_photo_is_shown_whole():

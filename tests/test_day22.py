@@ -1090,8 +1090,8 @@ def test_wiping_refuses(how, said):
 def test_the_widget_takes_a_number_where_two_categories_have_one_name(squeezenet):
     from days.day22.code.explorer import attribution_explorer
 
-    row, _, caption = attribution_explorer(squeezenet).children
-    category = next(one for one in row.children if one.description == "category")
+    explorer = attribution_explorer(squeezenet)
+    category, caption = explorer.controls["category"], explorer.caption
     category.value = "cardigan"
     assert "264 and 474: give the number" in caption.value
     category.value = " 264 "
@@ -1106,15 +1106,15 @@ def test_the_widget_follows_its_controls(framework, request):
     from days.day22.code.explorer import attribution_explorer
 
     model = request.getfixturevalue("squeezenet" if framework == "torch" else "keras_squeezenet")
-    row, picture, caption = attribution_explorer(model).children
-    controls = {one.description: one for one in row.children}
-    assert set(controls) == {"photo", "category", "method", "layer", "strength", "own photo"}
+    explorer = attribution_explorer(model)
+    controls, picture, caption = explorer.controls, explorer.picture, explorer.caption
+    assert set(controls) == {"photo", "category", "method", "layer", "strength"}
     for name, value, said in (
-        ("photo", "coffee", "coffee, Egyptian cat, fire9: Grad-CAM"),
-        ("category", "espresso", "coffee, espresso, fire9"),
-        ("layer", "fire5", "coffee, espresso, fire5"),
-        ("method", "saliency", "coffee, espresso: saliency"),
-        ("strength", 0.2, "coffee, espresso: saliency"),
+        ("photo", "coffee", "coffee, espresso, fire9: Grad-CAM"),
+        ("category", "cup", "coffee, cup, fire9"),
+        ("layer", "fire5", "coffee, cup, fire5"),
+        ("method", "saliency", "coffee, cup: saliency"),
+        ("strength", 0.2, "coffee, cup: saliency"),
     ):
         before, controls[name].value = picture.value, value
         assert said in caption.value

@@ -1003,8 +1003,8 @@ def test_the_suspects_widget_follows_its_controls(framework):
 
     if framework == "keras":
         pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-    row, picture, caption = suspect_explorer(bias_lab.load_suspects(), framework=framework).children
-    controls = {one.description: one for one in row.children}
+    explorer = suspect_explorer(bias_lab.load_suspects(), framework=framework)
+    controls, picture, caption = explorer.controls, explorer.picture, explorer.caption
     for name, value, said in (
         ("suspect", "C", "C calls the"),
         ("background", "swapped", "C calls the"),

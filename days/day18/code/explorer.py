@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import html
 import time
+from collections.abc import Sequence
 from importlib import import_module
 
 import ipywidgets
 
-from days.common.figures import picture_bytes
-from days.common.widgets import GrowingPicture
-from days.day18.code.health import findings
+from days.common.live import LivePicture, curves, live_picture
+from days.common.widgets import Frame, GrowingPicture
+from days.day18.code.health import TrainingWarning, findings
 from days.day18.code.runs import RECIPES, images_for, watched_images
-from days.day18.code.snapshots import Watch
+from days.day18.code.snapshots import Snapshot, Watch
 from days.day18.code.training import initial_weights, plan
-from days.day18.code.visualizations import draw_dashboard
+from days.day18.code.visualizations import DASHBOARD_PANELS, dashboard_curves, describe_dashboard
 
 
 class Dashboard:
@@ -33,10 +34,10 @@ class Dashboard:
 
     def __init__(self, watch: Watch, *, title: str = "training", pause: float = 1.0):
         self.watch, self.title, self.pause = watch, title, pause
-        self.picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
+        self.box = Frame({})
+        self.picture, self.words = self.box.picture, self.box.caption
         self.picture.add_class("dashboard-picture")
-        self.words = ipywidgets.HTML("<i>No snapshot yet.</i>")
-        self.box = ipywidgets.VBox([self.picture, self.words])
+        self.words.value = "<i>No snapshot yet.</i>"
         self._rest_until = 0.0
 
     def __call__(self, step: int) -> None:
@@ -55,11 +56,24 @@ class Dashboard:
             return
         began = time.monotonic()
         found = findings(self.watch.snapshots)
-        self.picture.value = picture_bytes(draw_dashboard(self.watch.snapshots, found, self.title))
-        lines = [f'<li style="color:#b3261e">{html.escape(one.sentence)}</li>' for one in found]
+        self.box.show(live_dashboard(self.watch.snapshots, found, self.title))
+        lines = [f"<li>⚠ {html.escape(one.sentence)}</li>" for one in found]
         self.words.value = f"<ul>{''.join(lines) or '<li>Nothing suspicious in what was watched.</li>'}</ul>"
         now = time.monotonic()
         self._rest_until = now + max(self.pause, 9 * (now - began))
+
+
+def live_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarning], title: str) -> LivePicture:
+    """As `visualizations.draw_dashboard`, without the sentences, which stand in the caption."""
+    now, steps = snapshots[-1], [snapshot.step for snapshot in snapshots]
+    panels = ({"": [snapshot.loss for snapshot in snapshots]}, *dashboard_curves(snapshots))
+    looks = ({}, {"limits": (0, 100)}, {"log": True}, {"log": True})
+    parts = [
+        curves(name, lines, steps=steps, **look)
+        for name, lines, look in zip(DASHBOARD_PANELS, panels, looks, strict=True)
+    ]
+    head = f"{title}, step {now.step}: {now.accuracy:.0%} right, loss {now.loss:.2f}"
+    return live_picture(head, parts, describe_dashboard(snapshots, found, title))
 
 
 def training_explorer(framework: str = "torch", *, steps: int = 150) -> GrowingPicture:
@@ -78,7 +92,7 @@ def training_explorer(framework: str = "torch", *, steps: int = 150) -> GrowingP
         descend, taken = backend.descent(network), 0
 
         def draw():
-            return draw_dashboard(watch.snapshots, findings(watch.snapshots), training)
+            return live_dashboard(watch.snapshots, findings(watch.snapshots), training)
 
         todo = plan(len(data), size=64, steps=chosen.steps, seed=0, learning_rate=chosen.learning_rate)
         for taken, (indices, rate) in zip(range(steps), todo, strict=False):
@@ -88,4 +102,4 @@ def training_explorer(framework: str = "torch", *, steps: int = 150) -> GrowingP
         watch.finish(taken + 1)
         yield draw
 
-    return GrowingPicture({"training": recipe}, make_steps, steps + 1, every=10)
+    return GrowingPicture({"training": recipe}, make_steps, steps + 1)

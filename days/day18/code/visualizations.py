@@ -264,12 +264,9 @@ def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarnin
     loss.axhline(np.log(now.categories), color=MUTED, linestyle=":", linewidth=1)
     middle, half = np.mean(loss.get_ylim()), np.ptp(loss.get_ylim()) / 2
     loss.set_ylim(middle - max(half, 0.25), middle + max(half, 0.25))
-    for place, layer in enumerate(now.layers):
-        states = [snapshot.layers[layer] for snapshot in snapshots]
-        look = {"color": _depth_color(place, len(now.layers)), "linestyle": STYLES[place % 4], "label": layer}
-        dead.plot(steps, [100 * state.dead / state.channels for state in states], **look)
-        spread.plot(steps, [max(state.spread, 1e-9) / max(now.input_spread, 1e-9) for state in states], **look)
-        gradient.plot(steps, [max(state.gradient / max(state.weights, 1e-9), 1e-9) for state in states], **look)
+    for axes, lines in zip((dead, spread, gradient), dashboard_curves(snapshots), strict=True):
+        for place, (layer, values) in enumerate(lines.items()):
+            axes.plot(steps, values, color=_depth_color(place, len(lines)), linestyle=STYLES[place % 4], label=layer)
     for axes, name in zip((loss, dead, spread, gradient), DASHBOARD_PANELS, strict=True):
         fg.chart(axes, name, "step", title_size=8, ticks=7)
     dead.set_ylim(-3, 103)
@@ -278,9 +275,30 @@ def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarnin
     dead.legend(fontsize=7, frameon=False, ncols=1 + len(now.layers) // 8)
     color = ALARM if found else GREEN
     lower.text(0.01, 0.95, "\n".join(lines), va="top", fontsize=8, color=color, linespacing=1.4)
+    return fg.describe(figure, describe_dashboard(snapshots, found, title))
+
+
+def dashboard_curves(snapshots: Sequence[Snapshot]) -> list[dict[str, list[float]]]:
+    """Three panels of the dashboard, each {layer: a value for each snapshot}: dead channels, spread, gradient."""
+    states = {layer: [snapshot.layers[layer] for snapshot in snapshots] for layer in snapshots[-1].layers}
+    spread, tiny = max(snapshots[-1].input_spread, 1e-9), 1e-9
+    return [
+        {layer: [100 * state.dead / state.channels for state in row] for layer, row in states.items()},
+        {layer: [max(state.spread, tiny) / spread for state in row] for layer, row in states.items()},
+        {
+            layer: [max(state.gradient / max(state.weights, tiny), tiny) for state in row]
+            for layer, row in states.items()
+        },
+    ]
+
+
+def describe_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarning], title: str) -> str:
+    """The dashboard in words."""
+    now = snapshots[-1]
+    sentences = [finding.sentence for finding in found[:6]] or ["Nothing suspicious in what was watched."]
     dead_now = ", ".join(f"{state.dead} of {layer}" for layer, state in list(now.layers.items())[:6])
     curves = f"Loss from {snapshots[0].loss:.2f} to {now.loss:.2f}; dead at last {dead_now}"
-    return fg.describe(figure, f"{title}, step {now.step}. {curves}. {' '.join(sentences)}")
+    return f"{title}, step {now.step}. {curves}. {' '.join(sentences)}"
 
 
 def _depth_color(place: int, count: int):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import ipywidgets
 import numpy as np
 from PIL import Image
 
+from days.common.live import LivePicture, curves, live_picture, panel
 from days.common.models import Model
-from days.common.widgets import GrowingPicture
+from days.common.widgets import GrowingPicture, alarming
 from days.day20.code.ascent import Ascent
 from days.day20.code.evidence import LADDER
 from days.day20.code.lesson import SQUEEZENET_LAYERS
-from days.day20.code.visualizations import draw_growing
 
 
 def growing_explorer(model: Model, *, size: int = 96, steps: int = 96) -> GrowingPicture:
@@ -36,20 +37,26 @@ def growing_explorer(model: Model, *, size: int = 96, steps: int = 96) -> Growin
             images = ascent.images()
             grown.clear()
             grown[f"{layer}_{channel}.png"] = images[0]
-            values = np.array(history).reshape(-1, 1)
-            return draw_growing(images, [f"{layer}, channel {channel}, {rung}"], values, steps)
+            return live_growing(images[0], f"{layer}, channel {channel}, {rung}", history, steps)
 
         for _ in range(steps):
             yield draw
             reached = ascent.step()
             if reached is None:
                 raise ValueError(f"step {len(history)} was not finite: the last good picture stays")
-            history.append(reached)
+            history.append(float(reached[0]))
         yield draw
 
-    grower = GrowingPicture(controls, make_steps, steps + 1, every=6)
+    grower = GrowingPicture(controls, make_steps, steps + 1)
     grower.box.children = (*grower.box.children, _save_button(grown))
     return grower
+
+
+def live_growing(image: np.ndarray, title: str, history: Sequence[float], steps: int) -> LivePicture:
+    """A picture (h, w, 3) as it stands, and its objective so far, out of `steps`."""
+    parts = [panel(f"after {len(history)} steps", image), curves("objective", {"": history}, end=steps)]
+    best = f", objective {history[-1]:.3g}" if history else ""
+    return live_picture(title, parts, f"{title} after {len(history)} steps{best}.", width=640)
 
 
 def _save_button(grown: dict[str, np.ndarray]) -> ipywidgets.HBox:
@@ -58,13 +65,13 @@ def _save_button(grown: dict[str, np.ndarray]) -> ipywidgets.HBox:
 
     def write(_):
         if not grown:
-            message.value = '<b role="alert">nothing has grown yet: press Start</b>'
+            message.value = alarming("nothing has grown yet: press Start")
         for name, image in grown.items():
             try:
                 Image.fromarray((image * 255).round().astype(np.uint8)).save(Path(name))
                 message.value = f"saved as {name}"
             except OSError as error:
-                message.value = f'<b role="alert">cannot write {name}: {error.strerror}</b>'
+                message.value = alarming(f"cannot write {name}: {error.strerror}")
 
     save.on_click(write)
     return ipywidgets.HBox([save, message])

@@ -2,51 +2,53 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 
 import ipywidgets
 import numpy as np
-from PIL import Image
 
-from days.common.images import IMAGE_NAMES, load_image
-from days.common.widgets import GrowingPicture
+from days.common.live import LivePicture, curves, live_picture, panel
+from days.common.widgets import GrowingPicture, PhotoChoice
 from days.day21.code import dreaming
 from days.day21.code.deepdream import slope
 from days.day21.code.lesson import LAYERS
-from days.day21.code.visualizations import draw_growing
 
 LONGER_SIDE = 336
 
 
 def dream_explorer(network, *, octaves: int = 4, steps: int = 15) -> GrowingPicture:
-    """Choose a photo or upload one, choose a layer of SqueezeNet, press Start, and watch; `.box` is what to show.
+    """Choose a photo or add one, choose a layer of SqueezeNet, press Start, and watch; `.box` is what to show.
 
-    An uploaded photo goes before the chosen one; its longer side is made 336 pixels, so that a step takes a hundredth
-    of a second.
+    A photo's longer side is made 336 pixels, so that a step takes a hundredth of a second.
     """
-    controls = {
-        "photo": ipywidgets.Dropdown(options=IMAGE_NAMES, value="coffee", description="photo"),
-        "layer": ipywidgets.Dropdown(options=LAYERS, value="fire7", description="layer"),
-        "own": ipywidgets.FileUpload(accept="image/*", description="own photo"),
-    }
+    photos = PhotoChoice("coffee", whole=within_336)
+    layers = ipywidgets.Dropdown(options=LAYERS, value="fire7", description="layer")
 
-    def make_steps(photo, layer, own):
-        image = within_336(uploaded_image(own) if own else load_image(photo))
+    def make_steps(photo, layer):
+        image = within_336(photos.image(photo))
         done: list[dreaming.Moment] = []
         for moment in dreaming.grow(slope(network, layer), image, octaves=octaves, steps=steps):
             done.append(moment)
-            yield lambda: draw_growing(image, done, layer)
+            yield lambda: live_dream(image, done, layer, octaves * steps)
 
-    return GrowingPicture(controls, make_steps, octaves * steps)
+    return GrowingPicture({"photo": photos, "layer": layers}, make_steps, octaves * steps)
 
 
-def uploaded_image(upload) -> np.ndarray:
-    """The image (H, W, 3) in what `FileUpload` holds. Raises ValueError for a file that is no readable picture."""
-    try:
-        with Image.open(io.BytesIO(bytes(upload[0]["content"]))) as picture:
-            return load_image(picture)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{upload[0]['name']} is not a readable picture: {error}") from error
+def live_dream(photo: np.ndarray, moments: Sequence[dreaming.Moment], title: str, steps: int) -> LivePicture:
+    """As `visualizations.draw_growing`: the photo, the picture so far, and the objective up to here."""
+    last = moments[-1]
+    parts = [
+        panel("photo", photo),
+        panel(f"dream, {last.picture.shape[0]} x {last.picture.shape[1]}", last.picture),
+        curves("objective", {"": [moment.value for moment in moments]}, end=steps, height=0.75),
+    ]
+    risen = "has risen" if last.value > moments[0].value else "has not risen"
+    return live_picture(
+        f"{title}: octave {last.octave + 1}, step {last.step + 1}",
+        parts,
+        f"{title}: photo, dream and objective after {len(moments)} steps, in octave {last.octave + 1}; the objective "
+        f"{risen} since the first.",
+    )
 
 
 def within_336(image: np.ndarray) -> np.ndarray:

@@ -7,58 +7,73 @@ from functools import lru_cache
 
 import ipywidgets
 import numpy as np
-from matplotlib.figure import Figure
 
-from days.common.figures import describe
-from days.common.images import IMAGE_NAMES, load_image
+from days.common.figures import ColorScale
+from days.common.live import LivePicture, live_picture, panel
 from days.common.models import Model
-from days.common.widgets import explorer
-from days.day21.code.explorer import uploaded_image, within_336
+from days.common.widgets import Explorer, PhotoChoice
+from days.day21.code.explorer import within_336
 from days.day22.code.lesson import LAYERS, SIZE, visible
+from days.day22.code.maps import overlay
 from days.day22.code.scoring import standard_methods
-from days.day22.code.visualizations import draw_explanation
+from days.day22.code.visualizations import describe_explanation
 
 STEPS = 32
 """Of integrated gradients: a quarter of what the lesson takes, so that nobody has to wait long."""
 
 
-def attribution_explorer(model: Model) -> ipywidgets.VBox:
+def attribution_explorer(model: Model) -> Explorer:
     """Choose, and see the photo, the map on it, and the map alone.
 
-    The category may be typed, as a name or a number; an unknown one is answered with the nearest names. An uploaded
-    photo goes before the chosen one, whole, its longer side made 336 pixels. What a method warns of stands below the
-    picture.
+    A new photo sets the category to the network's own answer. It may be typed, as a name or a number; an unknown one is
+    answered with the nearest names. An added photo stays whole, its longer side made 336 pixels. The network's three
+    best answers stand below the picture, and what a method warns of.
     """
+    photos = PhotoChoice("chelsea", size=SIZE, whole=within_336)
+    image = lru_cache(photos.image)
+    answers = lru_cache(lambda photo: model.predict(image(photo), top=3))
     names = list(dict.fromkeys(model.categories))
     controls = {
-        "photo": ipywidgets.Dropdown(options=IMAGE_NAMES, value="chelsea", description="photo"),
-        "category": ipywidgets.Combobox(
-            value="Egyptian cat", options=names, description="category", continuous_update=False
-        ),
+        "photo": photos,
+        "category": ipywidgets.Combobox(options=names, description="category", continuous_update=False),
         "method": ipywidgets.Dropdown(options=[*standard_methods("")], value="Grad-CAM", description="method"),
         "layer": ipywidgets.Dropdown(options=LAYERS, value="fire9", description="layer"),
         "strength": ipywidgets.FloatSlider(0.8, min=0, max=1, step=0.1, description="strength"),
-        "own": ipywidgets.FileUpload(accept="image/*", description="own photo"),
     }
 
-    @lru_cache(maxsize=32)
-    def look(shape: tuple, pixels: bytes, category: int | str, method: str, layer: str) -> tuple[np.ndarray, str]:
-        image = np.frombuffer(pixels, np.float32).reshape(shape)
+    def set_category(_=None):
+        controls["category"].value = answers(photos.value)[0][0]
+
+    @lru_cache(maxsize=64)
+    def look(photo: str, category: int | str, method: str, layer: str) -> tuple[np.ndarray, str]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             methods = standard_methods(layer, steps=STEPS, names=model.categories)
-            heatmap = methods[method](model.network, model.preprocess(image), category)
+            heatmap = methods[method](model.network, model.preprocess(image(photo)), category)
         return heatmap, " ".join(str(one.message) for one in caught)
 
-    def draw(photo, category, method, layer, strength, own) -> Figure:
-        image = within_336(uploaded_image(own)) if own else load_image(photo, size=SIZE)
+    def draw(photo, category, method, layer, strength) -> LivePicture:
         # Two categories are called "cardigan": they can be asked for by their numbers only.
         category = int(category) if category.strip().isdecimal() else category.strip()
-        heatmap, warned = look(image.shape, image.astype(np.float32).tobytes(), category, method, layer)
-        name = own[0]["name"] if own else photo
-        title = f"{name}, {category}" + (f", {layer}" if method == "Grad-CAM" else "")
-        heatmap, top = visible(heatmap, method)
-        figure = draw_explanation(image, heatmap, title, method, strength, top=top)
-        return describe(figure, f"{figure.get_label()} {warned}".strip())
+        heatmap, warned = look(photo, category, method, layer)
+        title = f"{photo}, {category}" + (f", {layer}" if method == "Grad-CAM" else "")
+        said = ", ".join(f"{name} {share:.0%}" for name, share in answers(photo))
+        note = f"The network's answers: {said}. {warned}"
+        return live_explanation(image(photo), *visible(heatmap, method), title, method, strength, note)
 
-    return explorer(controls, draw)
+    set_category()
+    # Before the explorer observes the photo, so that no map is computed for the category of the photo before.
+    photos.observe(set_category, "value")
+    return Explorer(controls, draw)
+
+
+def live_explanation(
+    photo: np.ndarray, heatmap: np.ndarray, top: float, title: str, method: str, strength: float, note: str = ""
+) -> LivePicture:
+    """As `visualizations.draw_explanation`: a photo, the heatmap (h, w) on it, and alone. note : ends the alt."""
+    parts = [
+        panel("photo", photo),
+        panel(f"{method} on it, strength {strength:.1f}", overlay(photo, heatmap, strength, top=top)),
+        panel(f"the map, {heatmap.shape[0]} x {heatmap.shape[1]}", heatmap, ColorScale("inferno", 0.0, top), ""),
+    ]
+    return live_picture(title, parts, f"{describe_explanation(heatmap, title, method)} {note}".strip())

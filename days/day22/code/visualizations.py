@@ -87,10 +87,15 @@ def draw_explanation(
     what = f"the map, {heatmap.shape[0]} x {heatmap.shape[1]}"
     shown = plain(right, what).imshow(heatmap, cmap="inferno", vmin=0, vmax=top)
     figure.colorbar(shown, ax=right, fraction=0.046, pad=0.02).ax.tick_params(labelsize=7)
+    return describe(figure, describe_explanation(heatmap, title, method))
+
+
+def describe_explanation(heatmap: np.ndarray, title: str, method: str) -> str:
+    """A heatmap (h, w) in words: where its strongest value lies, and how large that is."""
     strongest = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
     down, across = ((index + 0.5) / length for index, length in zip(strongest, heatmap.shape, strict=True))
     where = f"strongest {down:.0%} from the top, {across:.0%} from the left" if heatmap.max() > 0 else "nothing above 0"
-    return describe(figure, f"{title}: {method}, {where}; values up to {heatmap.max():.3g}.")
+    return f"{title}: {method}, {where}; values up to {heatmap.max():.3g}."
 
 
 def draw_occlusion(photo: np.ndarray, heatmap: np.ndarray, falls: Sequence[float], count: int, title: str) -> Figure:
