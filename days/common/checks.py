@@ -80,18 +80,16 @@ def check_maps(name: str, answer, grid: tuple[int, int] | None = None) -> np.nda
             way_out = "if these are tokens (N, T, C), name their grid, such as grid=(14, 14)"
         wanted = "maps (N, C, H, W)" if grid is None else "tokens (N, T, C)"
         raise ValueError(f"expected {wanted} from layer {name!r}, got {got}: {way_out}")
-    return answer if grid is None else _on_grid(name, answer, grid)
-
-
-def _on_grid(name: str, tokens: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    if grid is None:
+        return answer
     rows, columns = (check_integer(count, 1, "each side of the grid") for count in grid)
-    before = tokens.shape[1] - rows * columns
+    before = answer.shape[1] - rows * columns
     if not 0 <= before <= MOST_OTHER_TOKENS:
         raise ValueError(
             f"expected {rows} x {columns} tokens from layer {name!r}, or a few more that come before them, got "
-            f"{tokens.shape[1]}: the grid is the image's size through that of a patch"
+            f"{answer.shape[1]}: the grid is the image's size through that of a patch"
         )
-    return tokens[:, before:].transpose(0, 2, 1).reshape(len(tokens), -1, rows, columns)
+    return answer[:, before:].transpose(0, 2, 1).reshape(len(answer), -1, rows, columns)
 
 
 def check_scores(answer, images: int) -> int:
