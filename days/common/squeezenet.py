@@ -91,13 +91,8 @@ def random_weights(seed: int = 0) -> Weights:
     return weights
 
 
-def normalize(image: np.ndarray) -> np.ndarray:
-    """The pixels this network was trained on: (..., H, W, 3) BGR, 0 to 255, minus the training set's mean color."""
-    return PIXELS(image.astype(np.float32))
-
-
 def denormalize(pixels: np.ndarray) -> np.ndarray:
-    """`normalize` undone: (..., H, W, 3) BGR minus the mean -> RGB from 0 to 1, clipped."""
+    """`PIXELS` undone: (..., H, W, 3) BGR minus the mean -> RGB from 0 to 1, clipped."""
     return np.clip((pixels + MEAN_BGR)[..., ::-1] / 255, 0, 1).astype(np.float32)
 
 

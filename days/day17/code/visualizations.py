@@ -21,8 +21,6 @@ from days.common.squeezenet import convolution_behind
 from days.day17.code import feature_maps as fm
 from days.day17.code.lesson import DEPTHS, EDGE_KERNEL, Lesson, crop_at, toy_image
 
-# ---------------------------------------------------------------- draw_*: arrays -> Figure
-
 
 def draw_toy(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> Figure:
     """Image, kernel and feature map as grids of numbers, with the first window and its answer framed."""

@@ -46,9 +46,6 @@ def visible_patches(filters: np.ndarray) -> np.ndarray:
     return (0.5 + filters / (2 * np.maximum(strength, max(strength.max() / 20, 1e-12)))).transpose(0, 2, 3, 1)
 
 
-# ---------------------------------------------------------------- draw_*: arrays -> Figure
-
-
 def draw_shapes(data: Shapes) -> Figure:
     """One image of each shape (a row) on each background (a column), taken from `data`."""
     size, columns = data.images.shape[1], len(BACKGROUND_NAMES)

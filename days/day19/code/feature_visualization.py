@@ -76,10 +76,10 @@ def dreamed_patches(
     uphill = kernel / np.abs(kernel).max()  # so that the squares of tiny or huge weights stay within range
     uphill = uphill / np.linalg.norm(uphill)
     patch = np.random.default_rng(seed).normal(size=kernel.shape)
-    patches = [patch / max(1.0, np.linalg.norm(patch))]
+    patches = [patch / max(1.0, float(np.linalg.norm(patch)))]
     for _ in range(steps):
         patch = patches[-1] + learning_rate * uphill
-        patches.append(patch / max(1.0, np.linalg.norm(patch)) if constrained else patch)
+        patches.append(patch / max(1.0, float(np.linalg.norm(patch))) if constrained else patch)
     return np.stack(patches)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,9 @@ class Lesson(lesson17.Lesson):
         self, layer: str, channel: int | None, start: np.ndarray | None = None, **settings: Any
     ) -> list[fv.AscentStep]:
         """A plain ascent from noise, or from a batch, as a list of steps."""
-        settings = {"steps": 60, "learning_rate": 4.0, "low": LOW, "high": HIGH} | settings
-        network, start = self.model.network, noise() if start is None else start
-        return list(fv.ascend(lambda pixels: value_and_gradient(network, layer, pixels, channel), start, **settings))
+        usual: dict[str, Any] = {"steps": 60, "learning_rate": 4.0, "low": LOW, "high": HIGH}
+        ask = partial(value_and_gradient, self.model.network, layer, channel=channel)
+        return list(fv.ascend(ask, noise() if start is None else start, **usual | settings))
 
     @property
     def small_cat(self) -> np.ndarray:

@@ -21,8 +21,6 @@ from days.day17.code.visualizations import spotlight
 from days.day19.code import feature_visualization as fv
 from days.day19.code.lesson import DREAM_LAYERS, FAVORITES, KERNELS, Lesson, to_image
 
-# ---------------------------------------------------------------- draw_*: arrays -> Figure
-
 
 def draw_feature_maps(
     image: np.ndarray, kernels: np.ndarray, maps: np.ndarray, names: Sequence[str] | None = None

@@ -50,7 +50,8 @@ def photo_crops(size: int = 128) -> list[np.ndarray]:
         factor = scale * size / min(height, width)
         shape = (max(size, round(height * factor)), max(size, round(width * factor)))
         photo = load_image(name, size=shape)
-        corners = itertools.product(*(_steps(side, size) for side in shape))
+        # Half overlapping, the last ones flush with the end
+        corners = itertools.product(*(sorted({*range(0, side - size, size // 2), side - size}) for side in shape))
         crops += [photo[top : top + size, left : left + size] for top, left in corners]
     return crops
 
@@ -151,8 +152,3 @@ def mean_amplitude(images: Sequence[np.ndarray]) -> np.ndarray:
     distance = np.round(np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size)) * size)
     mean = np.mean([np.abs(np.fft.fft2((image - image.mean()) * window)) for image in images], axis=0)
     return np.array([mean[distance == frequency].mean() for frequency in range(1, size // 2)])
-
-
-def _steps(length: int, size: int) -> list[int]:
-    """Where crops begin along one side: half overlapping, the last one flush with the end."""
-    return sorted({*range(0, length - size, size // 2), length - size})

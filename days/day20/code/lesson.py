@@ -20,16 +20,7 @@ SQUEEZENET_LAYERS = ("conv1_activation", "fire2", "fire3", "fire4", "fire5", "fi
 EFFICIENTNET_LAYERS = ("bn1", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
 CHANNELS = (16, 24, 32, 40)
 """The channels of fire7 on which the lesson turns its knobs."""
-PATCHED = (
-    ("fire3", 8),
-    ("fire5", 16),
-    ("fire5", 40),
-    ("fire7", 24),
-    ("fire7", 40),
-    ("fire8", 0),
-    ("fire9", 16),
-    ("fire9", 56),
-)
+PATCHED = {"fire3": (8,), "fire5": (16, 40), "fire7": (24, 40), "fire8": (0,), "fire9": (16, 56)}
 COMPARED = ("fire3", "fire5", "fire7", "fire9"), (8, 24, 40)
 OBJECTIVES = {
     'unit("fire7", 40)': unit("fire7.expand1x1", 40),
@@ -51,8 +42,8 @@ class Lesson(lesson17.Lesson):
     def grow(self, *asked: Any, model: Model | None = None, **settings: Any) -> np.ndarray:
         """The pictures of `maximize` at the lesson's size and steps, for SqueezeNet unless told."""
         model = model or self.model
-        settings = {"size": self.size, "steps": self.steps, "preprocess": model.preprocess} | settings
-        return maximize(model.network, *asked, progress=False, **settings)[0]
+        usual: dict[str, Any] = {"size": self.size, "steps": self.steps, "preprocess": model.preprocess}
+        return maximize(model.network, *asked, progress=False, **usual | settings)[0]
 
     @cached_property
     def ladder(self) -> dict[str, np.ndarray]:
@@ -67,7 +58,7 @@ class Lesson(lesson17.Lesson):
     def patches(self) -> dict[str, tuple[np.ndarray, list[np.ndarray], list[float]]]:
         """{channel's name: (grown picture, patches of photos, their answers as shares of the picture's)}."""
         photos, shown = {photo: load_image(photo, size=224) for photo in IMAGE_NAMES}, {}
-        for name, index in PATCHED:
+        for name, index in ((name, index) for name, indices in PATCHED.items() for index in indices):
             behind, number = convolution_behind(name, index)
             patches = evidence.top_patches(self.model, (behind, number), photos)
             (picture,) = self.grow(name, index)

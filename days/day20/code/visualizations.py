@@ -20,8 +20,6 @@ from days.day20.code import evidence, objectives
 from days.day20.code.ascent import Ascent
 from days.day20.code.lesson import CHANNELS, EFFICIENTNET_LAYERS, OBJECTIVES, SQUEEZENET_LAYERS, Lesson
 
-# ---------------------------------------------------------------- draw_*: arrays -> Figure
-
 
 def draw_rows(
     rows: dict[str, np.ndarray],
