@@ -45,7 +45,7 @@ def jobs_of(days: Sequence[int], changes: dict[str, str]) -> dict[str, Callable[
 
 
 def _change(before: bytes | None, then: np.ndarray | None, path: Path) -> str:
-    if before is None:
+    if before is None or then is None:
         return "new"
     if before == path.read_bytes():
         return "the same, byte for byte"

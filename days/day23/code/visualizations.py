@@ -191,7 +191,8 @@ def draw_wrong(
     data: Shapes, scores: np.ndarray, maps: np.ndarray, groups: diagnosis.WrongOnes, each: int = 7
 ) -> Figure:
     """Wrong predictions, a row for each group, with their relevance maps; what is above a panel is said, not true."""
-    panels, labels, counts = [], [], []
+    panels: list[np.ndarray] = []
+    labels, counts = [], []
     for group, chosen in zip(groups._fields, groups, strict=True):
         counts.append(f"{group.replace('_', ' ')}: {len(chosen)}")
         for place in range(each):
