@@ -33,7 +33,7 @@ BOOK_NOTE = (
 
 def readme_section(readme: str, title: str) -> str:
     """A section of the README with its heading, up to the next heading of the same level."""
-    return re.search(rf"^## {title}\n.*?(?=^## |\Z)", readme, re.MULTILINE | re.DOTALL)[0]
+    return re.findall(rf"^## {title}\n.*?(?=^## |\Z)", readme, re.MULTILINE | re.DOTALL)[0]
 
 
 def course_map(readme: str) -> tuple[dict[str, str], str]:
@@ -60,7 +60,7 @@ def take_out_pictures(path: Path, notebook: nbformat.NotebookNode) -> dict[str, 
 
     Raises ValueError for a picture without a description, and for an error or a warning among the outputs.
     """
-    files = {}
+    files: dict[str, bytes] = {}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             where = f"{path.name}, cell {cell.execution_count}"

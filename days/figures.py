@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from days.common.figures import rebuild
 from days.common.paths import REPO_ROOT, outputs_dir
@@ -30,9 +31,8 @@ def jobs_of(days: Sequence[int], changes: dict[str, str]) -> dict[str, Callable[
         def run() -> Path:
             path = outputs_dir(day) / name
             before = path.read_bytes() if path.is_file() else None
-            frames = _frames(path) if before else None
             job()
-            changes[f"day{day}/{name}"] = _change(before, frames, path)
+            changes[f"day{day}/{name}"] = _change(before, path.read_bytes()) if before else "new"
             return path
 
         return run
@@ -44,12 +44,10 @@ def jobs_of(days: Sequence[int], changes: dict[str, str]) -> dict[str, Callable[
     }
 
 
-def _change(before: bytes | None, then: np.ndarray | None, path: Path) -> str:
-    if before is None:
-        return "new"
-    if before == path.read_bytes():
+def _change(before: bytes, after: bytes) -> str:
+    if before == after:
         return "the same, byte for byte"
-    now = _frames(path)
+    then, now = _frames(before), _frames(after)
     if now.shape != then.shape:
         return f"another size: {_size(then)}, now {_size(now)}"
     apart = np.abs(now.astype(np.float32) - then)
@@ -60,14 +58,10 @@ def _size(frames: np.ndarray) -> str:
     return " x ".join(map(str, frames.shape[:3]))
 
 
-def _frames(path: Path) -> np.ndarray:
+def _frames(stored: bytes) -> np.ndarray:
     """All frames of a picture, (n, height, width, 3)."""
-    with Image.open(path) as picture:
-        frames = []
-        for index in range(getattr(picture, "n_frames", 1)):
-            picture.seek(index)
-            frames.append(np.asarray(picture.convert("RGB")))
-    return np.stack(frames)
+    with Image.open(io.BytesIO(stored)) as picture:
+        return np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(picture)])
 
 
 def table(changes: dict[str, str]) -> str:
@@ -83,10 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m days.figures", description=__doc__.splitlines()[0])
     parser.add_argument("days", nargs="*", type=int, metavar="DAY", help=f"one of {', '.join(map(str, known))}")
     days = parser.parse_args(arguments).days or known
-    if unknown := set(days) - set(known):
-        parser.error(
-            f"no pictures of day {', '.join(map(str, sorted(unknown)))}; there are {', '.join(map(str, known))}"
-        )
+    if unknown := sorted(set(days) - set(known)):
+        parser.error(f"no pictures of day {', '.join(map(str, unknown))}; there are {', '.join(map(str, known))}")
     changes: dict[str, str] = {}
     rebuild(jobs_of(sorted(set(days)), changes), "figures")
     print(table(changes))

@@ -102,6 +102,8 @@ def update_cells(day: int, root: Path = REPO_ROOT) -> list[str]:
 def _exercises(path: Path) -> dict:
     """The exercises in a file, wherever it lies, by name."""
     spec = importlib.util.spec_from_file_location(f"days.{path.parts[-3]}.code.exercises", path)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return dict(exercises_of(module))

@@ -88,7 +88,8 @@ def shortened(path: Path, wanted: list[str]) -> nbformat.NotebookNode:
     missing = [text for text in wanted if not any(text in cell.source for cell in code_cells(path))]
     if missing:
         raise ValueError(f"no cell of {path.name} holds {missing[0]!r}")
-    kept, read_below = [], set()
+    kept: list[str] = []
+    read_below: set[str] = set()
     for place, cell in reversed(list(enumerate(notebook.cells))):
         if cell.cell_type == "code":
             names = Names(cell.source)

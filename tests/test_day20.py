@@ -45,31 +45,32 @@ def test_units_directions_and_logits_read_what_they_say():
     np.testing.assert_allclose(objectives.value(direction("maps", 3 * vector), answers), along)
 
 
-@pytest.mark.parametrize("wrong", [lambda: channel("a", 1) + 1, lambda: channel("a", 1) * channel("a", 2)])
-def test_what_is_no_sum_of_objectives_is_refused(wrong):
+def test_what_is_no_sum_of_objectives_is_refused():
     with pytest.raises(TypeError):
-        wrong()
+        channel("a", 1) + 1
+    with pytest.raises(TypeError):
+        channel("a", 1) * channel("a", 2)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("make", "given", "words"),
     [
-        (lambda: channel("a", 1.7), "a channel as a whole number of at least 0, got 1.7"),
-        (lambda: channel("a", None), "a channel as a whole number"),
-        (lambda: unit("a", 1, 3), "a row and a column, or neither for the middle, got 3 and None"),
-        (lambda: unit("a", 1, 2.5, 3), "a row as a whole number"),
-        (lambda: logit("tabby"), r"a category's number, got 'tabby': model.categories.index\('tabby'\)"),
-        (lambda: logit(True), "a category as a whole number"),
-        (lambda: parameterization.Jitter(-1), "at least 0, how far either way, got Jitter"),
-        (lambda: parameterization.Rotate(None), "at least 0, how far either way, got Rotate"),
-        (lambda: parameterization.Scale(1.1, 0.9), "0 < low <= high, got Scale"),
-        (lambda: parameterization.Scale(0, 1), "0 < low <= high"),
-        (lambda: parameterization.Pad(2.5), "Pad's pixels as a whole number of at least 0, got 2.5"),
+        (channel, ("a", 1.7), "a channel as a whole number of at least 0, got 1.7"),
+        (channel, ("a", None), "a channel as a whole number"),
+        (unit, ("a", 1, 3), "a row and a column, or neither for the middle, got 3 and None"),
+        (unit, ("a", 1, 2.5, 3), "a row as a whole number"),
+        (logit, ("tabby",), r"a category's number, got 'tabby': model.categories.index\('tabby'\)"),
+        (logit, (True,), "a category as a whole number"),
+        (parameterization.Jitter, (-1,), "at least 0, how far either way, got Jitter"),
+        (parameterization.Rotate, (None,), "at least 0, how far either way, got Rotate"),
+        (parameterization.Scale, (1.1, 0.9), "0 < low <= high, got Scale"),
+        (parameterization.Scale, (0, 1), "0 < low <= high"),
+        (parameterization.Pad, (2.5,), "Pad's pixels as a whole number of at least 0, got 2.5"),
     ],
 )
-def test_what_names_no_place_and_no_move_is_refused_at_once(wrong, words):
+def test_what_names_no_place_and_no_move_is_refused_at_once(make, given, words):
     with pytest.raises(ValueError, match=words):
-        wrong()
+        make(*given)
 
 
 @pytest.mark.parametrize("vector", [np.zeros(3), [np.nan, 1], np.ones((2, 2))])

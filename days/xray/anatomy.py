@@ -74,7 +74,8 @@ class Summary(NamedTuple):
 def together(parts: Sequence[Summary]) -> Summary:
     """Summaries of several batches as one."""
     columns = zip(*(part[:-1] for part in parts), strict=True)
-    return Summary(*(np.concatenate(column).astype(np.float64) for column in columns), parts[0].size)
+    mean, top, low, active, middle, square = (np.concatenate(column).astype(np.float64) for column in columns)
+    return Summary(mean, top, low, active, middle, square, parts[0].size)
 
 
 class NormStatistics(NamedTuple):

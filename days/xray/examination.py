@@ -101,8 +101,9 @@ def examination_of(subject: Subject, photos: Photos, track: Track = untracked) -
     if subject.categories and len(subject.categories) != count:
         raise ValueError(f"expected {count} labels, one a category, got {len(subject.categories)}")
     truth, words = truth_of(photos.folders, subject.categories, count, photos.below)
-    if truth is not None and not subject.categories and not any(map(str.isdigit, photos.folders)):
-        subject = replace(subject, categories=sorted(set(photos.folders)))
+    folders = photos.folders or []
+    if truth is not None and not subject.categories and not any(map(str.isdigit, folders)):
+        subject = replace(subject, categories=sorted(set(folders)))
     layers = [Layer(part, backend.folded_weights(network, part), summaries[part.layer]) for part in convolutions]
     with np.errstate(all="ignore"):
         facts = [facts_of(layer, subject.pixels.reach) for layer in layers]
@@ -118,7 +119,8 @@ def _tried(
     track: Track,
 ) -> tuple[Trial, dict[str, Summary]]:
     """One preprocessing tried on all images, a few at a time: what is said, and the maps' summaries by layer."""
-    scores, norms, summaries = [], [], {part.layer: [] for part in convolutions}
+    scores, norms = [], []
+    summaries: dict[str, list[Summary]] = {part.layer: [] for part in convolutions}
     for start in track(range(0, len(images), BATCH), f"looking, fed with {pixels.name}"):
         batch = subject.batch(images[start : start + BATCH], pixels)
         answers, seen, statistics = subject.backend.look(subject.network, convolutions, norm, batch)

@@ -7,6 +7,7 @@ healthy patients of Day 23's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -157,14 +158,17 @@ def about_filters(layers: Sequence[Layer], facts: Sequence[Facts], images: int) 
 
     Behind a broken or exploded layer, and on few images, silence says nothing of filters, and is not judged.
     """
-    found, trusted = {kind: [] for kind in _EVIDENCE}, True
+    found: dict[str, list] = {kind: [] for kind in _EVIDENCE}
+    trusted = True
     for layer, fact in zip(layers, facts, strict=True):
         if fact.broken and trusted:
             found["not finite"].append((layer, fact, [()]))
         trusted = trusted and not fact.broken and not len(fact.exploded)
         silent = np.setdiff1d(fact.far, fact.dead) if trusted and images >= ENOUGH_IMAGES else ()
         channels = {"exploded": fact.exploded, "dead": fact.dead, "silent": silent, "noise": fact.noise}
-        faults = {kind: [(int(channel),) for channel in chosen] for kind, chosen in channels.items()}
+        faults: dict[str, list[tuple[int, ...]]] = {
+            kind: [(int(channel),) for channel in chosen] for kind, chosen in channels.items()
+        }
         faults["redundant"] = [(pair.first, pair.second) for pair in fact.copies]
         for kind, chosen in faults.items():
             found[kind] += [(layer, fact, chosen)] if chosen else []
@@ -210,7 +214,7 @@ _EVIDENCE = {
 }
 
 
-def listed(channels: Sequence[int], most: int = 12) -> str:
+def listed(channels: Sequence[int] | np.ndarray, most: int = 12) -> str:
     """Channel numbers as words, the first `most` of them.
 
     >>> listed([3, 1, 4], 2)
@@ -241,13 +245,13 @@ def about_feeding(trials: Sequence[Trial], truth: np.ndarray | None) -> list[Fin
 def _by_norm(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial, str, str, str] | None:
     if given.norm is None or given.norm.fresh or not given.norm.distance > NORM_APART:
         return None
-    best = min(others, key=lambda trial: trial.norm.distance)
+    apart, best = min(((trial.norm.distance, trial) for trial in others if trial.norm), key=itemgetter(0))
     spoken_against = truth is not None and best.right(truth).sum() < given.right(truth).sum()
-    if spoken_against or not best.norm.distance < 0.5 * given.norm.distance:
+    if spoken_against or not apart < 0.5 * given.norm.distance:
         return None
     evidence = (
         f"the first batch norm sees values {given.norm.distance:.2g} from those it has stored (0 is none; shift in "
-        f"deviations and logarithm of the spread), and {best.norm.distance:.2g} with {best.name}"
+        f"deviations and logarithm of the spread), and {apart:.2g} with {best.name}"
     )
     return best, "The first batch norm was trained on other numbers than it gets.", "likely", evidence
 
@@ -318,7 +322,7 @@ def about_answers(given: Trial, truth: np.ndarray | None, training_layers: int) 
     several = truth is None or len(set(truth.tolist())) > 1
     if count >= 7 and categories > 2 and several and given.information < 0.05 * np.log(min(count, categories)):
         found.append(_constant(given, truth is not None))
-    right = None if truth is None else int(given.right(truth).sum())
+    right = 0 if truth is None else int(given.right(truth).sum())
     if truth is not None and count >= 10 and right <= _guessed(count, categories):
         said = f"{right} of {count} right; guessing among {categories} gets {count / categories:.1f}"
         found.append(_finding("guessing", said))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,8 @@ def input_form(network) -> tuple[int, int | None]:
 
 def weighted_layers(network) -> list[str]:
     """Names of the layers that hold weights themselves, in forward order."""
-    return [name for name, layer in named_layers(network).items() if layer.weights and not hasattr(layer, "layers")]
+    known: dict[str, Any] = named_layers(network)
+    return [name for name, layer in known.items() if layer.weights and not hasattr(layer, "layers")]
 
 
 def training_layers(network) -> int:
@@ -61,7 +63,8 @@ def parameter_count(network) -> int:
 
 def convolutions(network, batch) -> tuple[list[Convolution], str | None]:
     """The convolutions in forward order, and the name of the first batch norm, if any; read off the graph."""
-    known, readers, found = named_layers(network), _readers(network), []
+    known: dict[str, Any] = named_layers(network)
+    readers, found = _readers(network), []
     for name in conv_layers(network):
         layer, watch, rectified = known[name], name, rectifies(known[name].activation)
         followers = readers.get(id(layer.output), [])
@@ -162,7 +165,7 @@ def _summary(maps: np.ndarray) -> Summary:
 
 def folded_weights(network, part: Convolution) -> FoldedWeights:
     """Filters and bias, with the batch norm between the convolution and its watched answer folded in."""
-    known = named_layers(network)
+    known: dict[str, Any] = named_layers(network)
     values, layer, norm = filters(network, part.layer).astype(np.float64), known[part.layer], known[part.watch]
     bias = _double(layer.bias) if layer.use_bias else None
     return folded(values, bias) if norm is layer else folded(values, bias, *_scale_and_shift(norm))

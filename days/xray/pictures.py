@@ -27,7 +27,9 @@ class Picture(NamedTuple):
     caption: str
 
 
-def filters_picture(filters: np.ndarray, channels: Sequence[int], layer: str, *, order: str | None) -> Picture:
+def filters_picture(
+    filters: np.ndarray, channels: Sequence[int] | np.ndarray, layer: str, *, order: str | None
+) -> Picture:
     """The filters (out, in, kh, kw) of these channels: in color if they see pixels, whose `order` is RGB or BGR."""
     chosen = filters[list(channels)]
     chosen = np.where(np.isfinite(chosen), chosen, 0).astype(np.float32)
@@ -48,10 +50,10 @@ def filters_picture(filters: np.ndarray, channels: Sequence[int], layer: str, *,
     return Picture(_uri(picture_bytes(figure), "png"), alt, f"Filters of channels {numbers}{some}.")
 
 
-def maps_picture(maps: np.ndarray, channels: Sequence[int], layer: str, photo: str) -> Picture:
+def maps_picture(maps: np.ndarray, channels: Sequence[int] | np.ndarray, layer: str, photo: str) -> Picture:
     """The maps (n, h, w) that these channels of a layer make of a photo, on one scale."""
     maps = np.where(np.isfinite(maps), maps, 0)
-    dark = np.flatnonzero(np.ptp(maps, axis=(1, 2)) == 0)
+    dark = np.flatnonzero(np.ptp(maps, axis=(1, 2)) == 0).tolist()
     title = f"{layer}: its {len(maps)} strongest channels on one photo"
     figure = draw_panels(maps, title=title, labels=list(map(str, channels)), columns=min(len(maps), 8), alarm=dark)
     numbers = ", ".join(map(str, channels))

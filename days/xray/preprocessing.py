@@ -39,6 +39,7 @@ def pixels_from(channels: int, mean=None, std=None, order: str = "rgb") -> Pixel
 def _numbers(given, usual: Sequence[float], channels: int, what: str) -> np.ndarray:
     if given is None:
         return np.array(usual if channels == 3 else [np.mean(usual)])
+    values: np.ndarray
     try:
         values = np.asarray(given, np.float64).ravel()
     except (TypeError, ValueError):

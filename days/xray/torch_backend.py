@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +42,8 @@ def input_form(network: nn.Module) -> tuple[int, int | None]:
     names = conv_layers(network)
     if not names:
         raise ValueError("expected a network with 2-d convolutions, got none: there are no filters to look at")
-    return network.get_submodule(names[0]).in_channels, None
+    first: Any = network.get_submodule(names[0])
+    return first.in_channels, None
 
 
 def out_of_sight(network: nn.Module) -> str:
@@ -89,8 +91,9 @@ def convolutions(network: nn.Module, batch: torch.Tensor) -> tuple[list[Convolut
 
     with hooks([(module, look(name)) for name, module in named]), trace, torch.no_grad():
         run(network, batch)
+    modules: dict[str, Any] = dict(named)
     found = [
-        Convolution(name, watch, trace.rectified(name), network.get_submodule(name).groups > 1, False, sees_pixels)
+        Convolution(name, watch, trace.rectified(name), modules[name].groups > 1, False, sees_pixels)
         for name, (watch, _, sees_pixels) in trace.found.items()
     ]
     return found, next(iter(first_norm), None)
@@ -124,7 +127,7 @@ class _Trace(TorchFunctionMode):
         """Whether a ReLU reads what this layer answers, and nothing else does."""
         return self.found[name][1] and name not in self._read_otherwise
 
-    def carry(self, name: str, norm: nn.Module, before: torch.Tensor, answer: torch.Tensor) -> None:
+    def carry(self, name: str, norm: nn.BatchNorm2d, before: torch.Tensor, answer: torch.Tensor) -> None:
         layer = self._owner.get(before)
         if layer:
             plain = type(norm) is nn.BatchNorm2d
@@ -196,15 +199,15 @@ def look(
 def _summary(maps: torch.Tensor) -> Summary:
     maps, axes = maps.detach().float(), (2, 3)
     passed = maps.clamp(min=0)
-    parts = (
-        passed.mean(axes),
-        maps.amax(axes),
-        maps.amin(axes),
-        (maps > 0).float().mean(axes),
-        maps.mean(axes),
-        maps.square().mean(axes),
+    return Summary(
+        mean=to_numpy(passed.mean(axes)),
+        top=to_numpy(maps.amax(axes)),
+        low=to_numpy(maps.amin(axes)),
+        active=to_numpy((maps > 0).float().mean(axes)),
+        middle=to_numpy(maps.mean(axes)),
+        square=to_numpy(maps.square().mean(axes)),
+        size=(maps.shape[2], maps.shape[3]),
     )
-    return Summary(*map(to_numpy, parts), tuple(maps.shape[2:]))
 
 
 def folded_weights(network: nn.Module, part: Convolution) -> FoldedWeights:

@@ -1,4 +1,13 @@
 """Which pixels decided, in Keras: the functions of `methods`, which take a network of either framework."""
 
 from days.day19.code.keras_backend import keras, tensorflow  # noqa: F401
-from days.day22.code.methods import *  # noqa: F403
+from days.day22.code.methods import (  # noqa: F401
+    grad_cam,
+    guided_backpropagation,
+    integrated_gradients,
+    occlusion,
+    saliency,
+    scores,
+    smooth_grad,
+)
+from days.day22.code.randomization import randomized  # noqa: F401

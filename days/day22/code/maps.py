@@ -82,8 +82,8 @@ def overlay(photo: np.ndarray, heatmap: np.ndarray, strength: float = 0.6, *, to
         raise ValueError("expected a finite map, got NaN or infinity")
     if not 0 <= strength <= 1 or (top is not None and not 0 < top < np.inf):
         raise ValueError(f"expected a strength from 0 to 1 and a top above 0, got {strength!r} and {top!r}")
-    top = max(float(heatmap.max()), np.finfo(np.float32).tiny) if top is None else top
-    share = np.clip(enlarge(heatmap, photo.shape[:2]) / top, 0, 1)
+    highest = max(float(heatmap.max()), float(np.finfo(np.float32).tiny)) if top is None else top
+    share = np.clip(enlarge(heatmap, photo.shape[:2]) / highest, 0, 1)
     hidden = strength * share[..., None]
     base = (1 - strength) * photo + strength * 0.6 * (photo @ LUMINANCE)[..., None]
     return np.clip((1 - hidden) * base + hidden * colored(share), 0, 1).astype(np.float32)

@@ -24,18 +24,6 @@ from days.common.checks import brief, check_integer, check_maps, check_scores, i
 from days.day17.code.backends import backend_of
 from days.day19.code.gradients import look
 from days.day22.code.attribution import Category, Wanted, asked_for, title, wanted
-from days.day22.code.randomization import randomized
-
-__all__ = [
-    "grad_cam",
-    "guided_backpropagation",
-    "integrated_gradients",
-    "occlusion",
-    "randomized",
-    "saliency",
-    "scores",
-    "smooth_grad",
-]
 
 LOOKS_AT_ONCE = 16
 """So many covered images go through a network at once: enough to be fast, few enough for a laptop's memory."""

@@ -76,7 +76,8 @@ class Curves(NamedTuple):
     @property
     def areas(self) -> tuple[float, float]:
         """The mean heights of the two curves, by straight lines between their points."""
-        return tuple(float(np.trapezoid(one) / (len(one) - 1)) for one in self)
+        insertion, deletion = (float(np.trapezoid(one) / (len(one) - 1)) for one in self)
+        return insertion, deletion
 
 
 def insertion_deletion(

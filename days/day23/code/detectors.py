@@ -82,7 +82,8 @@ def bounds(weights: Weights, low: float = -1.0, high: float = 1.0, hears: dict |
     """
     if not low <= high:
         raise ValueError(f"expected low <= high, got {low} and {high}")
-    names, found = list(weights), {}
+    names = list(weights)
+    found: Bounds = {}
     with np.errstate(all="ignore"):
         for place, (name, (values, bias)) in enumerate(weights.items()):
             heard = names[max(place - 1, 0) : place] if hears is None else hears[name]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from days.day18.code.training import Weights
 from days.day22.code.scoring import share_inside
@@ -299,7 +300,7 @@ class WrongOnes(NamedTuple):
 
 
 def wrong_predictions(
-    scores: np.ndarray, labels: np.ndarray, maps: np.ndarray, masks: np.ndarray, *, part: float = 0.3
+    scores: ArrayLike, labels: ArrayLike, maps: ArrayLike, masks: ArrayLike, *, part: float = 0.3
 ) -> WrongOnes:
     """Sort the images that are named wrongly by their relevance maps.
 
@@ -326,7 +327,7 @@ def wrong_predictions(
 
 
 def activation_gap(
-    training: np.ndarray, held_out: np.ndarray, training_labels: np.ndarray, held_out_labels: np.ndarray
+    training: ArrayLike, held_out: ArrayLike, training_labels: ArrayLike, held_out_labels: ArrayLike
 ) -> np.ndarray:
     """How much better each filter tells its favorite category on training images than on held-out ones: (C,).
 
@@ -348,7 +349,7 @@ def activation_gap(
     return seen[favorite] - new[favorite]
 
 
-def _selectivity(activations: np.ndarray, labels: np.ndarray, names: np.ndarray) -> np.ndarray:
+def _selectivity(activations: ArrayLike, labels: ArrayLike, names: np.ndarray) -> np.ndarray:
     means, labels = detectors.check_maps(activations).mean(axis=(2, 3), dtype=np.float64), np.asarray(labels)
     if labels.shape != means.shape[:1]:
         raise ValueError(f"expected a label for each of {len(means)} images, got {labels.shape}")

@@ -106,8 +106,13 @@ def admit(seed: int, kind: str | None = None, *, name: str | None = None) -> tup
 
 def patient_of(weights: Weights, settings: RunSettings = SETTINGS[0], *, name: str = "unnamed") -> Patient:
     """A patient from weights of the small network, with statistics and record taken while it is run rightly."""
-    before = network.run(weights, network.ward_images().images[:32]).before
-    statistics = {layer: _finite_statistics(maps) for layer, maps in before.items()}
+    statistics = {}
+    with np.errstate(all="ignore"):
+        for layer, maps in network.run(weights, network.ward_images().images[:32]).before.items():
+            mean, variance = maps.mean(axis=(0, 2, 3)), maps.var(axis=(0, 2, 3))
+            finite = np.isfinite(mean) & np.isfinite(variance)
+            kept = np.where(finite, mean, 0), np.where(finite, variance, 1)
+            statistics[layer] = kept[0].astype(np.float32), kept[1].astype(np.float32)
     return Patient(name, weights, statistics, record_of(weights), _seal(settings, name))
 
 
@@ -142,13 +147,6 @@ def _seal(settings: RunSettings, name: str) -> str:
     # The words under which the stored patients were sealed: do not change them.
     words = f"Habits({', '.join(f'{field}={value!r}' for field, value in vars(settings).items())})"
     return hashlib.sha256(f"{name} {words}".encode()).hexdigest()
-
-
-def _finite_statistics(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    with np.errstate(all="ignore"):
-        mean, variance = maps.mean(axis=(0, 2, 3)), maps.var(axis=(0, 2, 3))
-    finite = np.isfinite(mean) & np.isfinite(variance)
-    return np.where(finite, mean, 0).astype(np.float32), np.where(finite, variance, 1).astype(np.float32)
 
 
 # ---------------------------------------------------------------- a disguise that changes nothing
@@ -207,7 +205,7 @@ def plant(
         "exploded": _plant_exploded,
     }
     faults: list[Fault] = []
-    for kind in sorted(chosen, key=lambda kind: (places[kind], FILTER_KINDS.index(kind))):
+    for kind in sorted(chosen, key=places.__getitem__):
         layer = layers[places[kind]]
         faults += planters[kind](weights, layer, free[layer], generator)
     return weights, faults
@@ -306,12 +304,6 @@ def _plant_exploded(weights: Weights, layer: str, free: list, generator) -> list
 # ---------------------------------------------------------------- files
 
 
-def save_patient(patient: Patient, path: Path | str) -> Path:
-    """Store a patient as safetensors, without any key, and return the path."""
-    arrays = {"record": patient.record, **flat(patient.weights), **flat(patient.statistics, _STATISTICS)}
-    return save_arrays(arrays, path, {"patient": f"{patient.sealed_settings} {patient.name}"})
-
-
 def load_patient(name: str | Path) -> Patient:
     """A stored patient, "01" to "06", or one in a file of its own.
 
@@ -323,11 +315,6 @@ def load_patient(name: str | Path) -> Patient:
         weights, statistics = paired(arrays, (*LAYERS, "scores")), paired(arrays, LAYERS, _STATISTICS)
         sealed, own_name = metadata["patient"].split(" ", 1)
         return Patient(own_name, weights, statistics, arrays["record"], sealed)
-
-
-def save_key(key: Key, path: Path | str) -> Path:
-    """Store a key as JSON and return the path."""
-    return write_bytes(path, (json.dumps(asdict(key), indent=1) + "\n").encode())
 
 
 def load_key(name: str | Path) -> Key:
@@ -348,8 +335,11 @@ def main(folder: Path = CLINIC) -> list[Path]:
         (folder / part).mkdir(parents=True, exist_ok=True)
     for name, (seed, kind) in tqdm(WARD.items(), desc="Day 23 patients", unit="patient"):
         patient, key = admit(seed, kind, name=name)
-        written.append(save_patient(patient, folder / f"patients/{name}.safetensors"))
-        written.append(save_key(key, folder / f"keys/{name}.json"))
+        arrays = {"record": patient.record, **flat(patient.weights), **flat(patient.statistics, _STATISTICS)}
+        sealed = {"patient": f"{patient.sealed_settings} {patient.name}"}
+        written.append(save_arrays(arrays, folder / f"patients/{name}.safetensors", sealed))
+        text = json.dumps(asdict(key), indent=1) + "\n"
+        written.append(write_bytes(folder / f"keys/{name}.json", text.encode()))
     return written
 
 

@@ -9,17 +9,7 @@ from matplotlib.figure import Figure
 
 from days.common.colors import ALARM, BLUE, GREEN, INK, MUTED, ORANGE
 from days.common.datasets import SHAPE_NAMES, Shapes
-from days.common.figures import (
-    ColorScale,
-    Figures,
-    add_colorbar,
-    chart,
-    describe,
-    draw_panels,
-    new_figure,
-    plain,
-    show_map,
-)
+from days.common.figures import ColorScale, Figures, add_colorbar, chart, describe, draw_panels, new_figure, plain
 from days.day17.code.feature_maps import cosine_similarities
 from days.day18.code.visualizations import visible_patches
 from days.day22.code.visualizations import marked
@@ -83,7 +73,8 @@ def draw_cosines(layers: dict[str, np.ndarray], pairs: dict[str, list[detectors.
     grid = figure.subplots(1, len(layers))
     scale, listed = ColorScale("RdBu_r", -1.0, 1.0), []
     for axes, (layer, filters) in zip(grid, layers.items(), strict=True):
-        show_map(plain(axes, layer), cosine_similarities(filters), scale, "nearest")
+        cosines = cosine_similarities(filters)
+        plain(axes, layer).imshow(cosines, cmap=scale.cmap, vmin=-1, vmax=1, interpolation="nearest")
         numbers = np.arange(0, len(filters), 2)
         axes.set_xticks(numbers, numbers, fontsize=7)
         axes.set_yticks(numbers, numbers, fontsize=7)
@@ -191,7 +182,8 @@ def draw_wrong(
     data: Shapes, scores: np.ndarray, maps: np.ndarray, groups: diagnosis.WrongOnes, each: int = 7
 ) -> Figure:
     """Wrong predictions, a row for each group, with their relevance maps; what is above a panel is said, not true."""
-    panels, labels, counts = [], [], []
+    panels: list[np.ndarray] = []
+    labels, counts = [], []
     for group, chosen in zip(groups._fields, groups, strict=True):
         counts.append(f"{group.replace('_', ' ')}: {len(chosen)}")
         for place in range(each):

@@ -67,7 +67,7 @@ def draw_dials(rows: dict[float, dict]) -> Figure:
     return describe(figure, f"Curves against the dial: share of relevance on the object, and accuracies. {listed}.")
 
 
-def draw_swap(three: dict[str, Shapes], named: dict[str, dict[str, np.ndarray]], chosen: Sequence[int]) -> Figure:
+def draw_swap(three: dict[str, Shapes], named: dict[str, dict[str, np.ndarray]], chosen: np.ndarray) -> Figure:
     """The same objects on three kinds of background, and what networks call them: {kind: {network: (N,) numbers}}."""
     panels, labels = [], []
     for kind, data in three.items():
