@@ -12,7 +12,15 @@ import shutil
 import limits
 import nbformat
 import pytest
-from browser_tools import CHROMIUM_FLAGS, find_chromium, jupyter_server, new_page, open_notebook, run_all_cells
+from browser_tools import (
+    CHROMIUM_FLAGS,
+    find_chromium,
+    jupyter_server,
+    new_page,
+    open_notebook,
+    run_all_cells,
+    shut_down_kernels,
+)
 from nbformat.v4 import new_code_cell, new_notebook
 from notebook_tools import code_cells, shortened
 from test_browser import DAYS, Lab, answer_exercise, scroll_to, write_as_never_run
@@ -169,6 +177,7 @@ def test_a_lesson_runs_as_a_copy_and_its_answer_moves_into_a_newer_one(desk):
     nbformat.write(notebook, lesson)
     [said] = update_copies(desk.course)
     assert "has what you wrote, which was in 1 cell;" in said
+    shut_down_kernels(desk.address)
     page = new_page(desk.browser, viewport={"width": 1400, "height": 1000})
     open_notebook(page, desk.address, f"my/{LESSON.as_posix()}")
     page.get_by_text("This lesson is newer.").wait_for()
