@@ -146,7 +146,7 @@ def test_what_only_serves_to_run_a_notebook_is_left_out(book, pages, path):
     page = pages[f"{path.parent.name}.html"]
     text = page.main.get_text()
     assert "find_repo_root" not in text
-    assert "FIGURES.rebuild()" not in text or "GROWING_GIF" in text  # Day 20 shows a picture in such a cell
+    assert "FIGURES.rebuild()" not in text
     assert not re.search(r"run the cell|\.hint\(\)|\.check\(", text, re.IGNORECASE)
     imports = page.select_one(".input details")
     assert imports.summary.text == "Imports"
@@ -182,7 +182,7 @@ def test_no_raw_markdown_is_seen(pages, name):
     main = BeautifulSoup(str(pages[name].main), "html.parser")
     for element in main.select("pre, code, math, iframe"):
         element.decompose()
-    assert not re.search(r"\*\*|`|\]\(|^#+ ", main.get_text(), re.MULTILINE)
+    assert not re.search(r"\*\*\S|\S\*\*|`|\]\(|^#+ ", main.get_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", [*NOTEBOOKS, build.REPO_ROOT / "days/start_here.ipynb"], ids=lambda path: path.stem)
@@ -292,9 +292,8 @@ def test_a_refused_notebook_leaves_the_old_book_alone(tmp_path, monkeypatch):
 def test_a_formula_that_is_broken_into_parts_says_the_same(latex):
     broken, whole = ElementTree.fromstring(mathml(latex, "block")), ElementTree.fromstring(convert(latex))
     assert list(broken.itertext()) == list(whole.itertext())
-    assert ["".join(part.itertext()) for part in broken[0]][0] == {"f": "f(x=1)"}.get(
-        latex[0], "".join(whole.itertext())
-    )
+    first = "".join(broken[0][0].itertext())
+    assert first == ("f(x=1)" if latex.startswith("f") else "".join(whole.itertext()))
 
 
 @pytest.mark.parametrize("latex", [r"\nosuchcommand{x}", r"x^"])
@@ -420,10 +419,7 @@ def test_the_search_finds_a_section_of_another_day_by_keys_alone(read_page, widt
 def test_the_search_says_how_much_it_found_and_closes(read_page):
     page = read_page("index.html")
     page.keyboard.press("/")
-    for typed, said in (
-        ("no such word anywhere", "0 sections found"),
-        ("Laplacian pyramid", r"[1-9]\d* sections? found"),
-    ):
+    for typed, said in (("tyrannosaurus", "^0 sections found"), ("Laplacian pyramid", "^[1-9].* found")):
         page.get_by_role("searchbox").fill(typed)
         page.locator("search [role=status]").filter(has_text=re.compile(said)).wait_for()
     assert page.locator("search li").count() > 0
