@@ -29,7 +29,7 @@ def windows(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> str:
         + "\n".join(tables)
         + f'</div>\n<p aria-live="polite">row {row + 1}, column {column + 1}: {said} = {answer[row, column]:g}</p>\n'
         "<figcaption>The marked window of the image times the kernel, number by number, sums to the marked place of "
-        'the map.<span class="script"> Point at another place of the map, or choose it with Tab and the arrow keys.</span>'
+        'the map.<span class="script"> Point at another place of it, or choose it with Tab and the arrow keys.</span>'
         "</figcaption></figure>\n"
     )
 

@@ -23,7 +23,7 @@ from latex2mathml.converter import convert
 from notebook_tools import NOTEBOOKS, headings, read
 from PIL import Image
 
-from book import build
+from book import build, squares
 from book.text import Text, mathml, page_of
 from book.windows import windows
 from days.day17.code.lesson import EDGE_KERNEL, toy_image
@@ -254,11 +254,51 @@ def test_animations_move(book):
     assert all(animation.n_frames > 5 and animation.info["loop"] == 0 for animation in animations)
 
 
-def test_the_first_page_has_every_day_and_every_picture_of_the_readme(pages):
+def test_the_first_page_has_every_day_with_its_picture(pages):
+    page = pages["index.html"]
+    days = page.select('h2 a[href^="day"]')
+    assert [day["href"] for day in days] == PAGES[1:]
+    assert [day.find_next("img")["src"][:5] for day in days] == [name[:5] for name in PAGES[1:]]
+    assert len(page.select("img")) == len(days) + 1
+    assert page.find(string=re.compile("CC BY 2.0"))
+
+
+def test_the_readme_says_what_the_start_takes_on_its_first_screen_and_is_short():
     readme = (build.REPO_ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(pages["index.html"].select('h2 a[href^="day"]')) == len(NOTEBOOKS)
-    assert len(pages["index.html"].select("img")) == readme.count("](days/day") - readme.count(".ipynb)")
-    assert pages["index.html"].find(string=re.compile("CC BY 2.0"))
+    assert len(readme.split()) <= 900
+    first, days = readme.split("## The days")
+    for said in ("git clone", "`make lab`", "`py course.py lab`", "minutes", "GB of disk"):
+        assert said in first
+    assert first.count("![") == 1
+    assert re.findall(r"^## (.+)", days, re.MULTILINE) == [
+        "How a lesson works",
+        "Your own network",
+        "To get a new version",
+        "More",
+    ]
+
+
+@pytest.mark.parametrize("name", ["README.md", *(f"docs/{name}.md" for name in ("DAYS", "SYSTEMS", "CREDITS"))])
+def test_links_of_the_readme_and_its_pages_lead_to_files(name):
+    path = build.REPO_ROOT / name
+    links = re.findall(r"""\]\(([^)#]+)\)|(?:src|href)="([^"]+)\"""", path.read_text(encoding="utf-8"))
+    for link in filter(lambda link: not link.startswith("http"), map("".join, links)):
+        assert (path.parent / link).is_file(), link
+
+
+@pytest.mark.parametrize("day", squares.PARTS)
+def test_the_readme_has_a_small_square_picture_of_each_day_that_is_a_part_of_a_stored_one(day):
+    name = f"docs/squares/day{day}.jpg"
+    assert f'src="{name}"' in (build.REPO_ROOT / "README.md").read_text(encoding="utf-8")
+    stored = Image.open(build.REPO_ROOT / name)
+    assert stored.size == (squares.SIDE, squares.SIDE)
+    assert (build.REPO_ROOT / name).stat().st_size < 24 * 1024
+    difference = np.abs(np.asarray(stored, float) - np.asarray(squares.square(day), float)).mean()
+    assert difference < 6, "run `python -m book.squares`"
+
+
+def test_there_is_a_square_for_every_day():
+    assert [f"day{day}.html" for day in squares.PARTS] == PAGES[1:]
 
 
 def one_output(**parts) -> nbformat.NotebookNode:
@@ -282,7 +322,7 @@ def test_a_notebook_that_is_not_ready_is_refused(parts, said):
 
 def test_a_refused_notebook_leaves_the_old_book_alone(tmp_path, monkeypatch):
     (tmp_path / "index.html").write_text("old")
-    monkeypatch.setattr(build, "course_map", lambda readme: ({"day17.html": "17"}, "# Course"))
+    monkeypatch.setattr(build, "course_map", lambda *texts: ({"day17.html": "17"}, "# Course"))
     with pytest.raises(ValueError, match=r"expected day18 in the README's table of days, got day17.html"):
         build.main(tmp_path)
     assert [path.read_text() for path in tmp_path.iterdir() if path.is_file()] == ["old"]
