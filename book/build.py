@@ -31,28 +31,21 @@ BOOK_NOTE = (
 )
 
 
-def readme_section(readme: str, title: str) -> str:
-    """A section of the README with its heading, up to the next heading of the same level."""
-    return re.findall(rf"^## {title}\n.*?(?=^## |\Z)", readme, re.MULTILINE | re.DOTALL)[0]
+def course_map(readme: str, tastes: str, credits: str) -> tuple[dict[str, str], str]:
+    """The days' titles by page, and the first page's Markdown.
 
-
-def course_map(readme: str) -> tuple[dict[str, str], str]:
-    """The days' titles by page, and the first page's Markdown, both from the README.
-
-    The Markdown has the README's opening, each day with its question, its time and its picture, and the credits.
+    readme : has the opening, and a row for each day with its title, question and time. tastes : a section for each day,
+    with what is shown of it and a picture. credits : goes to the end.
     """
-    section = readme_section(readme, "The days")
-    rows = re.findall(r"^\| (?:\[(\d+)\]\(\S+\)|(\d+)) (.+?) \| (.+?) \| (.+?) \|$", section, re.MULTILINE)
-    every = readme_section(readme, "A taste of each day")
-    tastes = dict(re.findall(r"^A taste of Day (\d+): (.+?\n\n!\[.+?\]\(\S+\))$", every, re.MULTILINE | re.DOTALL))
+    rows = re.findall(r"^\| (?:\[(\d+)\]\(\S+\)|(\d+)) (.+?) \| (.+?) \| (.+?) \|$", readme, re.MULTILINE)
+    shown = dict(re.findall(r"^## Day (\d+): .+?\n(.+?)(?=^## |\Z)", tastes, re.MULTILINE | re.DOTALL))
     titles, parts = {}, [readme.split("\n## ")[0], BOOK_NOTE]
     for linked, plain, title, question, time in rows:
         number = linked or plain
-        name, taste = f"day{number}.html", tastes.get(number, "")
+        name = f"day{number}.html"
         titles[name] = f"{number} {title}"
-        parts += [f'## <a href="{name}">Day {number}: {title}</a>', f"**{question}** {time}"]
-        parts += [taste[:1].upper() + taste[1:]]
-    return titles, "\n\n".join([*parts, readme_section(readme, "Networks and photos")])
+        parts += [f'## <a href="{name}">Day {number}: {title}</a>', f"**{question}** {time}", shown.get(number, "")]
+    return titles, "\n\n".join([*parts, f"#{credits}"])
 
 
 def take_out_pictures(path: Path, notebook: nbformat.NotebookNode) -> dict[str, bytes]:
@@ -119,8 +112,9 @@ def book() -> dict[str, bytes]:
 
     Raises ValueError for a notebook that the README does not name, that is not ready, or has a formula that is broken.
     """
-    titles, first = course_map((REPO_ROOT / "README.md").read_text(encoding="utf-8"))
-    outputs = re.compile(r"\(days/(day\d+)/outputs/(\S+?)\)")
+    sources = ("README.md", "docs/DAYS.md", "docs/CREDITS.md")
+    titles, first = course_map(*((REPO_ROOT / name).read_text(encoding="utf-8") for name in sources))
+    outputs = re.compile(r"\((?:\.\./)?days/(day\d+)/outputs/(\S+?)\)")
     files = {"style.css": style(), "book.js": (HERE / "book.js").read_bytes()}
     for day, name in outputs.findall(first):
         files[f"{day}/{name}"] = (REPO_ROOT / "days" / day / "outputs" / name).read_bytes()

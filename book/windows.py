@@ -28,8 +28,8 @@ def windows(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> str:
         '<figure class="windows"><div>'
         + "\n".join(tables)
         + f'</div>\n<p aria-live="polite">row {row + 1}, column {column + 1}: {said} = {answer[row, column]:g}</p>\n'
-        "<figcaption>The marked window of the image times the kernel, number by number, sums to the marked place of the "
-        'map.<span class="script"> Point at another place of the map, or choose it with Tab and the arrow keys.</span>'
+        "<figcaption>The marked window of the image times the kernel, number by number, sums to the marked place of "
+        'the map.<span class="script"> Point at another place of it, or choose it with Tab and the arrow keys.</span>'
         "</figcaption></figure>\n"
     )
 
