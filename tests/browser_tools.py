@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import limits
+import pytest
 
 from days.common.paths import REPO_ROOT
 
@@ -34,6 +35,23 @@ def find_chromium() -> str | None:
     """Path of an installed Chromium or Chrome; SEEING_CNNS_CHROMIUM names another."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return os.environ.get("SEEING_CNNS_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@contextlib.contextmanager
+def launched():
+    """A browser. Where none is installed the test is skipped, but for CI, where it fails."""
+    chromium = find_chromium()
+    if chromium is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must run the browser tests, and no Chromium is installed")
+        pytest.skip("no Chromium found (Debian: apt install chromium; or set SEEING_CNNS_CHROMIUM)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        how = {"executable_path": chromium, "args": CHROMIUM_FLAGS, "timeout": limits.SERVER * 1000}
+        browser = playwright.chromium.launch(**how)
+        yield browser
+        browser.close()
 
 
 @contextlib.contextmanager

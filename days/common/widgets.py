@@ -24,6 +24,15 @@ PICTURES_A_SECOND = 12
 SLIDERS = (ipywidgets.IntSlider, ipywidgets.FloatSlider)
 
 
+class TitledPicture(ipywidgets.Image):
+    """A picture with a title, its `tooltip`: ipywidgets gives pictures no alt text.
+
+    Its code in the browser takes a tooltip only from what has a description, and fails where there is none.
+    """
+
+    description = traitlets.Unicode("").tag(sync=True)
+
+
 class Frame(ipywidgets.VBox):
     """Controls, then rows of others, then a picture, hidden until there is one, and its description as a caption.
 
@@ -33,7 +42,7 @@ class Frame(ipywidgets.VBox):
 
     def __init__(self, controls: dict[str, ipywidgets.Widget], *rows: ipywidgets.Widget):
         self.controls = controls
-        self.picture = ipywidgets.Image(format="jpeg", layout=Layout(display="none", max_width="100%"))
+        self.picture = TitledPicture(format="jpeg", layout=Layout(display="none", max_width="100%", margin="0"))
         self.caption = ipywidgets.HTML()
         super().__init__([_arranged(controls), *rows, self.picture, self.caption])
 

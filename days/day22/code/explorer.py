@@ -32,14 +32,7 @@ def attribution_explorer(model: Model) -> Explorer:
     photos = PhotoChoice("chelsea", size=SIZE, whole=within_336)
     image = lru_cache(photos.image)
     answers = lru_cache(lambda photo: model.predict(image(photo), top=3))
-    names = list(dict.fromkeys(model.categories))
-    controls = {
-        "photo": photos,
-        "category": ipywidgets.Combobox(options=names, description="category", continuous_update=False),
-        "method": ipywidgets.Dropdown(options=[*standard_methods("")], value="Grad-CAM", description="method"),
-        "layer": ipywidgets.Dropdown(options=LAYERS, value="fire9", description="layer"),
-        "strength": ipywidgets.FloatSlider(0.8, min=0, max=1, step=0.1, description="strength"),
-    }
+    controls = _controls(photos, list(dict.fromkeys(model.categories)))
 
     def set_category(_=None):
         controls["category"].value = answers(photos.value)[0][0]
@@ -65,6 +58,16 @@ def attribution_explorer(model: Model) -> Explorer:
     # Before the explorer observes the photo, so that no map is computed for the category of the photo before.
     photos.observe(set_category, "value")
     return Explorer(controls, draw)
+
+
+def _controls(photos: PhotoChoice, categories: list[str]) -> dict[str, ipywidgets.Widget]:
+    return {
+        "photo": photos,
+        "category": ipywidgets.Combobox(options=categories, description="category", continuous_update=False),
+        "method": ipywidgets.Dropdown(options=[*standard_methods("")], value="Grad-CAM", description="method"),
+        "layer": ipywidgets.Dropdown(options=LAYERS, value="fire9", description="layer"),
+        "strength": ipywidgets.FloatSlider(0.8, min=0, max=1, step=0.1, description="strength"),
+    }
 
 
 def live_explanation(
