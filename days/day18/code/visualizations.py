@@ -263,7 +263,9 @@ def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarnin
     loss.set_ylim(middle - max(half, 0.25), middle + max(half, 0.25))
     for place, layer in enumerate(now.layers):
         states = [snapshot.layers[layer] for snapshot in snapshots]
-        look = {"color": _depth_color(place, len(now.layers)), "linestyle": STYLES[place % 4], "label": layer}
+        many = len(now.layers) > len(DEPTH_COLORS)
+        color = colormaps["viridis"](0.9 * place / (len(now.layers) - 1)) if many else DEPTH_COLORS[place]
+        look = {"color": color, "linestyle": STYLES[place % 4], "label": layer}
         dead.plot(steps, [100 * state.dead / state.channels for state in states], **look)
         spread.plot(steps, [max(state.spread, 1e-9) / max(now.input_spread, 1e-9) for state in states], **look)
         gradient.plot(steps, [max(state.gradient / max(state.weights, 1e-9), 1e-9) for state in states], **look)
@@ -278,12 +280,6 @@ def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarnin
     dead_now = ", ".join(f"{state.dead} of {layer}" for layer, state in list(now.layers.items())[:6])
     curves = f"Loss from {snapshots[0].loss:.2f} to {now.loss:.2f}; dead at last {dead_now}"
     return fg.describe(figure, f"{title}, step {now.step}. {curves}. {' '.join(sentences)}")
-
-
-def _depth_color(place: int, count: int):
-    if count <= len(DEPTH_COLORS):
-        return DEPTH_COLORS[place]
-    return colormaps["viridis"](0.9 * place / (count - 1))
 
 
 # ---------------------------------------------------------------- the stored figures
