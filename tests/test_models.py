@@ -89,7 +89,7 @@ def squeezenet_file():
 
 
 def test_a_file_of_a_package_that_is_missing_gets_one_clear_error():
-    with pytest.raises(FileNotFoundError, match="the toy ships in no-such-package: pip install -r requirements.txt"):
+    with pytest.raises(FileNotFoundError, match="the toy ships in no-such-package: pip install"):
         packaged("no_such_package", "toy.png", "the toy ships")
 
 
