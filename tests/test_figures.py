@@ -185,7 +185,7 @@ def test_gaps_are_empty_between_values_and_white_between_colors():
 
 
 def test_two_bars_stand_side_by_side_over_each_name():
-    figure, axes = figures.subplots(3, 2)
+    _, axes = figures.subplots(3, 2)
     figures.paired_bars(
         axes, ["a", "b"], [[1, 2], [3, 4]], [["one", "two"], [3, 4]], ("left", "right"), ("red", "blue")
     )
