@@ -174,6 +174,28 @@ def test_grids_fit_any_number_of_channels(count):
         assert picture_bytes(draw_panels(np.ones((count, 2, 3)), title=f"{count} panels"))
 
 
+def test_gaps_are_empty_between_values_and_white_between_colors():
+    values, colors = tile(np.zeros((3, 2, 2)), 2), tile(np.full((3, 2, 2, 3), [0, np.nan, 0]), 2)
+    for sheet, gap in ((values, np.nan), (colors, 1)):
+        assert sheet.shape[:2] == (5, 5)
+        for place in (sheet[2], sheet[:, 2], sheet[3:, 3:]):
+            np.testing.assert_array_equal(place, np.full(place.shape, gap))
+    assert not values[:2, :2].any()
+    assert (colors[:2, :2] == [0, 1, 0]).all()
+
+
+def test_two_bars_stand_side_by_side_over_each_name():
+    _, axes = figures.subplots(3, 2)
+    figures.paired_bars(
+        axes, ["a", "b"], [[1, 2], [3, 4]], [["one", "two"], [3, 4]], ("left", "right"), ("red", "blue")
+    )
+    assert [bar.get_height() for bar in axes.patches] == [1, 2, 3, 4]
+    assert [round(bar.get_x() + bar.get_width() / 2, 6) for bar in axes.patches] == [-0.2, 0.8, 0.2, 1.2]
+    assert [text.get_text() for text in axes.texts] == ["one", "two", "3", "4"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["a", "b"]
+    assert figures.signed(2) == ColorScale("RdBu_r", -2, 2)
+
+
 def test_a_figure_must_be_described():
     figure = figures.new_figure(2, 1)
     with pytest.raises(ValueError, match="description"):

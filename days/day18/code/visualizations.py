@@ -261,9 +261,11 @@ def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarnin
     loss.axhline(np.log(now.categories), color=MUTED, linestyle=":", linewidth=1)
     middle, half = np.mean(loss.get_ylim()), np.ptp(loss.get_ylim()) / 2
     loss.set_ylim(middle - max(half, 0.25), middle + max(half, 0.25))
+    many = len(now.layers) > len(DEPTH_COLORS)
     for axes, lines in zip((dead, spread, gradient), dashboard_curves(snapshots), strict=True):
         for place, (layer, values) in enumerate(lines.items()):
-            axes.plot(steps, values, color=_depth_color(place, len(lines)), linestyle=STYLES[place % 4], label=layer)
+            color = colormaps["viridis"](0.9 * place / (len(lines) - 1)) if many else DEPTH_COLORS[place]
+            axes.plot(steps, values, color=color, linestyle=STYLES[place % 4], label=layer)
     for axes, name in zip((loss, dead, spread, gradient), DASHBOARD_PANELS, strict=True):
         fg.chart(axes, name, "step", title_size=8, ticks=7)
     dead.set_ylim(-3, 103)
@@ -296,12 +298,6 @@ def describe_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWa
     dead_now = ", ".join(f"{state.dead} of {layer}" for layer, state in list(now.layers.items())[:6])
     curves = f"Loss from {snapshots[0].loss:.2f} to {now.loss:.2f}; dead at last {dead_now}"
     return f"{title}, step {now.step}. {curves}. {' '.join(sentences)}"
-
-
-def _depth_color(place: int, count: int):
-    if count <= len(DEPTH_COLORS):
-        return DEPTH_COLORS[place]
-    return colormaps["viridis"](0.9 * place / (count - 1))
 
 
 # ---------------------------------------------------------------- the stored figures

@@ -20,11 +20,7 @@ __all__ = ["Ascent", "Painter", "input_gradient", "maximize"]
 
 
 class Painter:
-    """The numbers that pictures are written in, which Adam moves: one `step` up at a time.
-
-    wanted : an objective for each picture. first : the numbers to start from, as `parameterization.start` draws them.
-    painting : how they become pictures, and pictures a batch.
-    """
+    """The numbers that pictures are written in, which Adam moves, as in `torch_backend`: one `step` up at a time."""
 
     def __init__(self, network, wanted: Sequence[Objective], first: np.ndarray, painting: Painting):
         self._network, self._size = network, painting.size  # what is compiled holds the network but weakly
@@ -40,10 +36,7 @@ class Painter:
         self._go = compiled_step(network, _look, wanted, painting)
 
     def step(self, matrix: np.ndarray | None, wide: int) -> np.ndarray | None:
-        """Go one step up: the objectives (n,) before it; None, and one step back, where something is not finite.
-
-        matrix : how the pictures are shaken before the look, (2, 3), or not at all. wide : how many pixels are seen.
-        """
+        """Go one step up: the objectives (n,) before it; None, and one step back, where something is not finite."""
         places = () if matrix is None else bilinear(matrix, self._size, wide)
         self._count += 1
         state = self._values, *self._moments, tensorflow.constant(float(self._count))

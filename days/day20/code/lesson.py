@@ -58,7 +58,7 @@ class Lesson(lesson17.Lesson):
     def patches(self) -> dict[str, tuple[np.ndarray, list[np.ndarray], list[float]]]:
         """{channel's name: (grown picture, patches of photos, their answers as shares of the picture's)}."""
         photos, shown = {photo: load_image(photo, size=224) for photo in IMAGE_NAMES}, {}
-        for name, index in ((name, index) for name, indices in PATCHED.items() for index in indices):
+        for name, index in [(name, index) for name, indices in PATCHED.items() for index in indices]:
             behind, number = convolution_behind(name, index)
             patches = evidence.top_patches(self.model, (behind, number), photos)
             (picture,) = self.grow(name, index)

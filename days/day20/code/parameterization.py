@@ -126,9 +126,13 @@ def check_knobs(size, seed, transforms, diversity, learning_rate) -> tuple[int, 
 # Each draws itself as a matrix (3, 3), in coordinates from -1 to 1 over a picture of `size` pixels.
 
 
-def _check_reach(transform, reach) -> None:
-    if not is_number(reach) or reach < 0:
-        raise ValueError(f"expected a number of at least 0, how far either way, got {transform}")
+class _EitherWay:
+    """What moves a picture by up to so much either way: its only field."""
+
+    def __post_init__(self):
+        (reach,) = vars(self).values()
+        if not is_number(reach) or reach < 0:
+            raise ValueError(f"expected a number of at least 0, how far either way, got {self}")
 
 
 @dataclass(frozen=True)
@@ -146,13 +150,10 @@ class Pad:
 
 
 @dataclass(frozen=True)
-class Jitter:
+class Jitter(_EitherWay):
     """Move the picture by up to `pixels` each way."""
 
     pixels: float = 16
-
-    def __post_init__(self):
-        _check_reach(self, self.pixels)
 
     def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
         right, down = generator.uniform(-self.pixels, self.pixels, 2) * 2 / size
@@ -160,13 +161,10 @@ class Jitter:
 
 
 @dataclass(frozen=True)
-class Rotate:
+class Rotate(_EitherWay):
     """Turn the picture by up to `degrees` either way."""
 
     degrees: float = 8
-
-    def __post_init__(self):
-        _check_reach(self, self.degrees)
 
     def matrix(self, generator: np.random.Generator, size: int) -> np.ndarray:
         angle = np.deg2rad(generator.uniform(-self.degrees, self.degrees))
