@@ -114,11 +114,9 @@ def draw_occlusion(photo: np.ndarray, heatmap: np.ndarray, falls: Sequence[float
 # ---------------------------------------------------------------- the stored figures
 
 
-def _seen(photo: np.ndarray, maps: dict[str, np.ndarray] | Sequence[np.ndarray], method: str = "") -> list[np.ndarray]:
-    """Heatmaps on their photo, as the lesson shows those of a method: of one that is named, or of each by its name."""
-    named = maps.items() if isinstance(maps, dict) else ((method, heatmap) for heatmap in maps)
-    seen = (visible(heatmap, name) for name, heatmap in named)
-    return [marked(photo, shown, top=top) for shown, top in seen]
+def _seen(photo: np.ndarray, heatmap: np.ndarray, method: str) -> np.ndarray:
+    shown, top = visible(heatmap, method)
+    return marked(photo, shown, top=top)
 
 
 def _in_lines(name: str) -> str:
@@ -130,8 +128,8 @@ def _figure_methods(lesson: Lesson) -> Figure:
     rows = {}
     for name, category in ({"chelsea": "Egyptian cat"} | asked).items():
         photo = load_image(name, size=SIZE)
-        maps = {method: lesson.map(method, name, category) for method in lesson.methods}
-        rows[_in_lines(category)] = np.stack([photo, *_seen(photo, maps)])
+        seen = [_seen(photo, lesson.map(method, name, category), method) for method in lesson.methods]
+        rows[_in_lines(category)] = np.stack([photo, *seen])
     alt = (
         "Four photos, each beside six maps for the category that SqueezeNet names. On the cat the strongest spot of "
         "five lies in or below the left eye, Grad-CAM's on the whiskers; on the cup most mark the coffee or the rim."
@@ -189,8 +187,9 @@ def _figure_scores(lesson: Lesson) -> Figure:
 
 
 def _figure_cascade_maps(lesson: Lesson) -> Figure:
-    photo = load_image("chelsea", size=SIZE)
-    rows = {_in_lines(name): np.stack(_seen(photo, maps, name)) for name, maps in lesson.shuffled_maps().items()}
+    photo, rows = load_image("chelsea", size=SIZE), {}
+    for name, maps in lesson.shuffled_maps().items():
+        rows[_in_lines(name)] = np.stack([_seen(photo, heatmap, name) for heatmap in maps])
     alt = (
         "Six methods' maps of the cat while the network is shuffled from its last layer to its first. Guided "
         "backpropagation goes on drawing eyes and nose; the others turn to noise or wander off."
@@ -215,8 +214,7 @@ def _figure_scales(lesson: Lesson) -> Figure:
 def _figure_guided(lesson: Lesson) -> Figure:
     photo, rows = load_image("chelsea", size=SIZE), {}
     for name in ("guided backpropagation", "saliency", "Grad-CAM"):
-        maps = [lesson.map(name, "chelsea", category) for category in GUIDED]
-        rows[_in_lines(name)] = np.stack(_seen(photo, maps, name))
+        rows[_in_lines(name)] = np.stack([_seen(photo, lesson.map(name, "chelsea", one), name) for one in GUIDED])
     alt = (
         "The cat, asked for four categories. Guided backpropagation marks the same eyes and nose for all of them; "
         "saliency and Grad-CAM change with the category."

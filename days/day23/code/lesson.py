@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -13,22 +12,17 @@ from days.day18.code import runs, storage
 from days.day23.code import detectors, diagnosis, limits, network, patients
 from days.day23.code.network import LAYERS
 
-TEACHING_PATIENT = 8
-"""The seed of the patient that the lesson examines with its key open."""
 COPIES = (0, 0.1, 0.15, 0.2, 0.22, 0.24, 0.26, 0.28, 0.3, 0.4, 0.5)
 NOISES = (0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)
 
 
-@dataclass
 class Lesson:
     """What the figures are drawn from: the teaching patient, a healthy network, and one that learned by heart."""
 
-    seed: int = TEACHING_PATIENT
-
     @cached_property
     def admitted(self) -> tuple[patients.Patient, patients.Key]:
-        """The teaching patient and its key."""
-        return patients.admit(self.seed)
+        """The teaching patient, 008, and its key, which the lesson opens."""
+        return patients.admit(8)
 
     @cached_property
     def healthy(self) -> patients.Patient:

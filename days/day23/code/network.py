@@ -17,6 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from days.common.arrays import Arrays, flat, load_arrays, paired, reading, save_arrays
 from days.common.datasets import make_shapes
 from days.common.paths import REPO_ROOT
+from days.day18.code import storage
 from days.day18.code.training import CONVOLUTIONS, Weights, normalize
 
 LAYERS = tuple(CONVOLUTIONS)
@@ -155,16 +156,15 @@ def chart_images():
 
 
 def with_channels(weights: Weights, keep: dict[str, np.ndarray]) -> Weights:
-    """The small network with only the channels `keep` ({layer: indices}), in that order; other layers stay whole.
+    """The small network with only the channels `keep` ({convolution: indices}), in that order.
 
     A layer's channel goes with its filter, its bias and every weight that the next layer has for it.
     """
     cut = {name: (values.copy(), bias.copy()) for name, (values, bias) in weights.items()}
     for name, later in zip(LAYERS, [*LAYERS[1:], "scores"], strict=True):
-        if name in keep:
-            indices = np.asarray(keep[name], int)
-            cut[name] = cut[name][0][indices], cut[name][1][indices]
-            cut[later] = (cut[later][0][:, indices], cut[later][1])
+        indices = keep[name]
+        cut[name] = cut[name][0][indices], cut[name][1][indices]
+        cut[later] = cut[later][0][:, indices], cut[later][1]
     return cut
 
 
@@ -196,8 +196,6 @@ def healthy_networks(path: Path = HEALTHY_FILE) -> tuple[Weights, ...]:
 
 def crammed(path: Path = CRAMMED_FILE) -> Weights:
     """Day 18's network that was trained on 300 images only, and knows them by heart."""
-    from days.day18.code import storage
-
     return storage.load_weights(path)
 
 
@@ -206,7 +204,7 @@ def main() -> list[Path]:
 
     Returns the paths.
     """
-    from days.day18.code import runs, storage
+    from days.day18.code import runs
 
     trained, crammed_weights = (runs.train_recipe(runs.RECIPES[name])[0] for name in ("other start", "few images"))
     arrays: Arrays = {}
