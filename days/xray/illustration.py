@@ -119,7 +119,7 @@ def _looks(seen: Examination, track: Track) -> tuple[dict[int, Controlled], str,
     layer, found = _looked_at(seen), {}
     if layer is None or not np.isfinite(seen.trials[0].scores).all():
         return {}, "", ("No Grad-CAM: the scores are not finite, or no layer has maps of more than one place.",)
-    remarks = [f"Grad-CAM is taken at {layer.convolution.watch}; the maps of all photos have one scale."]
+    remarks = [f"Grad-CAM is taken at {layer.convolution.watch}."]
     try:
         shuffled = controls.with_late_layers_shuffled(seen.subject, layer)
     except Exception as error:  # a learner's network may be one that cannot be copied
@@ -150,9 +150,10 @@ def _heatmap(seen: Examination, index: int, *, found: Controlled, top: float) ->
     words = f"{name}: says {subject.called(said)} ({trial.probabilities[index, said]:.0%})"
     if truth is not None:
         words += ": right" if said == truth[index] else f": wrong, it is {subject.called(int(truth[index]))}"
-    words += f". Brightest tenth covered: score {-found.fall:+.2f}; elsewhere {-found.elsewhere.mean():+.2f}"
+    words += f". Its map reaches {found.heatmap.max() / top:.2g} of the strongest map's value. "
+    words += f"Brightest tenth covered: score {-found.fall:+.2f}; elsewhere {-found.elsewhere.mean():+.2f}"
     if np.isfinite(found.likeness):
-        words += f". Shuffled: {found.likeness:.2f}"
+        words += f". Rank correlation with the shuffled network's map: {found.likeness:.2f}"
     photo = seen.photos.images[index]
     return Drawn((pictures.heatmap_picture(photo, found.heatmap, found.shuffled, name, words, top=top),))
 

@@ -66,14 +66,15 @@ def heatmap_picture(
 ) -> Picture:
     """A photo (H, W, 3), the same with a Grad-CAM map (h, w) on it, and with that of the shuffled network, if there is.
 
-    top : the value that is brightest, for the maps of all photos. The shuffled network's map is scaled by itself.
+    top : the value that is brightest, for the maps of all photos. The shuffled network's map is scaled by itself. Both
+    are shown by their square root, so that weak maps can be seen beside the strongest, and an empty one stays dark.
     """
     row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
     down, across = (row + 0.5) / heatmap.shape[0], (column + 0.5) / heatmap.shape[1]
     alt = f"{name}, and Grad-CAM on it: strongest {down:.0%} from the top and {across:.0%} from the left."
     alt = alt if heatmap.max() > 0 else f"{name}, and an empty Grad-CAM map."
-    shown = [photo, overlay(photo, heatmap, 0.8, top=top)]
-    return _beside(shown if shuffled is None else [*shown, overlay(photo, shuffled, 0.8)], alt, caption)
+    shown = [photo, overlay(photo, np.sqrt(heatmap), 0.8, top=float(np.sqrt(top)))]
+    return _beside(shown if shuffled is None else [*shown, overlay(photo, np.sqrt(shuffled), 0.8)], alt, caption)
 
 
 def channel_picture(
