@@ -142,6 +142,19 @@ def test_a_learners_own_mistake_keeps_its_trace(desk, own):
     assert cell.locator("details").count() == 0
 
 
+def test_the_line_of_a_kernel_that_has_died_hides(desk, own):
+    go = desk.course / "my/day17/go"
+    go.touch()
+    own.locator(ERROR).first.wait_for()
+    go.unlink()
+    own.locator(".jp-CodeCell").filter(has_text="print('begun')").locator(".cm-content").click()
+    own.keyboard.press("Control+Enter")
+    own.get_by_role("timer").wait_for()
+    shut_down_kernels(desk.address)
+    own.locator("[role=timer]").wait_for(state="hidden")
+    assert own.locator("[role=timer]").count() == 1
+
+
 def test_the_learners_start_page_has_its_pictures_and_leads_to_the_learners_lessons(desk):
     page = new_page(desk.browser, viewport={"width": 1400, "height": 1000})
     open_notebook(page, desk.address, "my/start_here.ipynb")

@@ -108,7 +108,10 @@ class Clock:
 
 def _clock_line(begin: float) -> dict[str, str]:
     text = f"still computing: {time.monotonic() - begin:.0f} s"
-    return {"text/html": f'<small role="timer">{text}</small>', "text/plain": text}
+    # Each update begins the animation anew. A kernel that has died sends none, and the line hides by itself.
+    style = "<style>@keyframes seeing-gone { to { visibility: hidden } }</style>"
+    line = f'<small role="timer" style="animation: seeing-gone 0s 8s forwards">{text}</small>'
+    return {"text/html": style + line, "text/plain": text}
 
 
 def leave_out_clock(model: dict, **_) -> None:
