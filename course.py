@@ -183,8 +183,7 @@ def lab(arguments):
     """Open the learner's own start page in JupyterLab, or the notebook that `arguments` name."""
     install_lessons()
     run("-m", "days.copies")
-    arguments = [f"--ServerApp.root_dir={ROOT}", *arguments, "my/start_here.ipynb"]
-    run("-m", "jupyter", "lab", *arguments, **lab_settings())
+    run("-m", "jupyter", "lab", "--LabApp.default_url=/lab/tree/my/start_here.ipynb", *arguments, **lab_settings())
 
 
 def lab_settings():

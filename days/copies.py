@@ -21,7 +21,7 @@ from days.common.paths import REPO_ROOT, write_bytes
 NOTE = "seeing_cnns"  # the key of the note in a copy's metadata
 _HEAD = re.compile(r"# Exercise (\d+\.\d+) ")
 _CHECK = re.compile(r"^(?:# ?)?exercises\.", re.MULTILINE)
-_LINKED = re.compile(r"""\]\(([^)#\s]+)|\b(?:src|href)="([^"#]+)""")
+_LINKED = re.compile(r"""(?:\]\(|\b(?:src|href)=")([^)"#:\s]+)[)"#]""")  # relative: no colon, and so no address
 
 
 def update_copies(root: Path = REPO_ROOT) -> list[str]:
@@ -45,7 +45,7 @@ def update_copies(root: Path = REPO_ROOT) -> list[str]:
 def _copy_pictures(lesson: Path, mine: Path) -> None:
     """Copy the stored figures and what else a lesson shows, where the course has a newer one."""
     text = "".join(_source(cell) for cell in json.loads(lesson.read_bytes())["cells"])
-    linked = {lesson.parent / (one or other) for one, other in _LINKED.findall(text)}
+    linked = {lesson.parent / link for link in _LINKED.findall(text)}
     for path in [*lesson.parent.glob("outputs/*"), *linked]:
         copied = mine.parent / path.relative_to(lesson.parent) if path.is_relative_to(lesson.parent) else None
         if copied and path.is_file() and path.suffix != ".ipynb" and _is_newer(path, copied):

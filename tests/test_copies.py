@@ -179,6 +179,7 @@ def test_a_second_update_keeps_the_first_backup(upstream, course):
     for outputs in ([], [{"output_type": "stream", "name": "stdout", "text": "new"}]):
         change(upstream / "days" / DAY, "Exercise 9.7", outputs=outputs)
         assert len(pulled(upstream, course)) == 1
+    assert ANSWER in source(cell_with(read(mine), "def to_oihw"))
     assert {path.stem[len(mine.stem) :] for path in mine.parent.glob("*.ipynb")} == {"", "_old1", "_old2"}
 
 
@@ -208,6 +209,18 @@ def test_a_rebuilt_figure_is_the_learners_until_the_course_has_a_newer_one(upstr
     os.utime(ours, (later, later))  # a learner takes longer than this test from one to the other
     update_copies(course)
     assert mine.read_bytes() == b"newer"
+
+
+def test_what_a_lesson_shows_comes_along_and_addresses_are_no_files(upstream, course):
+    shown = upstream / "days/day17/shown.png"
+    shown.write_bytes(b"a picture")
+    text = (
+        f'![a](shown.png) <img src="data:image/png;base64,{"x" * 9000}"> [b](https://example.org/b.png) [c](none.png)'
+    )
+    change(upstream / "days" / DAY, "Exercise 9.7", cell_type="markdown", source=text)
+    pulled(upstream, course)
+    assert (course / "my/day17/shown.png").read_bytes() == b"a picture"
+    assert {path.name for path in (course / "my/day17").iterdir()} == {"shown.png", "outputs", DAY.split("/")[1]}
 
 
 # ------------------------------------------------------------ cell by cell

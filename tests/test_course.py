@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -27,7 +29,12 @@ def course(tmp_path):
     for name in ("course.py", "pyproject.toml", "requirements.txt", "requirements-test.txt"):
         shutil.copy(REPO_ROOT / name, folder / name)
     shutil.copy(REPO_ROOT / "benchmarks/requirements.txt", folder / "benchmarks/requirements.txt")
-    specification = importlib.util.spec_from_file_location("course_of_a_test", folder / "course.py")
+    return module_of(folder / "course.py")
+
+
+def module_of(script):
+    """course.py of any folder as a module."""
+    specification = importlib.util.spec_from_file_location("course_of_a_test", script)
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
@@ -97,7 +104,10 @@ def test_an_unknown_command_and_an_unknown_day_are_one_line():
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (["lab", "--port=9"], ["-m jupyter lab --port=9 days/start_here.ipynb"]),
+        (
+            ["lab", "--port=9"],
+            ["-m days.copies", "-m jupyter lab --LabApp.default_url=/lab/tree/my/start_here.ipynb --port=9"],
+        ),
         (["book", "folder"], ["-m book.build folder"]),
         (["figures", "17", "19"], ["-m days.figures 17 19"]),
         (["types"], ["-m mypy"]),
@@ -111,6 +121,17 @@ def test_each_command_runs_what_it_says(course, monkeypatch, words, wanted):
     assert course.main(words) == 0
     for call, start in zip(calls, wanted, strict=words[0] != "weights"):
         assert " ".join(call).startswith(start)
+
+
+def test_lab_gives_jupyter_settings_that_are_there_and_that_it_can_read():
+    settings = module_of(SCRIPT).lab_settings()
+    assert settings["SEEING_CNNS_OUTPUTS"] == str(REPO_ROOT / "my")
+    folder = Path(settings["JUPYTER_CONFIG_PATH"])
+    page = json.loads((folder / "labconfig/page_config.json").read_text(encoding="utf-8"))
+    assert page["disabledExtensions"] == {"@jupyterlab/apputils-extension:announcements": True}
+    server = json.loads((folder / "jupyter_server_config.json").read_text(encoding="utf-8"))
+    module, name = server["ContentsManager"]["pre_save_hook"].rsplit(".", 1)
+    assert callable(getattr(importlib.import_module(module), name))
 
 
 def test_notebooks_runs_the_notebooks_of_a_day(course, monkeypatch):
@@ -152,16 +173,13 @@ def test_quick_selects_a_days_tests_and_no_notebook_is_run():
 
 
 def quick_selection(*days):
-    specification = importlib.util.spec_from_file_location("course_of_this_tree", SCRIPT)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return [str(part) for part in module.quick_selection(days)]
+    return [str(part) for part in module_of(SCRIPT).quick_selection(days)]
 
 
 def test_clean_removes_what_was_made_and_nothing_else(course):
-    for name in (".venv/bin", ".venv-bench", "days/__pycache__", ".pytest_cache"):
+    for name in (".venv/bin", ".venv-bench", "days/__pycache__", ".pytest_cache", "my/day17"):
         (course.ROOT / name).mkdir(parents=True)
-    before = {"course.py", "pyproject.toml", "requirements.txt", "requirements-test.txt", "benchmarks", "days"}
+    before = {"course.py", "pyproject.toml", "requirements.txt", "requirements-test.txt", "benchmarks", "days", "my"}
     assert course.main(["clean"]) == 0
     assert {path.name for path in course.ROOT.iterdir()} == before
     assert not list((course.ROOT / "days").iterdir())

@@ -52,24 +52,16 @@ def lab_settings(folder):
     return course.lab_settings()
 
 
-@contextlib.contextmanager
-def served(course, settings, environment):
-    """JupyterLab on a course, and a browser. That the tests want no news is taken back: `make lab` has to say so."""
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """JupyterLab as `make lab` starts it, on a course with the learner's copies, a notebook and a photo.
+
+    Day 17 is short and has not been run. That the tests want no news is taken back: `make lab` has to say so.
+    """
     if find_chromium() is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium found (Debian: apt install chromium)")
     from playwright.sync_api import sync_playwright
 
-    with jupyter_server(course, settings, **environment) as address, sync_playwright() as playwright:
-        shutil.rmtree(settings / "user")
-        how = {"executable_path": find_chromium(), "args": CHROMIUM_FLAGS, "timeout": limits.SERVER * 1000}
-        browser = playwright.chromium.launch(**how)
-        yield Lab(browser, address, course)
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory):
-    """A course with the learner's copies, a notebook and a photo of the learner's own; Day 17 is short and not run."""
     course = tmp_path_factory.mktemp("a course") / "Netze sehen – ü"
     shutil.copytree(REPO_ROOT / "days", course / "days", ignore=shutil.ignore_patterns("__pycache__"))
     lesson = shortened(DAYS["day17"], ["10_one_channel.png", "Exercise 9.6"])
@@ -78,8 +70,13 @@ def desk(tmp_path_factory):
     own = new_notebook(cells=[new_code_cell(cell) for cell in OWN], metadata=lesson.metadata)
     nbformat.write(own, course / "my/day17/own.ipynb")
     (course / "my/my_cat.jpg").touch()
-    with served(course, tmp_path_factory.mktemp("settings"), lab_settings(course)) as lab:
-        yield lab
+    settings = tmp_path_factory.mktemp("settings")
+    with jupyter_server(course, settings, **lab_settings(course)) as address, sync_playwright() as playwright:
+        shutil.rmtree(settings / "user")
+        how = {"executable_path": find_chromium(), "args": CHROMIUM_FLAGS, "timeout": limits.SERVER * 1000}
+        browser = playwright.chromium.launch(**how)
+        yield Lab(browser, address, course)
+        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +142,19 @@ def test_a_learners_own_mistake_keeps_its_trace(desk, own):
     assert cell.locator("details").count() == 0
 
 
+def test_the_line_of_a_kernel_that_has_died_hides(desk, own):
+    go = desk.course / "my/day17/go"
+    go.touch()
+    own.locator(ERROR).first.wait_for()
+    go.unlink()
+    own.locator(".jp-CodeCell").filter(has_text="print('begun')").locator(".cm-content").click()
+    own.keyboard.press("Control+Enter")
+    own.get_by_role("timer").wait_for()
+    shut_down_kernels(desk.address)
+    own.locator("[role=timer]").wait_for(state="hidden")
+    assert own.locator("[role=timer]").count() == 1
+
+
 def test_the_learners_start_page_has_its_pictures_and_leads_to_the_learners_lessons(desk):
     page = new_page(desk.browser, viewport={"width": 1400, "height": 1000})
     open_notebook(page, desk.address, "my/start_here.ipynb")
@@ -201,5 +211,6 @@ def test_no_box_asks_about_news(desk):
 
 @pytest.mark.slow
 def test_without_the_courses_settings_it_would(desk, tmp_path):
-    with served(desk.course, tmp_path, {}) as lab:
-        assert "news" in news_boxes(lab)[0]
+    with jupyter_server(desk.course, tmp_path) as address:
+        shutil.rmtree(tmp_path / "user")
+        assert "news" in news_boxes(desk._replace(address=address))[0]

@@ -1,4 +1,4 @@
-"""What a kernel does once `days` is imported: the course's errors are short and still errors, a learner's own are whole."""
+"""What a kernel does once `days` is imported: the course's errors are short, a learner's own keep their traces."""
 
 from __future__ import annotations
 

@@ -15,8 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-
-from days.common.paths import REPO_ROOT
+from typing import Any
 
 PATIENCE = 2  # seconds before a running cell says that it is at work
 _MARK = "seeing_cnns_clock"
@@ -25,7 +24,7 @@ _COLORS = re.compile(r"\x1b\[[\d;]*m")
 
 def attach() -> None:
     """Shorten the course's errors in this kernel and, where JupyterLab started it, show when a cell takes long."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if not hasattr(shell, "kernel") or hasattr(shell, "seeing_cnns"):
         return
     shell.seeing_cnns = True  # `%autoreload` runs this once more
@@ -44,12 +43,13 @@ def where_in_cell(error: BaseException, cell_of: Callable[[str], str | None]) ->
     cell_of : names the cell that a file name stands for, "In[4]"; None where it is no cell's. What a learner's own
         function raises is the learner's error, from wherever it was called.
     """
-    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    last = max((place for place, (file, _) in enumerate(frames) if cell_of(file)), default=len(frames))
-    if last + 1 >= len(frames) or not frames[last + 1][0].startswith(str(REPO_ROOT / "days")):
+    frames = list(traceback.walk_tb(error.__traceback__))
+    cells = [cell_of(frame.f_code.co_filename) for frame, _ in frames]
+    last = max((place for place, cell in enumerate(cells) if cell), default=len(frames))
+    if last + 1 >= len(frames) or not frames[last + 1][0].f_globals.get("__name__", "").startswith("days."):
         return ""
-    file, line = frames[last]
-    return f"{cell_of(file)}, line {line}: {linecache.getline(file, line).strip()}"
+    frame, line = frames[last]
+    return f"{cells[last]}, line {line}: {linecache.getline(frame.f_code.co_filename, line).strip()}"
 
 
 def _shorten_errors(shell) -> None:
@@ -75,7 +75,8 @@ class Clock:
     """A line below a cell that has been running for `PATIENCE` seconds; it counts on, and goes when the cell ends."""
 
     def __init__(self):
-        self.done, self.thread = threading.Event(), None
+        self.done = threading.Event()
+        self.thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to count for the cell that starts now."""
@@ -107,7 +108,10 @@ class Clock:
 
 def _clock_line(begin: float) -> dict[str, str]:
     text = f"still computing: {time.monotonic() - begin:.0f} s"
-    return {"text/html": f'<small role="timer">{text}</small>', "text/plain": text}
+    # Each update begins the animation anew. A kernel that has died sends none, and the line hides by itself.
+    style = "<style>@keyframes seeing-gone { to { visibility: hidden } }</style>"
+    line = f'<small role="timer" style="animation: seeing-gone 0s 8s forwards">{text}</small>'
+    return {"text/html": style + line, "text/plain": text}
 
 
 def leave_out_clock(model: dict, **_) -> None:
