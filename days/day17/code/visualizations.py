@@ -26,7 +26,7 @@ def draw_toy(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> Figur
     """Image, kernel and feature map as grids of numbers, with the first window and its answer framed."""
     grids_and_names = [(image, "image"), (kernel, "kernel"), (answer, "feature map")]
     columns = [grid.shape[1] for grid, _ in grids_and_names]
-    figure, grids = fg.subplots(7.0, 0.4 + 6.4 * image.shape[0] / sum(columns), 1, 3, width_ratios=columns)
+    figure, grids = fg.subplots(7.0, 0.7 + 6.4 * image.shape[0] / sum(columns), 1, 3, width_ratios=columns)
     for axes, (grid, name) in zip(grids, grids_and_names, strict=True):
         look = (
             fg.ColorScale("gray", -1.5, 1.2) if name == "image" else fg.signed(2 * fg.color_scale(grid, clip=100).high)
@@ -34,7 +34,8 @@ def draw_toy(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> Figur
         fg.plain(axes, f"{name} {grid.shape}")
         fg.show_map(axes, grid, look)
         for (row, column), value in np.ndenumerate(grid):
-            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=MUTED, linewidth=0.5))
+            cell = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=MUTED, linewidth=0.5, clip_on=False)
+            axes.add_patch(cell)
             axes.text(column, row, f"{value:g}", ha="center", va="center", color=INK, fontsize=11)
     for axes, (height, width) in ((grids[0], kernel.shape), (grids[2], (1, 1))):
         axes.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor=ORANGE, linewidth=2.5))

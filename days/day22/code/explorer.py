@@ -35,7 +35,11 @@ def attribution_explorer(model: Model) -> Explorer:
     controls = _controls(photos, list(dict.fromkeys(model.categories)))
 
     def set_category(_=None):
-        controls["category"].value = answers(photos.value)[0][0]
+        best = answers(photos.value)[0][0]
+        # Two categories are called "cardigan": they can be asked for by their numbers only.
+        several = model.categories.count(best) > 1
+        number = model.logits(model.preprocess(image(photos.value)))[0].argmax()
+        controls["category"].value = str(number) if several else best
 
     @lru_cache(maxsize=64)
     def look(photo: str, category: int | str, method: str, layer: str) -> tuple[np.ndarray, str]:
@@ -46,7 +50,6 @@ def attribution_explorer(model: Model) -> Explorer:
         return heatmap, " ".join(str(one.message) for one in caught)
 
     def draw(photo, category, method, layer, strength) -> LivePicture:
-        # Two categories are called "cardigan": they can be asked for by their numbers only.
         category = int(category) if category.strip().isdecimal() else category.strip()
         heatmap, warned = look(photo, category, method, layer)
         title = f"{photo}, {category}" + (f", {layer}" if method == "Grad-CAM" else "")
