@@ -190,7 +190,7 @@ class Progress:
             day_link = f'<a href="{asks.link}">{day[3:]}</a>'
             rows.append(f'<tr><th scope="row">{day_link}</th>{cells}</tr>')
         names = ("day", "solved", "exercises", "predictions")
-        head = "".join(f'<th scope="col">{name}</th>' for name in names)
+        head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in names)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
         rates = "".join(f"<li>{html.escape(line)}</li>" for line in self._rates())
         return f"<p><b>{self._count()} exercises solved.</b> {self._next(linked=True)}</p>{table}<ul>{rates}</ul>"
