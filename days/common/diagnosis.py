@@ -186,7 +186,7 @@ def _relation(pairs: Pairs, runs: Sequence[Run], question: Question) -> str:
         return ""
     if len(pairs) > 1 and _constant([got for got, _ in pairs]) and not _constant([wanted for _, wanted in pairs]):
         return f"Your function returns the same, {brief(pairs[0][0])}, whatever it is given."
-    finders = (_simple, _factor, _offset, _input_itself, _reordered, _reduced, _one_more_term, _indices)
+    finders = (_input_itself, _simple, _factor, _offset, _reordered, _reduced, _one_more_term, _indices)
     return next(filter(None, (find(pairs, runs, question) for find in finders)), "")
 
 
@@ -271,7 +271,7 @@ def _offset(pairs, runs, question):
     if not first or not all(np.allclose(step, first, rtol=1e-5, atol=question.tolerance) for step in steps):
         return ""
     by = f"{abs(first):.6g} too {'large' if first > 0 else 'small'}"
-    return f"Each number is {by}." + (" Off by one?" if abs(first) == 1 else "")
+    return f"Each number is {by}." + (" Off by one?" if np.isclose(abs(first), 1) else "")
 
 
 def _input_itself(pairs, runs, question):

@@ -23,7 +23,7 @@ def _answers(generator):
     maps[:, 8:13] = 0
     maps[3, 8], maps[0, 9], maps[8, 10], maps[1, 11, 2, 3] = 1, 1, 1, 1e-4  # each awake in one image, the last faintly
     maps[:, 12, 1:, 1:] = 0.3
-    largest[[1, 2]] = 0.0, -generator.uniform(0.1, 3)
+    largest[[1, 2, 11]] = 0.0, -generator.uniform(0.1, 3), 0.01
     order = generator.permutation(14)
     return maps[:, order], 4, largest[order]
 
@@ -128,8 +128,9 @@ def _twins_by_pairs(filters, threshold):
     lengths = [np.linalg.norm(kernel) for kernel in filters]
     pairs = combinations(range(len(filters)), 2)
     return np.array(
-        [(i, j) for i, j in pairs if abs((filters[i] * filters[j]).sum()) >= threshold * lengths[i] * lengths[j]]
-    )
+        [(i, j) for i, j in pairs if abs((filters[i] * filters[j]).sum()) >= threshold * lengths[i] * lengths[j]],
+        int,
+    ).reshape(-1, 2)
 
 
 def _as_pairs(answer, *inputs):
