@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from days.common.comparison import plain
+
 
 class Edge(tuple):
     """Arguments with something special about them; `edge` says what, as it follows on "wrong only where"."""
@@ -28,6 +30,28 @@ def edge(what: str, *inputs) -> Edge:
     case = Edge(inputs)
     case.edge = what
     return case
+
+
+def given(function: Callable, name: str, shape: tuple[int, ...]) -> Callable:
+    """A function that is handed to learners: it takes an array of one shape, or a tensor, and answers in kind.
+
+    name : what the exercise calls it. It raises ValueError, with what is wanted, for anything else.
+
+    >>> given(lambda values: 2 * values, "slope", (2,))([1.0, 2.0])
+    array([2., 4.])
+    """
+
+    def answer(values):
+        array = np.asarray(plain(values))
+        if array.shape != shape or array.dtype.kind not in "biuf":
+            got = array.shape if array.dtype.kind in "biuf" else type(values).__name__
+            raise ValueError(f"{name} takes one array {shape} of numbers, got {got}")
+        found = function(array.astype(np.float64))
+        if isinstance(found, np.ndarray) and hasattr(values, "new_tensor"):
+            return values.detach().new_tensor(found)
+        return found
+
+    return answer
 
 
 def drawn(draw: Callable[..., Any], *sizes: tuple, times: int = 1, **fixed) -> Callable:

@@ -131,7 +131,9 @@ def _said(leaf: Leaf, tolerance: float) -> str:
         return f"you returned {where}an array of shape {got.shape}, wanted {wanted.shape}."
     wrong = ~close(got, wanted, tolerance)
     shown = next(
-        pair for digits in (4, 6, 9, 17) if (pair := (brief(got, digits), brief(wanted, digits)))[0] != pair[1] or digits > 9
+        pair
+        for digits in (4, 6, 9, 17)
+        if (pair := (brief(got, digits), brief(wanted, digits)))[0] != pair[1] or digits > 9
     )
     if wanted.size <= 6:
         return f"you returned {where}{shown[0]}, wanted {shown[1]}."

@@ -66,12 +66,14 @@ def reason(runs: Sequence[Run], question: Question) -> str:
         warnings.simplefilter("ignore")
         parts = _parts(runs)
         finders = (
+            lambda: _by_members(runs),
             lambda: parts and _by_part(parts, lambda pairs: _relation(pairs, runs, question)),
             lambda: _by_edge(runs),
             lambda: question.probe and _by_probing(runs, question),
             lambda: question.probe and _by_mutant(runs, question),
             lambda: parts and _by_part(parts, lambda pairs: _loose_relation(pairs, runs, question)),
             lambda: parts and _which_part(parts, question),
+            lambda: _how_often(runs),
         )
         return next(filter(None, (finder() for finder in finders)), "")
 
@@ -87,9 +89,7 @@ def _parts(runs: Sequence[Run]) -> dict[str, Pairs]:
     if len({tuple(leaf.where for leaf in one) for one in found}) > 1:  # names that differ from run to run
         several: Pairs = [(leaf.got, leaf.wanted) for one in found for leaf in one]
         return {"": several} if len({isinstance(wanted, str) for _, wanted in several}) == 1 else {}
-    return {
-        leaf.where: [(one[place].got, one[place].wanted) for one in found] for place, leaf in enumerate(found[0])
-    }
+    return {leaf.where: [(one[place].got, one[place].wanted) for one in found] for place, leaf in enumerate(found[0])}
 
 
 def _by_part(parts: dict[str, Pairs], find: Callable) -> str:
@@ -119,6 +119,30 @@ def _which_part(parts: dict[str, Pairs], question: Question) -> str:
     if not 0 < len(wrong) < len(parts):
         return ""
     return f"Wrong is only what you return {' and '.join(where.strip() for where in wrong)}; the rest is right."
+
+
+def _by_members(runs: Sequence[Run]) -> str:
+    """What is said of the names in dicts and lists, as sets, where it is true of all runs."""
+    kinds = [(type(run.got), type(run.wanted)) for run in runs]
+    if not all(wanted is dict and got is dict or wanted is tuple and got in (tuple, list) for got, wanted in kinds):
+        return ""
+    members = [(list(run.got), list(run.wanted)) for run in runs]
+    if not all(isinstance(one, (str, int, np.integer)) for pair in members for side in pair for one in side):
+        return ""
+    sets = [(set(got), set(wanted)) for got, wanted in members]
+    what = "keys" if isinstance(runs[0].wanted, dict) else "values"
+    if all(got == wanted for got, wanted in sets):
+        if what == "keys":
+            return ""
+        if all(got == wanted[::-1] for got, wanted in members):
+            return "The order is turned round."
+        doubled = all(len(got) > len(wanted) for got, wanted in members)
+        return "Some stand there more than once." if doubled else "The right ones, in another order."
+    if not any(got & wanted for got, wanted in sets):
+        return f"None of the right {what} is among them."
+    if all(got <= wanted for got, wanted in sets):
+        return f"All of these {what} belong there, but some are missing."
+    return f"None of the {what} is missing, but some do not belong there." if all(a >= b for a, b in sets) else ""
 
 
 # ---------------------------------------------------------------- what the answers have to do with the wanted ones
@@ -162,7 +186,7 @@ def _relation(pairs: Pairs, runs: Sequence[Run], question: Question) -> str:
         return ""
     if len(pairs) > 1 and _constant([got for got, _ in pairs]) and not _constant([wanted for _, wanted in pairs]):
         return f"Your function returns the same, {brief(pairs[0][0])}, whatever it is given."
-    finders = (_simple, _factor, _offset, _input_itself, _reordered, _reduced, _one_more_term, _indices)
+    finders = (_input_itself, _simple, _factor, _offset, _reordered, _reduced, _one_more_term, _indices)
     return next(filter(None, (find(pairs, runs, question) for find in finders)), "")
 
 
@@ -247,7 +271,7 @@ def _offset(pairs, runs, question):
     if not first or not all(np.allclose(step, first, rtol=1e-5, atol=question.tolerance) for step in steps):
         return ""
     by = f"{abs(first):.6g} too {'large' if first > 0 else 'small'}"
-    return f"Each number is {by}." + (" Off by one?" if abs(first) == 1 else "")
+    return f"Each number is {by}." + (" Off by one?" if np.isclose(abs(first), 1) else "")
 
 
 def _input_itself(pairs, runs, question):
@@ -324,7 +348,9 @@ def _length(pairs: Pairs, tolerance: float) -> str:
     less = [len(wanted) - len(got) for got, wanted in pairs]
     if all(same(got, wanted[: len(got)], tolerance) for got, wanted in pairs) and min(less) >= 0 < max(less):
         return f"It stops too soon: the last {_span(less)} missing."
-    if all(same(got, wanted[len(wanted) - len(got) :], tolerance) for got, wanted in pairs) and min(less) >= 0 < max(less):
+    if all(same(got, wanted[len(wanted) - len(got) :], tolerance) for got, wanted in pairs) and min(less) >= 0 < max(
+        less
+    ):
         return f"It begins too late: the first {_span(less)} missing."
     if all(same(got[: len(wanted)], wanted, tolerance) for got, wanted in pairs) and max(less) <= 0 > min(less):
         return f"It goes on for too long: {-min(less)} too many at the end."
@@ -424,7 +450,9 @@ def _rows_off_by_factors(pairs, runs, question):
     for axis in range(max(dimensions) if len(dimensions) == 1 and max(dimensions) > 1 else 0):
         if any(np.shape(wanted)[axis] < 2 or np.size(wanted) <= np.shape(wanted)[axis] for _, wanted in pairs):
             continue
-        rows = [(g, w) for got, wanted in pairs for g, w in zip(np.moveaxis(got, axis, 0), np.moveaxis(wanted, axis, 0))]
+        rows = [
+            (g, w) for got, wanted in pairs for g, w in zip(np.moveaxis(got, axis, 0), np.moveaxis(wanted, axis, 0))
+        ]
         if _ratios([row for row in rows if np.any(row[1]) or np.any(row[0])], question.tolerance):
             return f"Each part along axis {axis} is off by a factor of its own: something is divided by the wrong size."
     return ""
@@ -488,6 +516,12 @@ def _one_way(pairs, runs, question):
     return ""
 
 
+def _how_often(runs: Sequence[Run]) -> str:
+    """Of answers that are now and then right, how often."""
+    right = sum(run.right for run in runs)
+    return f"It is right on {right} of {len(runs)} inputs." if right else ""
+
+
 # ---------------------------------------------------------------- by its inputs
 
 
@@ -509,7 +543,9 @@ def _by_probing(runs: Sequence[Run], question: Question) -> str:
             continue
         if _ignores(runs, question, place, _another):
             return f"`{name}` makes no difference to your answer: with another value it stays the same."
-        for axis, index in itertools.product(range(min((np.ndim(run.inputs[place]) for run in runs), default=0)), (0, -1)):
+        for axis, index in itertools.product(
+            range(min((np.ndim(run.inputs[place]) for run in runs), default=0)), (0, -1)
+        ):
             change = lambda value, salt, axis=axis, index=index: _all_but(value, salt, axis, index)
             if _ignores(runs, question, place, change):
                 word = "last" if index else "first"
@@ -560,7 +596,12 @@ def _another(value, salt: int):
 
 def _all_but(value, salt: int, axis: int, index: int):
     """`value` with all but one part along an axis exchanged for something else."""
-    if not isinstance(value, np.ndarray) or value.ndim <= axis or value.shape[axis] < 2 or value.dtype.kind not in "biuf":
+    if (
+        not isinstance(value, np.ndarray)
+        or value.ndim <= axis
+        or value.shape[axis] < 2
+        or value.dtype.kind not in "biuf"
+    ):
         return None
     other = _another(value, salt)
     kept = [slice(None)] * value.ndim
@@ -586,8 +627,6 @@ def _is_called(runs: Sequence[Run], question: Question, place: int) -> bool:
 def _by_mutant(runs: Sequence[Run], question: Question) -> str:
     """The change of the solution that gives the same as the answer, on every input."""
     for mutant in mutants(question.solve):
-        if mutant.kind in ("argument", "loop"):
-            continue
         if all(_gives(mutant.function, run, question) for run in runs):
             return f"What you return is what comes out with `{mutant.new}` where `{mutant.old}` is wanted."
     return ""

@@ -143,7 +143,9 @@ class Exercise:
                 returned = plain(answer(*given))
             except (Exception, SystemExit) as error:
                 raised = f"your function raised {type(error).__name__}: {brief(error)}"
-                return self._not_quite(raised + _line(answer, error) + "".join(f", where {one}" for one in _edge(inputs)))
+                return self._not_quite(
+                    raised + _line(answer, error) + "".join(f", where {one}" for one in _edge(inputs))
+                )
             if returned is None or returned is Ellipsis:
                 if _is_stub(answer):
                     return Verdict(NOT_ATTEMPTED, step=self._help())
@@ -179,7 +181,7 @@ class Exercise:
         question = Question(
             self.solve,
             lambda inputs: self._answered(answer, inputs),
-            lambda inputs: quietly(self.truth, *_fresh(inputs)),
+            lambda inputs: self._answered(self.solve, inputs),
             self._answered,
             self.tolerance,
             self.probe,

@@ -33,6 +33,7 @@ METHODS = {"mean", "sum", "max", "min", "std", "argmax", "argmin", "any", "all",
 """Names in EXCHANGES that arrays have as methods, too."""
 DROPPED = {"abs", "clip", "maximum", "minimum", "round", "sqrt", "sort", "flatnonzero", "copy", "clone", "max", "min"}
 """Calls that can be left out: what stays is what they were called for."""
+COMMUTATIVE = {"maximum", "minimum", "max", "min", "hypot", "len"}
 OPERATORS = {
     ast.Add: (ast.Sub,),
     ast.Sub: (ast.Add,),
@@ -73,19 +74,22 @@ def mutants(solve: Callable) -> tuple[Mutant, ...]:
     found, seen = [], {ast.unparse(tree)}
     function = tree.body[0]
     body = [node for statement in _body(function) for node in ast.walk(statement)]
+    alike = _alike_in_any_case(body)
     for old in body:
         for kind, new in _changes(old, function):
             # What the memo holds is not copied but taken from it: so the copy has `new` in the place of `old`.
+            if (kind, id(old)) in alike:
+                continue
             mutant = ast.fix_missing_locations(copy.deepcopy(tree, {id(old): new}))
             code = ast.unparse(mutant)
             if code not in seen:
                 seen.add(code)
-                found.append(_compiled(solve, code, kind, *_shortest(old, new)))
+                found.append(_compiled(solve, code, kind, *_in_words(old, new)))
     for name, statement in _prefixed(function):
         mutant = copy.deepcopy(tree)
         at = len(mutant.body[0].body) - len(_body(mutant.body[0]))
         mutant.body[0].body.insert(at, ast.parse(statement).body[0])
-        found.append(_compiled(solve, ast.unparse(mutant), "argument", name, statement))
+        found.append(_compiled(solve, ast.unparse(mutant), "argument", name, "1"))
     return tuple(one for one in found if one)
 
 
@@ -99,6 +103,21 @@ def _body(function: ast.FunctionDef) -> list[ast.stmt]:
     return function.body[1:] if ast.get_docstring(function) else function.body
 
 
+def _alike_in_any_case(body: list[ast.AST]) -> set[tuple[str, int]]:
+    """Changes that change nothing: the order of axes to reduce over, the absolute value of what is asked for its shape."""
+    found = set()
+    for node in body:
+        if isinstance(node, ast.keyword) and node.arg == "axis":
+            found.add(("order", id(node.value)))
+        if isinstance(node, ast.Attribute) and node.attr in ("shape", "size", "ndim"):
+            found.add(("absolute", id(node.value)))
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in ("len", "zeros_like", "ones_like", "full_like", "enumerate"):
+                found.update(("absolute", id(one)) for one in node.args)
+    return found
+
+
 def _compiled(solve, code: str, kind: str, old: str, new: str) -> Mutant | None:
     # The names that the day's exercises import are looked up when the mutant runs, as for the solution itself.
     namespace = {**solve.__globals__, "_ignored": _ignored}
@@ -107,6 +126,16 @@ def _compiled(solve, code: str, kind: str, old: str, new: str) -> Mutant | None:
     except SyntaxError:
         return None
     return Mutant(kind, old, new, namespace[solve.__name__])
+
+
+def _in_words(old: ast.AST, new: ast.AST) -> tuple[str, str]:
+    """Two pieces of code as they are named to a learner."""
+    if isinstance(old, (ast.For, ast.comprehension)) and isinstance(new, type(old)):
+        if isinstance(old, ast.For) and len(new.body) > len(old.body):
+            return "the whole loop", "its first round alone"
+        if old.iter is not new.iter:
+            return _shortest(old.iter, new.iter)
+    return _shortest(old, new)
 
 
 def _shortest(old: ast.AST, new: ast.AST) -> tuple[str, str]:
@@ -181,7 +210,10 @@ def _axes(node, function):
         several = [pair for pair in itertools.combinations(range(4), len(now))] if isinstance(now, tuple) else []
         for axis in [*one, *several, *(now if isinstance(now, tuple) else ()), None]:
             if axis != now:
-                yield _with(node, value=ast.Constant(axis) if not isinstance(axis, tuple) else ast.parse(str(axis)).body[0].value)
+                yield _with(
+                    node,
+                    value=ast.Constant(axis) if not isinstance(axis, tuple) else ast.parse(str(axis)).body[0].value,
+                )
 
 
 def _operators(node, function):
@@ -246,7 +278,11 @@ def _dropped(node, function):
                 yield node.func.value
             elif module and node.args:
                 yield from node.args[: 2 if name in ("maximum", "minimum", "max", "min") else 1]
-        if len(node.args) == 2 and not any(isinstance(one, ast.Starred) for one in node.args):
+        if (
+            len(node.args) == 2
+            and name not in COMMUTATIVE
+            and not any(isinstance(one, ast.Starred) for one in node.args)
+        ):
             yield _with(node, args=node.args[::-1])
     if isinstance(node, ast.Subscript):
         yield node.value
@@ -301,7 +337,7 @@ def _left_out(node, function):
         yield ast.Pass()
 
 
-_RETURNED = ("x[::-1]", "x.T", "x[0]", "x[:-1]", "x[1:]", "2 * x", "x + 1", "np.abs(x)", "np.round(x)", "1 - x")
+_RETURNED = ("x[::-1]", "x.T", "x[0]", "x[:-1]", "x[1:]", "2 * x", "x + 1", "1 - x")
 
 
 def _returned(node, function):

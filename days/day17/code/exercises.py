@@ -36,6 +36,8 @@ def _first_4d_weight(network):
     truth=_first_4d_weight,
     look=lambda answer, network: (*answer[:1], *map(np.array, answer[1:])) if isinstance(answer, tuple) else answer,
     mistakes=[
+        "Only the layers at the top were looked at: a convolution may sit inside a block. named_modules() goes down.",
+        ("named_modules", "named_children"),
         "That layer has 'conv' in its name and is a BatchNorm: ask for the type, isinstance(module, nn.Conv2d).",
         ("isinstance(module, torch.nn.Conv2d)", '"conv" in name'),
         "That is its name inside its block; from the network down it has a path, as named_modules() gives it.",
@@ -99,9 +101,12 @@ def _montage(maps, columns):
 
 @exercise(
     "9.3 · 10 min · ●●○",
-    # Only the last fills its last row.
     cases=lambda generator: [
-        (cases.maps(generator, *shape), columns) for *shape, columns in ((7, 4, 5, 3), (12, 3, 3, 5), (8, 2, 6, 4))
+        (cases.maps(generator, 8, 2, 6), 4),
+        (cases.maps(generator, 6, 5, 2), 2),
+        cases.edge("the maps do not fill the last row", cases.maps(generator, 7, 4, 5), 3),
+        cases.edge("the maps do not fill the last row", cases.maps(generator, 12, 3, 4), 5),
+        cases.edge("there are fewer maps than columns", cases.maps(generator, 2, 3, 4), 3),
     ],
     truth=_montage,
     mistakes=[
@@ -129,16 +134,19 @@ def mosaic(maps, columns):
     return sheet
 
 
-def _activations(generator):
-    """Maps after a ReLU, (20, 20, 20): most pixels zero, a few channels with one hot pixel and a small mean."""
-    maps = cases.maps(generator, 20, 20, 20, levels=(-2, 2), relu=True)
+def _activations(generator, *, relu=True):
+    """Maps (20, 20, 20), most pixels zero after a ReLU, a few channels with one hot pixel and a small mean."""
+    maps = cases.maps(generator, 20, 20, 20, levels=(-2, 2), relu=relu)
     maps[generator.choice(20, 3, replace=False), 5, 5] += generator.uniform(20, 30, 3)
     return maps
 
 
 @exercise(
     "9.4 · 5 min · ●○○",
-    cases=lambda generator: [(_activations(generator), count) for count in (6, 4, 9)],
+    cases=lambda generator: [
+        *((_activations(generator), count) for count in (6, 4)),
+        cases.edge("activations are below 0, too", _activations(generator, relu=False), 9),
+    ],
     truth=lambda activations, count: np.array(
         sorted(range(len(activations)), key=lambda channel: -sum(activations[channel].ravel()))[:count]
     ),
@@ -165,9 +173,9 @@ def strongest_channels(activations, count):
     return np.argsort(means)[::-1][:count]
 
 
-def _two_photos(generator, count):
+def _two_photos(generator, count, relu=True):
     """Two answers of one layer; in some channels the pattern only moved, and their means are nearly the same."""
-    first = _activations(generator)
+    first = _activations(generator, relu=relu)
     second = first * generator.uniform(0.2, 1.9, (20, 1, 1))
     moved = generator.choice(20, 6, replace=False)
     second[moved] = np.roll(first[moved], 7, axis=2) * 1.001
@@ -176,7 +184,7 @@ def _two_photos(generator, count):
 
 @exercise(
     "9.5 · 10 min · ●●○",
-    cases=cases.drawn(_two_photos, (5,), (4,), (8,)),
+    cases=cases.drawn(_two_photos, (5,), (4,), (8, False)),
     truth=lambda first, second, count: np.array(
         sorted(range(len(first)), key=lambda channel: -abs(sum((second - first)[channel].ravel())))[:count]
     ),
@@ -202,7 +210,9 @@ def changed_channels(first, second, count):
 
 @exercise(
     "9.6 · 5 min · ●○○",
-    cases=lambda generator: [(generator.normal(size=(k, k, *generator.integers(2, 6, 2))),) for k in (3, 5, 2)],
+    cases=lambda generator: [
+        (generator.normal(size=(*sides, *generator.integers(2, 6, 2))),) for sides in ((3, 3), (2, 5), (1, 1))
+    ],
     truth=lambda kernel: np.einsum("yxio->oiyx", kernel),
     mistakes=[
         "The shape is right and the numbers are not: reshape only reads them out anew. Move the axes: transpose.",
@@ -226,39 +236,35 @@ def _networks_with_inplace_relu(generator):
     import torch
     from torch import nn
 
-    def case():
+    def case(training):
         network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 2, 1))
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.copy_(torch.from_numpy(generator.normal(0, 0.5, parameter.shape)))
-        return network, torch.from_numpy(generator.normal(size=(2, 3, 8, 8)).astype(np.float32))
+        for layer in network:  # hooks of somebody else, which must stay
+            layer.register_forward_hook(lambda module, inputs, output: None)
+        return network.train(training), torch.from_numpy(generator.normal(size=(2, 3, 8, 9)).astype(np.float32))
 
-    return [case() for _ in range(2)]
+    return [case(True), case(False)]
 
 
 def _convolved(network, batch):
     from torch.nn.functional import conv2d
 
-    return conv2d(batch, network[0].weight, network[0].bias).detach().numpy(), 0
-
-
-def _hooks_left(network):
-    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in network.modules())
+    return conv2d(batch, network[0].weight, network[0].bias).detach().numpy()
 
 
 @exercise(
     "9.7 · 10 min · ●●●",
     cases=_networks_with_inplace_relu,
     truth=_convolved,
-    look=lambda answer, network, batch: (answer, _hooks_left(network)),
     mistakes=[
         "No value is negative, so this is what the in-place ReLU left behind: store output.detach().clone().",
         (".clone()", ""),
-        "The maps are right, but your hook still hangs on the network (in place 1: hooks left). "
-        "handle.remove() takes it off.",
-        ("    handle.remove()\n", ""),
-        "That is the network's output; wanted is what its first layer answers.",
-        ("    network(batch)", '    store["maps"] = network(batch).detach()'),
+        "That is the answer of the whole network to the batch, with all that comes after the first layer.",
+        lambda network, batch: network(batch).detach().numpy(),
+        "That is what goes into the first layer; wanted is what comes out of it, the hook's third argument.",
+        ("output.detach()", "inputs[0].detach()"),
     ],
     hints=[
         "A hook is called as hook(module, inputs, output); put what you need into a dictionary outside it.",

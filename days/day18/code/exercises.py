@@ -72,9 +72,12 @@ def _layer(generator, count, channels, images):
     biases[2:4] = -0.9 * np.maximum(weights[2:4], 0).sum(axis=1)
     weights[4], biases[4] = np.abs(weights[4]), -0.4 * np.abs(weights[4]).sum()
     weights[5], biases[5] = -np.abs(weights[5]), 0.15 * np.abs(weights[5]).sum()
+    weights[6], biases[6] = -np.abs(weights[6]), 0  # at most exactly 0
     inputs = generator.uniform(0.2, 1, (images, channels, 4, 5))
     inputs[0] *= 0.2  # a dark image, in which filter 4 stays silent, and filter 5 does not
     answers = np.maximum(np.einsum("oc,nchw->nohw", weights, inputs) + biases[None, :, None, None], 0)
+    answers[:, 7] = 0
+    answers[-1, 7, 1, 2] = 1e-4  # a channel that is awake, faintly, at one place of one image
     return weights, biases, answers
 
 
@@ -93,12 +96,12 @@ def _dead_by_trying(weights, biases, activations):
         "The prediction took all weights, but inputs are never negative: a filter answers most where its negative "
         "weights see 0, so add up the positive ones alone.",
         ("np.maximum(weights, 0)", "weights"),
+        "That is the bound for inputs from -1 to 1. Here they run from 0 to 1, and a negative weight answers most to 0.",
+        ("np.maximum(weights, 0)", "np.abs(weights)"),
         "The prediction looks at the biases alone; positive weights can lift a negative bias above 0.",
         ("np.maximum(weights, 0).sum(axis=1) + biases", "biases"),
         "The count looks at the first image only; silent there may be loud in the next.",
         ("activations.max", "activations[:1].max"),
-        "The count looks at the last image only; silent there may be loud in another.",
-        ("activations.max", "activations[-1:].max"),
         "Counted are the units that are 0; a channel is dead when all of its units are, in all images.",
         ("activations.max(axis=(0, 2, 3))", "activations"),
     ],
@@ -126,7 +129,7 @@ def _drift_by_loops(history):
 @exercise(
     "9.3 · 10 min · ●●○",
     cases=lambda generator: [
-        (np.cumsum(generator.normal(size=shape), axis=0),) for shape in ((5, 4, 3, 2, 2), (3, 6, 1, 3, 3))
+        (np.cumsum(generator.normal(size=shape), axis=0),) for shape in ((5, 4, 3, 2, 3), (3, 6, 1, 3, 2))
     ],
     truth=_drift_by_loops,
     mistakes=[
@@ -166,18 +169,30 @@ def _noise(generator):
     return initial_weights(int(generator.integers(1e6)))["conv1"][0].astype(np.float64)
 
 
+def _with_correlation(filters, wanted):
+    """Filters whose neighbors' correlation is `wanted`: each weight mixed with the one to its right and below."""
+    low, high = -0.9, 0.9
+    for _ in range(12):
+        share = (low + high) / 2
+        mixed = filters + share * (np.roll(filters, 1, axis=-1) + np.roll(filters, 1, axis=-2))
+        low, high = (share, high) if _by_lists(mixed) < wanted else (low, share)
+    return mixed
+
+
 def _trained_and_random(generator):
-    """Filters of the stored trainings after and before, and one random set that is not square."""
+    """Filters of the stored trainings after and before, and random sets that are not square, on both sides of 0.1."""
     run = load_runs()[["honest", "other start"][generator.integers(2)]]
     chosen = generator.permutation(16)[:12]
     after, before = (run[at].filters["conv1"][chosen].astype(np.float64) for at in (generator.integers(-6, 0), 0))
-    return [(after,), (_noise(generator)[:12, :, :6],), (before,)]
+    near = [_with_correlation(_noise(generator)[:4, :, :6], correlation) for correlation in (0.15, 0.08, -0.2)]
+    return [(after,), (before,), *((one,) for one in near)]
 
 
 @exercise(
     "9.4 · 15 min · ●●○",
     cases=_trained_and_random,
     truth=lambda filters: (_by_lists(filters), "trained" if _by_lists(filters) > 0.1 else "random"),
+    rounds=1,
     mistakes=[
         "Neighbors are along the last axis only; those one below the other, along axis -2, are missing.",
         ("[right, below]", "[right]"),
@@ -217,22 +232,27 @@ def _three_runs(generator):
     """
     stored = load_runs()
 
-    def case(bad, sizes, starts):
+    def case(bad, sizes, starts=None):
         letters, runs = generator.permutation(list("PQRSTUVW"))[:3], {}
         noises = sorted((_noise(generator) for _ in letters), key=_by_lists)
-        for letter, name, size, start in zip(letters, ("honest", "other start", bad), sizes, starts, strict=True):
+        for letter, name, size, start in zip(
+            letters, ("honest", "other start", bad), sizes, starts or (0, 1, 2), strict=True
+        ):
             moments = np.linspace(0, len(stored[name]) - 1, 6).astype(int)
             history = np.stack([stored[name][at].filters["conv1"] for at in moments]).astype(np.float64)
-            history[0] = noises[start] * np.abs(history[1]).max()
+            if starts:  # else the run's own start
+                history[0] = noises[start] * np.abs(history[1]).max()
             runs[str(letter)] = history * size / np.abs(history[-1]).max()
-        return ({name: runs[name] for name in generator.permutation(list(runs))},)
+        return ({str(name): runs[name] for name in generator.permutation(list(runs))},)
 
     small, middle, large = generator.uniform(0.2, 1), generator.uniform(1.5, 2), generator.uniform(3, 5)
     return [
         case("faint start", (large, middle, small), (0, 1, 2)),
         case("too fast", (small, middle, large), (0, 1, 2)),
         case("faint start", (middle, small, large), (2, 0, 1)),
-        case("too fast", (small, middle, large), (1, 0, 2)),
+        case("too fast", (middle, large, small), (1, 0, 2)),
+        case("faint start", (large, small, middle)),
+        case("too fast", (small, large, middle)),
     ]
 
 
@@ -246,11 +266,16 @@ def _bad_by_bounds(runs):
     "9.5 · 20 min · ●●●",
     cases=_three_runs,
     truth=_bad_by_bounds,
+    rounds=1,
     mistakes=[
         "That one has merely the largest weights; each run has a scale of its own, so compare nothing absolute.",
         ("abs(smooth[name] - middle)", "abs(runs[name][-1]).max()"),
         "That one has merely the smallest weights; each run has a scale of its own, so compare nothing absolute.",
         ("abs(smooth[name] - middle)", "-abs(runs[name][-1]).max()"),
+        "The roughest filters are noise, but the bad run may also be too smooth: too fast, and all has become flat.",
+        ("abs(smooth[name] - middle)", "-smooth[name]"),
+        "The smoothest filters may be flat, but the bad run may also be the roughest: faint, and still noise.",
+        ("abs(smooth[name] - middle)", "smooth[name]"),
         "The filters of that run at the start were looked at; the start tells nothing, all of them are noise then.",
         ("history[-1]", "history[0]", "abs(smooth[name] - middle)", "smooth[name]"),
     ],

@@ -24,7 +24,7 @@ def _patches_by_loop(filters, count):
 
 @exercise(
     "9.1 · 10 min · ●●○",
-    cases=cases.drawn(_filters, ((20, 3, 3, 3), 16), ((18, 3, 5, 5), 10), ((32, 3, 7, 7), 5)),
+    cases=cases.drawn(_filters, ((20, 3, 3, 3), 16), ((18, 3, 5, 4), 10), ((32, 3, 2, 7), 5)),
     truth=_patches_by_loop,
     mistakes=[
         "Each filter is scaled by itself, so a weak one looks as strong as all others: one scale for all.",
@@ -32,6 +32,8 @@ def _patches_by_loop(filters, count):
         "From the smallest to the largest weight, a weight of 0 is no longer mid-gray: divide by the largest size "
         "of a weight instead, then halve and add 0.5.",
         ("0.5 + chosen / (2 * np.abs(chosen).max())", "(chosen - chosen.min()) / (chosen.max() - chosen.min())"),
+        "reshape cuts the rows anew and mixes up pixels; moving an axis is transpose(0, 2, 3, 1).",
+        ("transpose(0, 2, 3, 1)", "reshape(count, *filters.shape[2:], 3)"),
         "The colors are still in front: imshow wants (kh, kw, 3), so move axis 1 to the end.",
         (".transpose(0, 2, 3, 1)", ""),
         "All filters came back; wanted are the first `count`.",
@@ -51,7 +53,9 @@ def first_filters(filters, count):
 
 def _three_layers(generator):
     shapes = {"early": (1, 4, 12, 14), "middle": (1, 6, 8, 9), "late": (1, 9, 3, 5)}
-    return {name: cases.maps(generator, *shape, mean=-0.3, relu=True) for name, shape in shapes.items()}
+    found = {name: cases.maps(generator, *shape, mean=-0.3, relu=name != "late") for name, shape in shapes.items()}
+    found["early"][:, generator.integers(4)] = 0  # a silent channel; and the late layer has no ReLU
+    return found
 
 
 @exercise(
@@ -65,8 +69,12 @@ def _three_layers(generator):
     mistakes=[
         "The first number is the batch: channels are axis 1, rows axis 2.",
         ("[1], a.shape[2]", "[0], a.shape[1]"),
-        "After a ReLU every unit is at least 0, so >= counts them all: a unit fires when it is > 0.",
+        "A unit that is exactly 0 is silent, and after a ReLU most are: a unit fires when it is > 0.",
         ("> 0", ">= 0"),
+        "Units below 0 do not fire; without a ReLU there are some. Count what is > 0, not what is other than 0.",
+        ("a > 0", "a != 0"),
+        "That is the share of channels that fire anywhere; wanted is that of units, places in channels.",
+        ("(a > 0)", "(a > 0).any(axis=(2, 3))"),
         "That is the mean activation; wanted is the share of units that fire, (values > 0).mean().",
         ("(a > 0)", "a"),
     ],
@@ -125,8 +133,8 @@ def _score(activations):
     return (_head(activations.shape) * (activations + 0.05 * activations**2)).sum()
 
 
-def _maps_and_slopes(generator, *shape):
-    activations = cases.maps(generator, *shape, mean=0.3, relu=True)
+def _maps_and_slopes(generator, *shape, relu=True):
+    activations = cases.maps(generator, *shape, mean=0.3, relu=relu)
     return activations, _head(shape) * (1 + 0.1 * activations)
 
 
@@ -138,8 +146,12 @@ def _grad_cam_by_trying(activations, gradients):
 
 @exercise(
     "9.4 · 15 min · ●●●",
-    cases=cases.drawn(_maps_and_slopes, (6, 4, 5), (5, 3, 7), (7, 6, 2)),
+    cases=lambda generator: [
+        *(_maps_and_slopes(generator, *shape) for shape in ((6, 4, 5), (5, 3, 7), (7, 6, 2))),
+        cases.edge("activations are below 0, too", *_maps_and_slopes(generator, 4, 3, 5, relu=False)),
+    ],
     truth=_grad_cam_by_trying,
+    rounds=1,
     mistakes=[
         "The ReLU at the end is missing: evidence against the category is still in the map, below zero.",
         ("np.maximum(evidence, 0)", "evidence"),
@@ -163,13 +175,15 @@ def grad_cam(activations, gradients):
     return np.maximum(evidence, 0)
 
 
-def _quiet_layer(generator, share):
-    """Most channels fire seldom, one never, and one at exactly this share of the places, so it is not below it."""
+def _quiet_layer(generator, share, below=0.0):
+    """Most channels fire seldom, one never, one in one image alone, and one at exactly this share of the places."""
     activations = cases.maps(generator, 4, 24, 10, 10, levels=(-5, 1), relu=True)
     activations[0] = np.maximum(activations[0] - 1, 0)
     activations[:, 3] = activations[:, 7] = 0
     activations[1, 7].flat[: round(share * 400)] = 1
-    return 0.05 * activations, share
+    for image, channel in enumerate(generator.choice(np.arange(8, 24), 4, replace=False)):
+        activations[:, channel], activations[image, channel] = 0, 1
+    return 0.05 * np.where(activations > 0, activations, -below), share
 
 
 def _quiet_by_counting(activations, share):
@@ -179,7 +193,10 @@ def _quiet_by_counting(activations, share):
 
 @exercise(
     "9.5 · 10 min · ●●○",
-    cases=cases.drawn(_quiet_layer, (0.02,), (0.1,), (0.05,)),
+    cases=lambda generator: [
+        *(_quiet_layer(generator, share) for share in (0.02, 0.1, 0.05)),
+        cases.edge("what does not fire is below 0", *_quiet_layer(generator, 0.05, 0.3)),
+    ],
     truth=_quiet_by_counting,
     mistakes=[
         "Only the first image was looked at; silent there may be loud elsewhere.",

@@ -53,7 +53,11 @@ def step_up(picture, gradient, step_size):
 def _shift(generator, shape, shift):
     """The gradient of half the sum of (picture x weights) squared, where each place of what is seen has its weight."""
     weights = generator.uniform(0.5, 2, shape)
-    return lambda picture: picture * weights**2, generator.random(shape), shift
+    return (
+        cases.given(lambda picture: picture * weights**2, "gradient_of_picture", shape),
+        generator.random(shape),
+        shift,
+    )
 
 
 def _shifted_by_index(gradient_of_picture, picture, shift):
@@ -96,17 +100,30 @@ def jittered_gradient(gradient_of_picture, picture, shift):
     return np.roll(gradient, (-shift[0], -shift[1]), axis=(0, 1))
 
 
+def _rounded_again(height, width, octaves, scale):
+    sizes = [(height, width)]
+    while len(sizes) < octaves:
+        sizes.insert(0, tuple(round(side / scale) for side in sizes[0]))
+    return np.array(sizes)
+
+
 def _sizes_by_logarithm(height, width, octaves, scale):
     shrink = np.exp(-np.arange(octaves - 1, -1, -1) * np.log(scale))
     return np.rint(np.outer(shrink, (height, width))).astype(int)
 
 
+def _photo_size(generator, octaves, scale):
+    """A size for which it matters that each octave is rounded from the photo, and rounded, not cut off."""
+    while True:
+        height, width = map(int, generator.integers(200, 900, 2))
+        right = _sizes_by_logarithm(height, width, octaves, scale)
+        if (_rounded_again(height, width, octaves, scale) != right).any(axis=0).all():
+            return height, width, octaves, scale
+
+
 @exercise(
     "9.3 · 10 min · ●○○",
-    cases=lambda generator: [
-        (*map(int, generator.integers(200, 900, 2)), octaves, scale)
-        for octaves, scale in ((3, 1.4), (4, 1.5), (5, 1.3))
-    ],
+    cases=cases.drawn(_photo_size, (3, 1.4), (4, 1.5), (5, 1.3)),
     truth=_sizes_by_logarithm,
     mistakes=[
         "The order is turned round: a dream begins with the smallest size and ends with the photo's own.",
@@ -117,6 +134,8 @@ def _sizes_by_logarithm(height, width, octaves, scale):
         ("range(octaves - 1, -1, -1)", "range(octaves, 0, -1)"),
         "The sizes shrink by equal amounts; wanted is an equal factor, as in music: divide by scale ** power.",
         ("for by in shrink", "for by in 1 / np.linspace(1 / shrink[0], 1, octaves)"),
+        "Sizes that are rounded already were divided and rounded again: divide the photo's own size each time.",
+        _rounded_again,
         "Cut off, not rounded: int(...) and // drop what stands behind the point; round(...) takes the nearest.",
         ("round(height", "int(height", "round(width", "int(width"),
     ],
@@ -211,16 +230,18 @@ def layer_gradient(activations):
     return activations / activations.size
 
 
-def _guide(generator, channels, places, guides):
+def _guide(generator, channels, places, guides, least=0.0):
     """Features whose lengths differ much, so that the nearest, the most parallel and the largest product differ."""
-    return generator.random((channels, places)), generator.random((channels, guides)) * generator.uniform(
-        0.3, 4, guides
-    )
+    lengths = generator.uniform(0.3, 4, guides)
+    return generator.uniform(least, 1, (channels, places)), generator.uniform(least, 1, (channels, guides)) * lengths
 
 
 @exercise(
     "9.6 · 15 min · ●●○",
-    cases=cases.drawn(_guide, (4, 6, 9), (3, 10, 7), (5, 8, 8)),
+    cases=lambda generator: [
+        *(_guide(generator, *sizes) for sizes in ((4, 6, 9), (3, 10, 7), (5, 8, 8))),
+        cases.edge("features are below 0, too", *_guide(generator, 4, 12, 9, -1.0)),
+    ],
     truth=lambda answer, guide: np.stack([max(guide.T, key=place.dot) for place in answer.T], axis=1),
     mistakes=[
         "Those are the guide's features that are least alike: argmax, not argmin.",
@@ -258,8 +279,14 @@ def _tiles_by_pixels(length, tile, margin):
 @exercise(
     "9.7 · 15 min · ●●●",
     cases=lambda generator: [
-        (int(generator.integers(3, 6)) * tile + rest, tile, margin)
-        for tile, rest, margin in ((32, 9, 8), (50, 31, 12), (20, 0, 5))
+        *(
+            (int(generator.integers(3, 6)) * tile + rest, tile, margin)
+            for tile, rest, margin in ((32, 9, 8), (50, 31, 12))
+        ),
+        cases.edge("the tiles fit without a rest", int(generator.integers(3, 6)) * 20, 20, 5),
+        cases.edge("the rest is a single pixel", int(generator.integers(3, 6)) * 20 + 1, 20, 5),
+        cases.edge("the margin is wider than a tile", 47, 10, 13),
+        cases.edge("the side is shorter than a tile", 9, 16, 4),
     ],
     truth=_tiles_by_pixels,
     mistakes=[

@@ -49,7 +49,7 @@ def class_map(activations, gradients):
 def _picture(generator, height, width, size):
     """A score that a few pixels decide, not in proportion, an image, and the squares' size."""
     image, weights = generator.random((height, width)) + 0.2, generator.normal(0, 0.3, (height, width))
-    return lambda image: float(np.tanh((weights * image).sum())), image, size
+    return cases.given(lambda image: float(np.tanh((weights * image).sum())), "score", image.shape), image, size
 
 
 def _falls_by_masks(score, image, size):
@@ -218,21 +218,21 @@ def shares_inside(layers, masks):
     return shares
 
 
-def _network(generator, count, category):
+def _network(generator, count, category, largest):
     """A network's way back for one image, sure of itself, so that the softmax is nearly flat there."""
     jacobian, scores = generator.normal(size=(count, 4, 5, 3)), generator.normal(size=count)
-    scores[category] += 6
-
-    def backward(gradient):
-        return np.tensordot(np.asarray(gradient, float), jacobian, axes=1)
-
+    scores[largest] += 6
+    backward = cases.given(lambda gradient: np.tensordot(gradient, jacobian, axes=1), "backward", (count,))
     backward.jacobian = jacobian
     return backward, scores, category
 
 
 @exercise(
     "9.6 · 10 min · ●●○",
-    cases=cases.drawn(_network, (5, 2), (8, 0), (6, 5)),
+    cases=lambda generator: [
+        *(_network(generator, *sizes) for sizes in ((5, 2, 2), (8, 0, 0))),
+        cases.edge("the category is not the one with the largest score", *_network(generator, 6, 5, 1)),
+    ],
     truth=lambda backward, scores, category: np.linalg.norm(backward.jacobian[category], ord=1, axis=-1),
     mistakes=[
         "The softmax is in the way: where the network is sure, its slope is nearly 0, and so is this map. Hand "
@@ -261,16 +261,26 @@ def clear_saliency(backward, scores, category):
 
 
 def _way(generator, shape, steps):
-    """The gradient of sum(weights * image ** 2) / 2 + sum(image * its neighbor), an image, a baseline and the steps."""
+    """A gradient that is not straight along the way, an image, a baseline and the steps."""
     weights, image, baseline = generator.normal(size=shape), generator.random(shape), generator.random(shape) / 3
-    return lambda x: weights * x + np.roll(x, 1, axis=1) + np.roll(x, -1, axis=1), image, baseline, steps
+    gradient = cases.given(lambda x: weights * x**3 + np.roll(x, 1, axis=1) ** 2 + np.cos(3 * x), "gradient", shape)
+    return gradient, image, baseline, steps
+
+
+def _added_up_step_by_step(gradient, image, baseline, steps):
+    """One step's share after the other, from middle to middle."""
+    step, total = (image - baseline) / steps, np.zeros(image.shape)
+    place = baseline + step / 2
+    for _ in range(steps):
+        total += step * gradient(place)
+        place = place + step
+    return total
 
 
 @exercise(
     "9.7 · 15 min · ●●○",
-    cases=cases.drawn(_way, ((3, 4), 4), ((5, 5), 8), ((2, 6), 5)),
-    # This gradient is straight along the way, so that its mean is that in the middle.
-    truth=lambda gradient, image, baseline, steps: (image - baseline) * gradient((image + baseline) / 2),
+    cases=cases.drawn(_way, ((3, 4), 4), ((5, 5), 8), ((2, 6), 3)),
+    truth=_added_up_step_by_step,
     mistakes=[
         "The mean gradient is not multiplied by the way, image - baseline: it does not add up to the change of the "
         "score.",
@@ -281,6 +291,8 @@ def _way(generator, shape, steps):
         ("    places", "    baseline = 0\n    places"),
         "The gradients are added up, not averaged: the result grows with the number of steps.",
         ("np.mean", "np.sum"),
+        "The places lie at the beginnings of the steps, so that all are a little too near: take the middle of each.",
+        ("+ 0.5", "+ 0"),
         "The places lie at the ends of the steps, so that all of them are a little too far along: take the middle "
         "of each, (step + 0.5) / steps.",
         ("+ 0.5", "+ 1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -14,13 +15,16 @@ from days.day23.code.network import LAYERS
 
 def _answers(generator):
     """Maps after the ReLU in which some channels are silent at first, some always, and some cannot answer."""
-    maps = cases.maps(generator, 9, 10, 3, 4, mean=0.5, relu=True)
-    largest = maps.max(axis=(0, 2, 3)) + generator.uniform(0.5, 2, 10)
+    maps = cases.maps(generator, 9, 14, 3, 4, mean=0.5, relu=True)
+    largest = maps.max(axis=(0, 2, 3)) + generator.uniform(0.5, 2, 14)
     maps[:4, [1, 2, 3, 4, 5]], maps[:, [1, 2, 3]] = 0, 0
     maps[0, 6] = 0
     maps[:, 7, 1:] = 0
-    largest[[1, 2]] = 0.0, -generator.uniform(0.1, 3)
-    order = generator.permutation(10)
+    maps[:, 8:13] = 0
+    maps[3, 8], maps[0, 9], maps[8, 10], maps[1, 11, 2, 3] = 1, 1, 1, 1e-4  # each awake in one image, the last faintly
+    maps[:, 12, 1:, 1:] = 0.3
+    largest[[1, 2, 11]] = 0.0, -generator.uniform(0.1, 3), 0.01
+    order = generator.permutation(14)
     return maps[:, order], 4, largest[order]
 
 
@@ -104,28 +108,47 @@ def reach(weights, bias, least, most):
     return float(low), float(high)
 
 
-def _with_twins(generator):
+def _exactly_at_the_threshold(generator):
+    """Filters of zeros and ones: two of them have a cosine of exactly 0.5."""
+    rows = np.zeros((4, 12))
+    rows[0, :4], rows[1, 2:6], rows[2, 8:9], rows[3, 7:12] = 1, 1, 3, -1
+    return rows[[0, 2, 1, 3]].reshape(4, 3, 2, 2), 0.5
+
+
+def _with_twins(generator, threshold=0.97):
     filters = generator.normal(0.4, 1, (8, 3, 3, 3))
     filters[5] = generator.uniform(1.5, 3) * filters[2]
     filters[6] = -filters[1]
     filters[7] = filters[3] + 0.05 * generator.normal(size=(3, 3, 3))
     filters[4] = filters[0] + 2.0  # the same once the mean is taken away
-    return filters, 0.97
+    return filters[generator.permutation(8)], threshold
 
 
 def _twins_by_pairs(filters, threshold):
     lengths = [np.linalg.norm(kernel) for kernel in filters]
     pairs = combinations(range(len(filters)), 2)
     return np.array(
-        [(i, j) for i, j in pairs if abs((filters[i] * filters[j]).sum()) >= threshold * lengths[i] * lengths[j]]
-    )
+        [(i, j) for i, j in pairs if abs((filters[i] * filters[j]).sum()) >= threshold * lengths[i] * lengths[j]],
+        int,
+    ).reshape(-1, 2)
+
+
+def _as_pairs(answer, *inputs):
+    """Pairs in order, also where they come as np.where gives them, (all first ones, all second ones)."""
+    if isinstance(answer, tuple) and len(answer) == 2 and all(isinstance(one, np.ndarray) for one in answer):
+        answer = np.transpose(answer)
+    return np.array(sorted(tuple(map(int, pair)) for pair in answer), int).reshape(-1, 2)
 
 
 @exercise(
     "9.3 · 10 min · ●●○",
-    cases=cases.drawn(_with_twins, times=3),
+    cases=lambda generator: [
+        *(_with_twins(generator, threshold) for threshold in (0.97, 0.7, 0.9999)),
+        cases.edge("a cosine is exactly the threshold", *_exactly_at_the_threshold(generator)),
+        cases.edge("there are no twins", generator.normal(size=(4, 3, 3, 3)), 0.97),
+    ],
     truth=_twins_by_pairs,
-    look=lambda answer, *inputs: np.array(sorted(tuple(map(int, pair)) for pair in answer)).reshape(-1, 2),
+    look=_as_pairs,
     mistakes=[
         "Pairs of opposite sign are missing: a filter and its negative carry the same weights. Take |cosine|.",
         ("np.abs(rows @ rows.T)", "(rows @ rows.T)"),
@@ -154,17 +177,16 @@ def _cut_by_mixing(weights, kept, copy, scale):
     """The inputs that are left, mixed into those that the weights were made for."""
     mix = np.delete(np.eye(weights.shape[1]), copy, axis=1)
     mix[copy] = scale * mix[kept]
-    return {"returned": np.einsum("oihw,ij->ojhw", weights, mix), "the weights you were given, afterwards": weights}
+    return np.einsum("oihw,ij->ojhw", weights, mix)
 
 
 @exercise(
     "9.4 · 10 min · ●●○",
     cases=lambda generator: [
-        (cases.filters(generator, 4, 6, 3, 3), *pair, float(generator.uniform(0.3, 0.8)))
-        for pair in ((3, 1), (4, 2), (5, 0))
+        (cases.filters(generator, 4, 6, 3, 2), *pair, float(generator.uniform(0.3, 0.8)))
+        for pair in ((3, 1), (4, 2), (1, 5), (0, 3))
     ],
     truth=_cut_by_mixing,
-    look=lambda answer, weights, *others: {"returned": answer, "the weights you were given, afterwards": weights},
     mistakes=[
         "The copy is gone, and what it said with it: fold its weights into its twin's before you delete.",
         ("scale *", "0 *"),
@@ -173,9 +195,7 @@ def _cut_by_mixing(weights, kept, copy, scale):
         "Divided by the scale; multiply: the copy answers scale times what its twin does.",
         ("scale *", "1 / scale *"),
         "You deleted first: then every later channel has moved down by one, and `kept` may be another one.",
-        ("[:, kept]", "[:, min(kept + 1, 5)]"),  # which of the six then is number `kept`
-        "The weights that you were given have changed: work on weights.copy().",
-        ("weights.copy()", "weights"),
+        ("[:, kept]", "[:, kept + (kept > copy)]"),  # which of the six is number `kept` then
     ],
     hints=[
         "What heard the copy now hears its twin: the copy's column is added to the twin's, times the scale.",
@@ -229,33 +249,72 @@ def precision_and_recall(found, planted):
     return right / len(found) if found else 1.0, right / len(planted) if planted else 1.0
 
 
-NOTHING_WRONG = "nothing missed, no false alarm"
+NOTHING_WRONG = "nothing missed, no false alarm, and the evidence is right"
 
 
-def _claim(one) -> tuple:
-    """A finding, a fault or a tuple such as ("redundant", "conv2", 12, 5) as a tuple that can be compared."""
-    if hasattr(one, "kind"):
-        one = (one.kind, *([one.layer, *one.channels] if one.layer else []))
+def _claim(one) -> tuple[tuple, object]:
+    """A learner's claim, ("redundant", "conv2", 12, 5, 0.98), as (what is claimed, its evidence)."""
     kind, *place = one if isinstance(one, (tuple, list)) else (one,)
+    proof = place.pop() if place and kind != patients.RUN_KINDS[0] else None
     count = {"redundant": 3}.get(kind, 0 if kind in patients.RUN_KINDS else 2)
     if kind not in patients.KINDS or len(place) != count or (place and place[0] not in LAYERS):
-        raise ValueError(f"{one!r} is no claim: (kind, layer, channel), two channels for a pair, or (kind,) for a run")
-    return (kind, *place[:1], *sorted(int(channel) for channel in place[1:]))
+        raise ValueError(
+            f"{one!r} is no claim: (kind, layer, channel, evidence), two channels for a pair; (kind, evidence) for "
+            "a wrong preprocessing, (kind,) for the batch norm"
+        )
+    return (kind, *place[:1], *sorted(int(channel) for channel in place[1:])), proof
+
+
+@cache
+def _rightly_run(name: str):
+    return network.run(patients.load_patient(name).weights, network.ward_images().images)
+
+
+def _proven(claim: tuple, patient, cause: str):
+    """The evidence for a true claim: what no key and no finding holds, but for the name of a preprocessing."""
+    kind, *place = claim
+    if not place:
+        return cause if kind == "wrong preprocessing" else None
+    layer, *channels = place
+    answers = _rightly_run(patient.name)
+    before = np.moveaxis(answers.before[layer][:, channels], 1, 0).reshape(len(channels), -1)
+    if kind == "dead":
+        return before.max()
+    if kind == "redundant":
+        return np.corrcoef(before)[0, 1]
+    if kind == "noise":
+        return detectors.neighbor_correlation(patient.weights[layer][0][channels])
+    return (answers.activations[layer][:, channels[0]].max(axis=(1, 2)) > 0).sum()
+
+
+def _fits(proof, wanted) -> bool:
+    if isinstance(wanted, (str, type(None))):
+        return proof == wanted
+    return isinstance(proof, (int, float, np.number, np.ndarray)) and bool(np.allclose(proof, wanted, 5e-4, 1e-4))
 
 
 def _report(claims, patient) -> str:
-    """What a diagnosis of a stored patient missed, by kind, cause and layer, and what it named that is not so."""
+    """What a diagnosis of a stored patient missed, by kind, cause and layer, what is not so, and what proves nothing."""
     try:
-        said = {_claim(one) for one in claims}
+        said = dict(map(_claim, claims))
     except (TypeError, ValueError) as error:
         return str(error)
-    true = {_claim(one): one for one in patients.load_key(patient.name).faults}
-    if not said & true.keys():
+    faults = {(one.kind, *([one.layer, *sorted(one.channels)] if one.layer else [])): one for one in _key(patient)}
+    if not said.keys() & faults.keys():
         return f"{len(said)} claims, none of them right"
-    missed = [f"{one.kind} ({one.cause}) {one.layer}".strip() for place, one in true.items() if place not in said]
-    alarms = [" ".join(map(str, one)) for one in sorted(said - true.keys(), key=str)]
-    parts = {"missed": missed, "false alarms": alarms}
+    missed = [f"{one.kind} ({one.cause}) {one.layer}".strip() for place, one in faults.items() if place not in said]
+    alarms = [" ".join(map(str, one)) for one in sorted(said.keys() - faults.keys(), key=str)]
+    unproven = [
+        " ".join(map(str, one))
+        for one, proof in said.items()
+        if one in faults and not _fits(proof, _proven(one, patient, faults[one].cause))
+    ]
+    parts = {"missed": missed, "false alarms": alarms, "with evidence that is not theirs": unproven}
     return "; ".join(f"{len(some)} {what}: {_first(some)}" for what, some in parts.items() if some) or NOTHING_WRONG
+
+
+def _key(patient):
+    return patients.load_key(patient.name).faults
 
 
 def _first(lines: list[str]) -> str:
@@ -263,9 +322,9 @@ def _first(lines: list[str]) -> str:
 
 
 def _diagnosed(head: str, name: str, **fields):
-    """An exercise whose answer is graded against the key of a stored patient."""
+    """An exercise whose answer is graded against the key of a stored patient, and by the evidence."""
     fields |= {"cases": lambda generator: [(patients.load_patient(name),)], "truth": lambda patient: NOTHING_WRONG}
-    return exercise(head, look=_report, **fields)
+    return exercise(head, look=_report, rounds=1, probe=False, **fields)
 
 
 @_diagnosed(
@@ -276,31 +335,33 @@ def _diagnosed(head: str, name: str, **fields):
         lambda patient: [],
         "These are proven to be dead, all of them. But a filter that is silent on all 120 images is a finding too, "
         "if a weaker one.",
-        (
-            "detectors.dead_channels(answers[layer]).on_data",
-            "np.flatnonzero(detectors.bounds(patient.weights)[layer][1] <= 0)",
-        ),
-        "A filter that answers at few places is not dead: take its largest answer, not the middle one.",
-        (
-            "detectors.dead_channels(answers[layer]).on_data",
-            "np.flatnonzero(np.median(answers[layer], axis=(0, 2, 3)) <= 0)",
-        ),
+        ("detectors.dead_channels(answers.activations[layer]).on_data", "np.flatnonzero(bounds <= 0)"),
         "Only filters whose weights are all zero. One with fine weights is dead, too, if its bias drowns them.",
         (
-            "detectors.dead_channels(answers[layer]).on_data",
+            "detectors.dead_channels(answers.activations[layer]).on_data",
             "np.flatnonzero(~patient.weights[layer][0].any(axis=(1, 2, 3)))",
         ),
+        "After the ReLU every dead filter says 0. How far it is from waking is seen before the ReLU, in `before`.",
+        ("answers.before", "answers.activations"),
     ],
     hints=[
-        "network.run(patient.weights, images).activations is a dict {layer: (N, C, h, w)}, after the ReLU.",
-        "detectors.dead_channels(activations[layer]).on_data are those that none of the images woke.",
-        "This patient suffers from one kind only.",
+        "answers = network.run(patient.weights, images) has answers.activations[layer], (N, C, h, w), after the ReLU, "
+        "and answers.before[layer], before it.",
+        "detectors.dead_channels(answers.activations[layer]).on_data are those that none of the images woke.",
+        "The evidence for channel c is answers.before[layer][:, c].max(). This patient suffers from one kind only.",
     ],
 )
 def diagnose_01(patient):
-    """A list of claims about patient 01."""
-    answers = network.run(patient.weights, network.ward_images().images).activations
-    return [("dead", layer, c) for layer in LAYERS for c in detectors.dead_channels(answers[layer]).on_data]
+    """Claims about patient 01, each with its evidence: [("dead", layer, channel, evidence), ...].
+
+    Evidence: the channel's largest answer to the clinic's images before the ReLU.
+    """
+    answers = network.run(patient.weights, network.ward_images().images)
+    claims = []
+    for layer in LAYERS:
+        most, bounds = answers.before[layer].max(axis=(0, 2, 3)), detectors.bounds(patient.weights)[layer][1]
+        claims += [("dead", layer, c, most[c]) for c in detectors.dead_channels(answers.activations[layer]).on_data]
+    return claims
 
 
 @_diagnosed(
@@ -310,9 +371,9 @@ def diagnose_01(patient):
         "You named nothing. No filter of this one is silent; look at the weights.",
         lambda patient: [],
         "A pair of opposites is missing: a filter and its negative are redundant, too.",
-        ("(filters, biases)]", "(filters, biases) if pair.cosine > 0]"),
+        ("(filters, biases):", "(filters, biases)[:1]:"),
         "A copy need not be exact: a cosine of 0.97 and more is out of line with everything else here.",
-        ("(filters, biases)]", "(filters, biases) if abs(pair.cosine) > 0.9999]"),
+        ("redundant_pairs(filters, biases)", "redundant_pairs(filters, biases, 0.9999)"),
         "The pairs are right. One filter has no twin, and no kin either.",
         ("detectors.noise_filters(filters)", "[]"),
         "Filters that are merely rough were called noise. Ask the second witness, kinship, too.",
@@ -320,20 +381,32 @@ def diagnose_01(patient):
             "detectors.noise_filters(filters)",
             "np.flatnonzero(detectors.correlated_neighbors(filters) < detectors.AS_ROUGH_AS_NOISE)",
         ),
+        "The evidence for a pair is how their answers go together, before the ReLU; that is how their weights do.",
+        ("np.corrcoef(both.reshape(2, -1))[0, 1]", "pair.cosine"),
     ],
     hints=[
-        "patient.weights[layer] is (filters, biases); detectors.redundant_pairs(filters, biases) lists the pairs.",
+        "patient.weights[layer] is (filters, biases); detectors.redundant_pairs(filters, biases) lists the pairs, and "
         "detectors.noise_filters(filters) asks both witnesses.",
-        'Claims about a pair name both filters: ("redundant", "conv2", 3, 7).',
+        "network.run(patient.weights, images).before[layer] are the answers before the ReLU: two channels, each "
+        "flattened, into np.corrcoef.",
+        "detectors.neighbor_correlation(filters[[c]]) is the evidence for noise. "
+        'Claims about a pair name both filters: ("redundant", "conv2", 3, 7, 0.99).',
     ],
 )
 def diagnose_02(patient):
-    """A list of claims about patient 02."""
-    claims = []
+    """Claims about patient 02: ("redundant", layer, i, j, evidence), ("noise", layer, i, evidence).
+
+    Evidence of a pair: the correlation of the two channels' answers to the clinic's images before
+    the ReLU. Of noise: the correlation of the filter's neighboring weights.
+    """
+    answers, claims = network.run(patient.weights, network.ward_images().images), []
     for layer in LAYERS:
         filters, biases = patient.weights[layer]
-        claims += [("redundant", layer, pair.first, pair.second) for pair in detectors.redundant_pairs(filters, biases)]
-        claims += [("noise", layer, channel) for channel in detectors.noise_filters(filters)]
+        for pair in detectors.redundant_pairs(filters, biases):
+            both = np.moveaxis(answers.before[layer][:, [pair.first, pair.second]], 1, 0)
+            claims.append(("redundant", layer, pair.first, pair.second, np.corrcoef(both.reshape(2, -1))[0, 1]))
+        for c in detectors.noise_filters(filters):
+            claims.append(("noise", layer, c, detectors.neighbor_correlation(filters[[c]])))
     return claims
 
 
@@ -344,22 +417,38 @@ def diagnose_02(patient):
         "You named nothing, and this one is the worst of them all.",
         lambda patient: [],
         "The filters are right. But how is it run? Hold what it says of the chart against its record.",
-        ("return findings", "return [claim for claim in findings if claim.layer]"),
+        ("[*run, *claims]", "claims"),
         "How it is run is right. Now look at the filters, layer by layer.",
-        ("return findings", "return [claim for claim in findings if not claim.layer]"),
+        ("[*run, *claims]", "run"),
         "Two things are wrong with how it is run, at once: explain() tries pairs, too.",
-        ("return findings", 'return [claim for claim in findings if claim.kind != "wrong preprocessing"]'),
+        ("[*run, *claims]", "[*run[1:], *claims]"),
         "One filter answers to a single image of the 120: tuned_to_one_image knows it.",
-        ("return findings", 'return [claim for claim in findings if claim.kind != "tuned to one image"]'),
+        ("detectors.tuned_to_one_image(active[layer])", "[]"),
     ],
     hints=[
         "diagnosis.explain(patient, diagnosis.observe(patient)) says how it is run, and what remains unexplained.",
-        'Claims about the whole network have no place: ("wrong preprocessing",) or ("batch norm in training mode",).',
-        "detectors.tuned_to_one_image(activations[layer]) gives {channel: image}.",
-        "diagnosis.examine(patient, images) does it all. Write it by hand first, then compare.",
+        'Claims about the whole network have no place: ("wrong preprocessing", "its name in network.PREPROCESSINGS") '
+        'or ("batch norm in training mode",).',
+        "detectors.tuned_to_one_image(activations[layer]) gives {channel: image}. Do the filters as in 9.7.",
     ],
 )
 def diagnose_05(patient):
-    """A list of claims about patient 05."""
-    findings = diagnosis.examine(patient, network.ward_images().images)
-    return findings
+    """Claims about patient 05, filters and how it is run, with evidence as in 9.6 and 9.7.
+
+    Of ("tuned to one image", layer, i, evidence): how many images wake it. Of
+    ("wrong preprocessing", evidence): which. ("batch norm in training mode",) has none.
+    """
+    how, _ = diagnosis.explain(patient, diagnosis.observe(patient))
+    run = [("batch norm in training mode",)] * how.batch_norm_training + [("wrong preprocessing", how.preprocessing)]
+    answers, claims = network.run(patient.weights, network.ward_images().images), []
+    active = answers.activations
+    for layer in LAYERS:
+        filters, biases = patient.weights[layer]
+        for pair in detectors.redundant_pairs(filters, biases):
+            both = np.moveaxis(answers.before[layer][:, [pair.first, pair.second]], 1, 0)
+            claims.append(("redundant", layer, pair.first, pair.second, np.corrcoef(both.reshape(2, -1))[0, 1]))
+        for c in detectors.noise_filters(filters):
+            claims.append(("noise", layer, c, detectors.neighbor_correlation(filters[[c]])))
+        for c in detectors.tuned_to_one_image(active[layer]):
+            claims.append(("tuned to one image", layer, c, (active[layer][:, c].max(axis=(1, 2)) > 0).sum()))
+    return [*run, *claims]

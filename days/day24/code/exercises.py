@@ -18,14 +18,13 @@ def _paste_by_pixels(image, mask, other):
     found = other.copy()
     for row, column in np.argwhere(mask):
         found[row, column] = image[row, column]
-    return {"returned": found, "the image you were given, afterwards": image}
+    return found
 
 
 @exercise(
     "9.1 · 5 min · ●○○",
     cases=cases.drawn(_cutout, (5, 7), (6, 6), (4, 8)),
     truth=_paste_by_pixels,
-    look=lambda answer, image, *others: {"returned": answer, "the image you were given, afterwards": image},
     mistakes=[
         "The object has gone and the background has stayed: the mask is True on the object.",
         ("image, other", "other, image"),
@@ -33,8 +32,6 @@ def _paste_by_pixels(image, mask, other):
         ("np.where(mask[..., None], image, other)", "(image + other) / 2"),
         "Around the object there is nothing: wanted is the other image's background.",
         ("image, other", "image, 0.0"),
-        "The image that you were given has changed: make a new one, with np.where.",
-        ("return np.where(mask[..., None], image, other)", "image[~mask] = other[~mask]\n    return image"),
     ],
     hints=[
         "The mask has no axis for colors: mask[..., None] is (H, W, 1) and fits to (H, W, 3).",
@@ -87,9 +84,15 @@ def _suspects(generator):
     """Maps of four networks, one of which has a few glaring images that would rule a sum, and signs that mislead."""
     masks, maps = np.zeros((12, 6, 6), bool), {}
     masks[:, 1:4, 2:5] = True
+    masks[::2, 1:5] = masks[::2, :, :1] = True  # every other object is larger
+    size = masks.sum(axis=(1, 2), keepdims=True)
     for name, inside in zip(generator.permutation(list("ABCD")), (0.8, 0.6, 0.4, 0.2), strict=True):
-        maps[str(name)] = generator.uniform(0.5, 1, (12, 6, 6)) * np.where(masks, inside / 9, (1 - inside) / 27)
+        maps[str(name)] = generator.uniform(0.5, 1, (12, 6, 6)) * np.where(
+            masks, inside / size, (1 - inside) / (36 - size)
+        )
     first, second, third, last = maps.values()
+    third[:, 2, 3] += 0.3 * third.sum(axis=(1, 2))  # a hot pixel on the object
+    third[:, 0, 5] += 0.7 * third.sum(axis=(1, 2))
     first[0], last[0] = np.where(masks[0], 0.0, 50.0), np.where(masks[0], 50.0, 0.0)
     second[::3] -= np.where(masks[::3], 0.15, 0)
     third -= np.where(masks, 0, 0.01)
@@ -222,16 +225,17 @@ def _silenced(generator):
     """Scores of a network with one channel set to 0, which changes nothing, or little, or an answer, or one image."""
     whole = np.round(generator.normal(size=(20, 6)), 3)
     whole[np.arange(20), generator.integers(6, size=20)] += 4
-    changes = np.zeros((6, 20, 6))  # of the six, the first two change nothing
-    changes[2], changes[3] = 1e-7, generator.normal(0, 0.05, (20, 6))
-    changes[4, :, 0], changes[5, -1, whole[-1].argmin()] = 9, 12
-    order = generator.permutation(6)
+    changes = np.zeros((10, 20, 6))  # of the ten, the first four change nothing that counts
+    changes[2], changes[3], changes[4] = 1e-7, -7e-6, generator.normal(0, 0.05, (20, 6))
+    changes[5, :, 0], changes[6, -1, whole[-1].argmin()] = 9, 12
+    changes[7, 3, 2], changes[8, 4, 1], changes[9, 0, 0] = -0.5, 1.5e-5, -1.5e-5
+    order, asked = generator.permutation(10), generator.permutation(10)[:8].tolist()
 
     def scores(channel=None):
         return whole + (0 if channel is None else changes[order[channel]])
 
-    scores.idle = tuple(channel for channel in range(6) if order[channel] < 3)
-    return scores, list(range(6))
+    scores.idle = tuple(channel for channel in asked if order[channel] < 4)
+    return scores, asked
 
 
 @exercise(
@@ -264,6 +268,21 @@ def defended(scores, channels):
 TAKEN = "a network that the X-ray takes"
 
 
+def _ends_in_scores(network, size) -> str:
+    """What a network that the X-ray takes ends in: scores for categories, as wanted, or what else."""
+    from days.common.answers import meaning
+    from days.common.frameworks import backend_of
+    from days.common.images import load_image
+    from days.xray.loading import read_photos
+    from days.xray.subject import subject_of
+
+    subject = subject_of(network, size=size)
+    photos = read_photos([load_image("chelsea"), load_image("coffee")], subject.size, 2)
+    answers = backend_of(network, 17).scores(network, subject.batch(photos.images))
+    ends = {"score": "one score alone", "scores": ""}.get(meaning(answers), "a softmax or sigmoid")
+    return f"a network that ends in {ends}" if ends else TAKEN
+
+
 def _at_the_xray(network) -> str:
     """What the X-ray says of a network: that it takes it, or why not."""
     from days.common.images import load_image
@@ -273,8 +292,8 @@ def _at_the_xray(network) -> str:
     # None is the size that a network is bound to; PyTorch's do not say theirs.
     for size in (None, 64, 32, 28):
         try:
-            xray(network, photos, size=size, progress=False)
-            return TAKEN
+            xray(network, photos, size=size, pictures=False, progress=False)
+            return _ends_in_scores(network, size)
         except (ValueError, RuntimeError) as error:
             said.append(str(error))
     return f"something that the X-ray cannot take: {said[0]}"
@@ -285,12 +304,18 @@ def _at_the_xray(network) -> str:
     cases=lambda generator: [()],
     truth=lambda: TAKEN,
     look=_at_the_xray,
+    rounds=1,
+    probe=False,
     mistakes=[
         "It is bound to a size that the check does not try (28, 32, 64 and 224 pixels): end with a mean over all "
         "places, AdaptiveAvgPool2d(1), before the linear layer.",
         ("nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32,", "nn.Flatten(), nn.Linear(32 * 18 * 18,"),
         "There is no convolution in it, so there are no filters and no maps to look at.",
         ("*maps, ", "", "nn.Linear(32", "nn.Linear(3"),
+        "Wanted are scores for categories, as they are before a softmax: leave the softmax out.",
+        ("nn.Linear(32, 10)", "nn.Linear(32, 10), nn.Softmax(1)"),
+        "Wanted are scores for categories: one for each, so at least two.",
+        ("nn.Linear(32, 10)", "nn.Linear(32, 1)"),
         "Those are the weights. Return the network, with the weights loaded into it.",
         (".eval()", ".state_dict()"),
         "That is the class. Call it: the X-ray wants a network, not a plan of one.",
