@@ -41,10 +41,9 @@ def reading(path: Path | str, what: str, way_out: str) -> Iterator[None]:
         raise FileNotFoundError(f"no file {path}: {way_out}")
     try:
         yield
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{Path(path).name} holds no {what} or is damaged ({error}): {way_out}") from error
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{Path(path).name} holds no {what} ({error}): {way_out}") from error
+    except (SafetensorError, OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        damaged = " or is damaged" if isinstance(error, (SafetensorError, OSError)) else ""
+        raise ValueError(f"{Path(path).name} holds no {what}{damaged} ({error}): {way_out}") from error
 
 
 def flat(pairs: Pairs, parts: tuple[str, str] = ("weight", "bias"), prefix: str = "") -> Arrays:
