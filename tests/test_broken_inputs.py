@@ -448,7 +448,10 @@ IMAGES = {
     "a folder of junk": ("junk", "readable picture in .*junk, got none .*a.png is not a readable picture"),
     "an empty list": ([], "expected at least one readable picture in the list of 0, got none"),
     "an empty dictionary": ({}, "expected at least one readable picture in the dict of 0, got none"),
-    "nothing in a list": ([None], NONE_READ + r" \(0: expected a name, a path, a picture or an array, got NoneType"),
+    "nothing in a list": (
+        [None],
+        NONE_READ + r" \(photo 0: expected a name, a path, a picture or an array, got NoneType",
+    ),
     "a missing file": (["nowhere.png"], NONE_READ + ".*no picture 'nowhere.png'"),
     "objects": ([object()], NONE_READ + ".*got object"),
     "NaN": ([photo(np.nan)], NONE_READ + ".*expected finite values, got 4800 NaN"),

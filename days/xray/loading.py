@@ -121,8 +121,7 @@ def read_photos(source, size: int, limit: int) -> Photos:
     elif isinstance(source, bytes) or not isinstance(source, Iterable):
         raise ValueError(f"expected a folder, or a list or dictionary of pictures, got {type(source).__name__}")
     else:
-        pairs = source.items() if isinstance(source, dict) else enumerate(source)
-        found, skipped, labels, below = {str(name): photo for name, photo in pairs}, [], {}, ()
+        found, skipped, labels, below = _named(source), [], {}, ()
     chosen = list(found)
     if len(chosen) > limit:
         chosen = [chosen[index] for index in np.linspace(0, len(chosen) - 1, limit).round().astype(int)]
@@ -139,6 +138,18 @@ def read_photos(source, size: int, limit: int) -> Photos:
         raise ValueError(f"expected at least one readable picture in {where}, got none ({reasons or 'no files'})")
     folders = [labels[name] for name in images] if labels else None
     return Photos(np.stack(list(images.values())), list(images), folders, skipped, len(found) - len(chosen), below)
+
+
+def _named(source: Iterable) -> dict:
+    """Photos of a list or a dictionary by name: the one that they were given, or else their number."""
+    if isinstance(source, dict):
+        return {str(name): photo for name, photo in source.items()}
+    photos = list(source)
+    numbers = [f"photo {number}" for number in range(len(photos))]
+    names = [
+        str(photo) if isinstance(photo, (str, Path)) else name for name, photo in zip(numbers, photos, strict=True)
+    ]
+    return dict(zip(names if len(set(names)) == len(names) else numbers, photos, strict=True))
 
 
 def _files(folder: Path) -> tuple[dict[str, Path], list[tuple[str, str]], dict[str, str], tuple[str, ...]]:

@@ -211,7 +211,7 @@ class _NothingNegativeBack(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         options, named = kwargs or {}, function in _RELUS
-        plain = named or function.__name__.startswith(_NO_ACTIVATIONS)
+        plain = named or getattr(function, "__name__", "").startswith(_NO_ACTIVATIONS)
         given = [] if plain else [one for one in tree_leaves((args, options)) if _leads_back(one)]
         before = [one.detach().clone() for one in given]  # the function may change them in place
         answer = function(*args, **options)
