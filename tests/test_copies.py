@@ -214,9 +214,7 @@ def test_a_rebuilt_figure_is_the_learners_until_the_course_has_a_newer_one(upstr
 def test_what_a_lesson_shows_comes_along_and_addresses_are_no_files(upstream, course):
     shown = upstream / "days/day17/shown.png"
     shown.write_bytes(b"a picture")
-    text = (
-        f'![a](shown.png) <img src="data:image/png;base64,{"x" * 9000}"> [b](https://example.org/b.png) [c](none.png)'
-    )
+    text = f'![a](shown.png) <img src="data:image/png;base64,{"x" * 9000}"> [b](https://example.org/b.png) [c](no.png)'
     change(upstream / "days" / DAY, "Exercise 9.7", cell_type="markdown", source=text)
     pulled(upstream, course)
     assert (course / "my/day17/shown.png").read_bytes() == b"a picture"

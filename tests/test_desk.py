@@ -35,8 +35,9 @@ LESSON = DAYS["day17"].relative_to(REPO_ROOT / "days")
 ERROR = '[data-mime-type="application/vnd.jupyter.stderr"]'  # as JupyterLab calls an error's output, too
 OWN = [
     "import sys\nfrom pathlib import Path\n\nsys.path.insert(0, str(Path.cwd().parents[1]))",
-    "import time\n\nfrom days.common.images import load_image",
-    "print('begun')\nwhile not Path('go').exists():\n    time.sleep(0.1)\nprint('ended')",
+    "import os\nimport time\n\nfrom days.common.images import load_image",
+    "print('begun')\nwhile not Path('go').exists():\n    time.sleep(0.1)\n"
+    "    if Path('die').exists():\n        os._exit(1)\nprint('ended')",
     "size = 224\nload_image('my_cat.jpg', size=size)",
     "print('not reached')",
     "undefined_name",
@@ -150,7 +151,7 @@ def test_the_line_of_a_kernel_that_has_died_hides(desk, own):
     own.locator(".jp-CodeCell").filter(has_text="print('begun')").locator(".cm-content").click()
     own.keyboard.press("Control+Enter")
     own.get_by_role("timer").wait_for()
-    shut_down_kernels(desk.address)
+    (go.parent / "die").touch()
     own.locator("[role=timer]").wait_for(state="hidden")
     assert own.locator("[role=timer]").count() == 1
 
