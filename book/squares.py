@@ -17,7 +17,7 @@ PARTS = {  # day: a stored picture, and the part's left, top and side as shares 
     20: ("09_gallery_squeezenet.jpg", 0.256, 0.617, 0.209),
     21: ("00_dream.jpg", 0.599, 0.405, 0.327),
     22: ("00_six_methods.jpg", 0.680, 0.080, 0.118),
-    23: ("00_filters.png", 0.1275, 0.1825, 0.0525),
+    23: ("00_filters.png", 0.1305, 0.1825, 0.0510),
     24: ("00_suspects.png", 0.356, 0.050, 0.215),
 }
 

@@ -36,7 +36,7 @@ def mathml(latex: str, display: str = "inline") -> str:
 def break_into_parts(row: ElementTree.Element) -> None:
     """Group a row of MathML into rows that a narrow page can put below each other.
 
-    A part begins at an operator that stands in no bracket, and ends at a wide space.
+    A part begins at an operator that stands in no bracket, and ends at a space that is wider than a thin one.
     """
     parts, depth = [[]], 0
     for child in list(row):
@@ -47,7 +47,7 @@ def break_into_parts(row: ElementTree.Element) -> None:
             child.set("form", "infix")  # the first operator of a row would be set as a sign
             parts.append([])
         parts[-1].append(child)
-        if child.tag.endswith("mspace") and child.get("width") == "2em":
+        if depth == 0 and child.tag.endswith("mspace") and float(child.get("width")[:-2]) > 0.25:
             parts.append([])
     for part in filter(None, parts):
         ElementTree.SubElement(row, f"{{{MATHML}}}mrow").extend(part)

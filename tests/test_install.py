@@ -163,7 +163,7 @@ def wheel(tmp_path_factory) -> set[str]:
 
 
 def test_the_package_holds_all_code_and_what_it_reads(wheel):
-    kinds = {".py", ".safetensors", ".json", ".css", ".j2"}
+    kinds = {".py", ".safetensors", ".json", ".css", ".js", ".j2"}
     files = [path for top in ("days", "book") for path in (REPO_ROOT / top).rglob("*") if path.suffix in kinds]
     missing = {path.relative_to(REPO_ROOT).as_posix() for path in files} - wheel
     assert not {name for name in missing if "checkpoint" not in name}
