@@ -182,7 +182,8 @@ def check_days(days, known):
 def lab(arguments):
     """Open the start page in JupyterLab."""
     install_lessons()
-    run("-m", "jupyter", "lab", *arguments, "days/start_here.ipynb")
+    manager = "--ServerApp.contents_manager_class=days.common.contents.DescribingManager"
+    run("-m", "jupyter", "lab", manager, *arguments, "days/start_here.ipynb")
 
 
 def quick(arguments):

@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from days.common.paths import REPO_ROOT
 
 sys.path.insert(0, str(REPO_ROOT / "tests"))
-from browser_tools import jupyter_server, launched, new_page, open_notebook, run_all_cells  # noqa: E402
+from browser_tools import jupyter_server, launched, new_page, open_notebook, run_all_cells
 
 SOURCES = [
     "from days.common.models import load_model\n\nmodel = load_model('squeezenet')",
