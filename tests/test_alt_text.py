@@ -31,7 +31,12 @@ def test_every_picture_of_a_notebook_comes_back_as_it_was(path):
 
 @pytest.mark.parametrize(
     "data",
-    [{"text/html": "<b>9</b>"}, {"text/plain": "9"}, {"text/html": '<img alt="" src="data:image/png;base64,iVBO">'}],
+    [
+        {"text/html": "<b>9</b>"},
+        {"text/html": ["<b>", "9</b>"]},
+        {"text/plain": "9"},
+        {"text/html": '<img alt="" src="data:image/png;base64,iVBO">'},
+    ],
 )
 def test_all_else_stays(data):
     outputs = [{"output_type": "stream", "text": "a"}, {"data": dict(data), "metadata": {}}]

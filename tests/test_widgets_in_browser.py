@@ -67,7 +67,7 @@ def lab(tmp_path_factory):
     stored = Frame({"channel": ipywidgets.IntSlider()})._repr_mimebundle_()
     cells[0].outputs = [new_output("execute_result", stored, execution_count=1)]
     data, metadata = show(describe(new_figure(3, 1), '2 < 3 & "so on"'))._repr_mimebundle_()
-    code = "from days.common.figures import describe, new_figure, show\nshow(describe(new_figure(2, 1), 'drawn on this page'))"
+    code = "from days.common.figures import *\n\nshow(describe(new_figure(2, 1), 'drawn on this page'))"
     cells[1] = new_code_cell(code, outputs=[new_output("execute_result", data, metadata=metadata, execution_count=2)])
     nbformat.write(notebook, folder / "stored.ipynb")
     with jupyter_server(folder, tmp_path_factory.mktemp("settings")) as address, launched() as browser:
@@ -163,6 +163,12 @@ def test_axe_finds_nothing_serious_in_the_widgets(lab):
         assert not serious, found.generate_report()
 
 
+def test_a_widget_that_has_not_run_reads_as_a_sentence(lab):
+    open_notebook(lab, lab.url.split("/lab/")[0], "stored.ipynb")
+    lab.get_by_text("Run this cell to use the widget: channel, a picture that follows.").wait_for()
+    assert lab.locator(".jp-OutputArea-output img").count() == 0
+
+
 def test_a_figure_has_its_alt_text_on_the_page_and_is_stored_as_a_picture(lab):
     address = lab.url.split("/lab/")[0]
     open_notebook(lab, address, "stored.ipynb")  # as cloned: Jupyter does not trust it yet
@@ -179,9 +185,3 @@ def test_a_figure_has_its_alt_text_on_the_page_and_is_stored_as_a_picture(lab):
     cells = nbformat.reads(lab.request.get(f"{address}/files/stored.ipynb?token={TOKEN}").text(), 4).cells
     assert [sorted(output.data) for output in cells[1].outputs] == [["image/png", "text/plain"]]
     assert cells[1].outputs[0].metadata["image/png"]["alt"] == "drawn on this page"
-
-
-def test_a_widget_that_has_not_run_reads_as_a_sentence(lab):
-    open_notebook(lab, lab.url.split("/lab/")[0], "stored.ipynb")
-    lab.get_by_text("Run this cell to use the widget: channel, a picture that follows.").wait_for()
-    assert lab.locator(".jp-OutputArea-output img").count() == 0
