@@ -69,7 +69,7 @@ def measured(page) -> None:
 def main() -> None:
     """Run the widgets of the days in a notebook made for this, and time them."""
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    cells = [new_code_cell(source, metadata={"jupyter": {"source_hidden": True}}) for source in SOURCES]
+    cells = [new_code_cell(source) for source in SOURCES]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "course/widgets.ipynb")
         path.parent.mkdir()
