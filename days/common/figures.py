@@ -289,6 +289,5 @@ def show_stored(path: Path | str) -> DescribedPicture:
             picture.load()
     except OSError as error:
         raise ValueError(f"the stored figure {path.name} is damaged: {way_out}") from error
-    return DescribedPicture(
-        path.read_bytes(), format=path.suffix.lstrip(".").replace("jpg", "jpeg"), alt=stored_alt(path)
-    )
+    format = path.suffix.lstrip(".").replace("jpg", "jpeg")
+    return DescribedPicture(path.read_bytes(), format=format, alt=stored_alt(path))
