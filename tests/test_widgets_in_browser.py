@@ -176,6 +176,7 @@ def test_a_figure_has_its_alt_text_on_the_page_and_is_stored_as_a_picture(lab):
     run_all_cells(lab, 2)
     fresh = lab.get_by_role("img", name="drawn on this page")
     assert fresh.evaluate("image => image.naturalWidth") == 200
+    assert fresh.evaluate("image => getComputedStyle(image).borderTopLeftRadius") == "8px"
     lab.keyboard.press("Control+s")
     lab.locator(".jp-NotebookPanel .jp-ToolbarButton, .jp-Toolbar").first.wait_for()
     lab.wait_for_function(

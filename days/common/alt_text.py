@@ -15,7 +15,9 @@ from IPython.display import Image
 SETTING = "SEEING_CNNS_PICTURES"
 """An environment variable: with "html" in it a kernel sends described pictures as HTML."""
 
-PICTURE = re.compile(r'<img alt="([^"]+)" src="data:(image/(?:png|jpeg|gif));base64,([^"]+)">')
+PICTURE = re.compile(r'<img alt="([^"]+)" src="data:(image/(?:png|jpeg|gif));base64,([^"]+)" style="[^"]*">')
+CARD = "background: white; border-radius: 8px; padding: 8px; box-sizing: border-box"
+"""A light card, so that a figure does not end abruptly on a dark page."""
 
 
 def to_html(outputs: list[dict]) -> None:
@@ -26,7 +28,7 @@ def to_html(outputs: list[dict]) -> None:
         alt = output.get("metadata", {}).get(kinds[0], {}).get("alt") if len(kinds) == 1 else None
         if alt and "text/html" not in data:
             code = "".join(data.pop(kinds[0]))  # texts may come as lists of lines
-            data["text/html"] = f'<img alt="{html.escape(alt)}" src="data:{kinds[0]};base64,{code}">'
+            data["text/html"] = f'<img alt="{html.escape(alt)}" src="data:{kinds[0]};base64,{code}" style="{CARD}">'
 
 
 def to_pictures(outputs: list[dict]) -> None:
