@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from days.common.paths import REPO_ROOT
 
 sys.path.insert(0, str(REPO_ROOT / "tests"))
-from browser_tools import jupyter_server, launched, new_page, open_notebook, run_all_cells  # noqa: E402
+from browser_tools import jupyter_server, launched, new_page, open_notebook, run_all_cells
 
 SOURCES = [
     "from days.common.models import load_model\n\nmodel = load_model('squeezenet')",
@@ -69,7 +69,7 @@ def measured(page) -> None:
 def main() -> None:
     """Run the widgets of the days in a notebook made for this, and time them."""
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    cells = [new_code_cell(source, metadata={"jupyter": {"source_hidden": True}}) for source in SOURCES]
+    cells = [new_code_cell(source) for source in SOURCES]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "course/widgets.ipynb")
         path.parent.mkdir()

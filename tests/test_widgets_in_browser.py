@@ -6,10 +6,11 @@ import ipywidgets
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser_tools import jupyter_server, launched, new_page, open_notebook, run_all_cells
+from browser_tools import TOKEN, jupyter_server, launched, new_page, open_notebook, run_all_cells
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from test_widgets import png
 
+from days.common.figures import describe, new_figure, show
 from days.common.widgets import Frame
 
 pytestmark = pytest.mark.browser
@@ -65,6 +66,9 @@ def lab(tmp_path_factory):
     nbformat.write(notebook, folder / "widgets.ipynb")
     stored = Frame({"channel": ipywidgets.IntSlider()})._repr_mimebundle_()
     cells[0].outputs = [new_output("execute_result", stored, execution_count=1)]
+    data, metadata = show(describe(new_figure(3, 1), '2 < 3 & "so on"'))._repr_mimebundle_()
+    code = "from days.common.figures import *\n\nshow(describe(new_figure(2, 1), 'drawn on this page'))"
+    cells[1] = new_code_cell(code, outputs=[new_output("execute_result", data, metadata=metadata, execution_count=2)])
     nbformat.write(notebook, folder / "stored.ipynb")
     with jupyter_server(folder, tmp_path_factory.mktemp("settings")) as address, launched() as browser:
         page = new_page(browser, viewport={"width": 1400, "height": 1000})
@@ -163,3 +167,22 @@ def test_a_widget_that_has_not_run_reads_as_a_sentence(lab):
     open_notebook(lab, lab.url.split("/lab/")[0], "stored.ipynb")
     lab.get_by_text("Run this cell to use the widget: channel, a picture that follows.").wait_for()
     assert lab.locator(".jp-OutputArea-output img").count() == 0
+
+
+def test_a_figure_has_its_alt_text_on_the_page_and_is_stored_as_a_picture(lab):
+    address = lab.url.split("/lab/")[0]
+    open_notebook(lab, address, "stored.ipynb")  # as cloned: Jupyter does not trust it yet
+    assert lab.get_by_role("img", name='2 < 3 & "so on"').evaluate("image => image.naturalWidth") == 300
+    run_all_cells(lab, 2)
+    fresh = lab.get_by_role("img", name="drawn on this page")
+    assert fresh.evaluate("image => image.naturalWidth") == 200
+    assert fresh.evaluate("image => getComputedStyle(image).borderTopLeftRadius") == "8px"
+    lab.keyboard.press("Control+s")
+    lab.locator(".jp-NotebookPanel .jp-ToolbarButton, .jp-Toolbar").first.wait_for()
+    lab.wait_for_function(
+        "async address => (await (await fetch(address)).text()).includes('drawn on this page')",
+        arg=f"{address}/files/stored.ipynb?token={TOKEN}",
+    )
+    cells = nbformat.reads(lab.request.get(f"{address}/files/stored.ipynb?token={TOKEN}").text(), 4).cells
+    assert [sorted(output.data) for output in cells[1].outputs] == [["image/png", "text/plain"]]
+    assert cells[1].outputs[0].metadata["image/png"]["alt"] == "drawn on this page"

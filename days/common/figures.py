@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from IPython.display import Image as ShownImage
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from days.common.alt_text import DescribedPicture
 from days.common.colors import ALARM, INK, MUTED
 from days.common.paths import outputs_dir, write_bytes
 
@@ -205,9 +205,9 @@ def picture_bytes(figure: Figure, format: str = "png") -> bytes:
     return buffer.getvalue()
 
 
-def show(figure: Figure, format: str = "png") -> ShownImage:
+def show(figure: Figure, format: str = "png") -> DescribedPicture:
     """The described figure for a notebook's screen."""
-    return ShownImage(picture_bytes(figure, format), format=format, alt=figure.get_label())
+    return DescribedPicture(picture_bytes(figure, format), format=format, alt=figure.get_label())
 
 
 def save_figure(figure: Figure, path: Path | str) -> Path:
@@ -293,7 +293,7 @@ def stored_alt(path: Path | str) -> str:
     return text.decode() if isinstance(text, bytes) else text
 
 
-def show_stored(path: Path | str) -> ShownImage:
+def show_stored(path: Path | str) -> DescribedPicture:
     """A stored picture for a notebook's screen.
 
     Raises FileNotFoundError or ValueError, with the way to rebuild it, where it is missing or damaged.
@@ -307,4 +307,5 @@ def show_stored(path: Path | str) -> ShownImage:
             picture.load()
     except OSError as error:
         raise ValueError(f"the stored figure {path.name} is damaged: {way_out}") from error
-    return ShownImage(path.read_bytes(), format=path.suffix.lstrip(".").replace("jpg", "jpeg"), alt=stored_alt(path))
+    format = path.suffix.lstrip(".").replace("jpg", "jpeg")
+    return DescribedPicture(path.read_bytes(), format=format, alt=stored_alt(path))
