@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from days.common.paths import REPO_ROOT, outputs_dir, write_bytes
+from days.common.paths import REPO_ROOT, write_bytes
 
 SIZE = 160
 PIECES = {  # day: figure, side of a piece, and the left and top of one piece or of four
@@ -25,7 +25,7 @@ PIECES = {  # day: figure, side of a piece, and the left and top of one piece or
 def thumbnail(day: int) -> Image.Image:
     """A day's picture, SIZE x SIZE: one piece of a figure, or four pieces with a white cross between them."""
     name, side, corners = PIECES[day]
-    figure = Image.open(outputs_dir(day) / name).convert("RGB")
+    figure = Image.open(REPO_ROOT / "days" / f"day{day}" / "outputs" / name).convert("RGB")
     pieces = [figure.crop((left, top, left + side, top + side)) for left, top in corners]
     if len(pieces) == 1:
         return pieces[0].resize((SIZE, SIZE), Image.Resampling.LANCZOS)

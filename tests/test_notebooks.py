@@ -9,11 +9,14 @@ import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from notebook_run import FIRST_OF_KERAS, solved
 from notebook_tools import NOTEBOOKS, code_cells, headings, read, shortened
+from PIL import Image
 
+from days import thumbnails
 from days.common.paths import REPO_ROOT
 
 SLOTS = [
@@ -192,6 +195,17 @@ def test_the_set_up_cell_is_folded_and_folded_texts_end_with_a_blank_line(path):
     assert first.metadata.jupyter.source_hidden
     for cell in read(path).cells:
         assert not re.search(r"</details>\n(?!\n)|<details open", cell.source), cell.source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.parent.name)
+def test_the_start_page_has_a_small_picture_of_each_day_cut_from_a_stored_figure(path):
+    day = int(path.parent.name[3:])
+    stored, drawn = Image.open(thumbnails.thumbnail_path(day)), thumbnails.thumbnail(day)
+    assert stored.size == drawn.size == (thumbnails.SIZE, thumbnails.SIZE)
+    assert thumbnails.thumbnail_path(day).stat().st_size < 16 * 1024
+    apart = np.abs(np.asarray(stored, float) - np.asarray(drawn, float)).mean()
+    assert apart < 12, "run `python -m days.thumbnails`"
+    assert f'src="outputs/day{day}.jpg" alt="' in "".join(cell.source for cell in read(START_PAGE).cells)
 
 
 SOURCES = [
