@@ -183,9 +183,7 @@ def lab(arguments):
     """Open the learner's own start page in JupyterLab, or the notebook that `arguments` name."""
     install_lessons()
     run("-m", "days.copies")
-    page = "--LabApp.default_url=/lab/tree/my/start_here.ipynb"
-    manager = "--ServerApp.contents_manager_class=days.common.contents.DescribingManager"
-    run("-m", "jupyter", "lab", page, manager, *arguments, **lab_settings())
+    run("-m", "jupyter", "lab", "--LabApp.default_url=/lab/tree/my/start_here.ipynb", *arguments, **lab_settings())
 
 
 def lab_settings():
