@@ -10,6 +10,7 @@ import html
 import re
 import sys
 from dataclasses import dataclass, field
+from typing import Any
 
 from days.common.progress import SURE, note_prediction, predictions
 
@@ -32,7 +33,7 @@ class Prediction:
     _measured: str | None = field(default=None, init=False, repr=False, compare=False)
     _problem: str = field(default="", init=False, repr=False, compare=False)
     _boxes: list = field(default_factory=list, init=False, repr=False, compare=False)
-    _controls: object = field(default=None, init=False, repr=False, compare=False)
+    _controls: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         self.choices = tuple(self.choices)
@@ -90,7 +91,7 @@ class Prediction:
         known = self._known()
         if known and self._measured is not None and "measured" not in known:
             right = known["said"] == self._measured
-            if not self.choices:
+            if self.within is not None:
                 right = abs(_number(known["said"]) - _number(self._measured)) <= self.within
             try:
                 note_prediction(self.name, measured=self._measured, right=right)
