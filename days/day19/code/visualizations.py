@@ -84,7 +84,8 @@ def draw_gradient(gradient: np.ndarray, kernel: np.ndarray) -> Figure:
     """The gradient (H, W) of a map's mean with its numbers, beside the kernel."""
     figure, axes = fg.subplots(7.0, 3.4, 1, 2, width_ratios=[kernel.shape[1], gradient.shape[1]])
     for place, grid, name in ((axes[0], kernel, "kernel"), (axes[1], gradient, "gradient of the map's mean")):
-        fg.show_map(fg.plain(place, f"{name} {grid.shape}"), grid, fg.signed(1.6 * np.abs(grid).max()), "nearest")
+        scale = fg.signed(1.6 * float(np.abs(grid).max()))
+        fg.show_map(fg.plain(place, f"{name} {grid.shape}"), grid, scale, "nearest")
         for (row, column), value in np.ndenumerate(grid):
             place.text(column, row, f"{value:.2f}".rstrip("0").rstrip("."), ha="center", va="center", fontsize=8)
     return fg.describe(
