@@ -328,3 +328,14 @@ def test_images_that_are_not_square_tell_the_axes_apart():
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 5, stride=4), torch.nn.ReLU())
     found = TorchSubject.looking.capture(network, ["0", "1"], torch.rand(1, 3, 33, 97))
     assert {maps.shape for maps in found.values()} == {(1, 8, 8, 24)}
+
+
+def test_a_last_layer_of_zeros_is_called_no_saturated_softmax():
+    """A vision transformer of torchvision's comes with such a head."""
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    network.append(torch.nn.Linear(4, 3))
+    torch.nn.init.zeros_(network[3].weight)
+    torch.nn.init.zeros_(network[3].bias)
+    with pytest.warns(RuntimeWarning, match="is 0 everywhere: the gradient is 0 there: a small change") as said:
+        TorchSubject.methods.grad_cam(network, torch.rand(1, 3, 16, 16), "0", 1)
+    assert not re.search("softmax|sigmoid", str(said[0].message))

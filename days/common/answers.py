@@ -42,8 +42,11 @@ def as_scores(answers: np.ndarray) -> np.ndarray:
 
 
 def why_saturated(answers: np.ndarray, number: int) -> str:
-    """One line where the answers for a category are a softmax's or a sigmoid's with no slope left; else ""."""
-    if meaning(answers) in ("scores", "score"):
+    """One line where the answers for a category are a softmax's or a sigmoid's with no slope left; else "".
+
+    Answers that are all 0 may as well be the scores of a last layer whose weights are 0.
+    """
+    if meaning(answers) in ("scores", "score") or not answers.any():
         return ""
     probability = answers[:, number]
     if (probability * (1 - probability) > SATURATED).any():
