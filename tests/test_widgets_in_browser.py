@@ -166,7 +166,7 @@ def test_axe_finds_nothing_serious_in_the_widgets(lab):
 def test_a_widget_that_has_not_run_reads_as_a_sentence(lab):
     open_notebook(lab, lab.url.split("/lab/")[0], "stored.ipynb")
     lab.get_by_text("Run this cell to use the widget: channel, a picture that follows.").wait_for()
-    assert lab.locator(".jp-OutputArea-output img").count() == 0
+    assert lab.locator(".jp-OutputArea-output .jupyter-widgets").count() == 0
 
 
 def test_a_figure_has_its_alt_text_on_the_page_and_is_stored_as_a_picture(lab):
