@@ -33,7 +33,7 @@ SKELETON = '''
 
 @exercise(
     "{number} · {minutes} min · {dots}",
-    cases=lambda generator: [(cases.maps(generator, *shape),) for shape in ((4, 5, 6), (3, 2, 7))],
+    cases=cases.drawn(cases.maps, (4, 5, 6), (3, 2, 7)),
     truth=lambda maps: np.array([sum(values.ravel()) / values.size for values in maps]),
     mistakes=[
         "The mean ran over the channels: axis 0 counts them, so average over axes 1 and 2.",

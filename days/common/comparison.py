@@ -1,4 +1,4 @@
-"""What a learner's answer is held against what is wanted with: frameworks' values as NumPy, and differences in words."""
+"""A learner's answer beside the wanted one: values of any framework as NumPy, and differences in words."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ def leaves(got, wanted, where: str = "") -> list[Leaf] | str:
         got = tuple(got) if isinstance(got, np.ndarray) and got.ndim else got
         if not isinstance(got, (tuple, list)) or len(got) != len(wanted):
             return f"you returned {_counted(got)}, wanted {brief(wanted)}, {len(wanted)} values."
-        parts = [(f"as the {PLACES[place]} of {len(wanted)} ", *pair) for place, pair in enumerate(zip(got, wanted))]
+        parts = [
+            (f"as the {PLACES[place]} of {len(wanted)} ", *pair)
+            for place, pair in enumerate(zip(got, wanted, strict=True))
+        ]
     elif isinstance(wanted, str):
         return [Leaf(where, str(got) if isinstance(got, (str, np.str_)) else got, wanted)]
     else:
@@ -166,7 +169,7 @@ def brief(value, digits: int = 4, length: int = 160) -> str:
     try:
         if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc":
             value = np.asarray(value)
-            shown = value if value.size <= 12 and value.ndim < 2 or value.size <= 6 else value.ravel()[:4]
+            shown = value if (value.size <= 12 and value.ndim < 2) or value.size <= 6 else value.ravel()[:4]
             text = np.array2string(shown, precision=digits, separator=", ")
             text += f" ... of shape {value.shape}" if shown is not value else ""
         elif isinstance(value, tuple) and any(isinstance(one, (np.ndarray, np.generic)) for one in value):

@@ -8,6 +8,7 @@ wrong, and at last what can be said of the places where they differ.
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import io
 import itertools
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from days.common.comparison import axes_of, brief, close, is_index_list, leaves, quietly, same
+from days.common.comparison import axes_of, brief, close, leaves, same
 from days.common.mutants import mutants
 
 Pairs = list[tuple[Any, Any]]
@@ -124,7 +125,7 @@ def _which_part(parts: dict[str, Pairs], question: Question) -> str:
 def _by_members(runs: Sequence[Run]) -> str:
     """What is said of the names in dicts and lists, as sets, where it is true of all runs."""
     kinds = [(type(run.got), type(run.wanted)) for run in runs]
-    if not all(wanted is dict and got is dict or wanted is tuple and got in (tuple, list) for got, wanted in kinds):
+    if not all((wanted is dict and got is dict) or (wanted is tuple and got in (tuple, list)) for got, wanted in kinds):
         return ""
     members = [(list(run.got), list(run.wanted)) for run in runs]
     if not all(isinstance(one, (str, int, np.integer)) for pair in members for side in pair for one in side):
@@ -326,13 +327,13 @@ def _reduced(pairs, runs, question):
     for axes, (word, reduce) in itertools.product(axes_of(np.asarray(sample), 4), REDUCTIONS.items()):
         where = "everything" if len(axes) == np.ndim(sample) else f"axis {_listed(axes)}"
         for kept in (False, True):
-            change = lambda values, axes=axes, reduce=reduce, kept=kept: reduce(values, axis=axes, keepdims=kept)
+            change = functools.partial(reduce, axis=axes, keepdims=kept)
             if have > want and _all(pairs, change, tolerance, of_the_answer=True):
                 return f"One step is missing: the {word} over {where} of what you return is what is wanted."
             if have < want and _all(pairs, change, tolerance):
                 return f"One step too many: that is the {word} over {where} of what is wanted."
     for axis, index in itertools.product(range(max(have, want)), (0, -1)):
-        change = lambda values, axis=axis, index=index: np.take(values, index, axis)
+        change = functools.partial(np.take, indices=index, axis=axis)
         word = "first" if index == 0 else "last"
         if have < want and _all(pairs, change, tolerance):
             return f"That is only the {word} of what is wanted, along axis {axis}."
@@ -371,7 +372,9 @@ def _one_more_term(pairs, runs, question):
             continue
         for sentence, undo in _UNDONE.items():
             with contextlib.suppress(TypeError, ValueError):
-                undone = [(undo(got, np.asarray(value)), wanted) for (got, wanted), value in zip(pairs, values)]
+                undone = [
+                    (undo(got, np.asarray(value)), wanted) for (got, wanted), value in zip(pairs, values, strict=True)
+                ]
                 if all(same(one, wanted, max(question.tolerance, 1e-7)) for one, wanted in undone):
                     return sentence.format(name=name)
     return ""
@@ -451,7 +454,9 @@ def _rows_off_by_factors(pairs, runs, question):
         if any(np.shape(wanted)[axis] < 2 or np.size(wanted) <= np.shape(wanted)[axis] for _, wanted in pairs):
             continue
         rows = [
-            (g, w) for got, wanted in pairs for g, w in zip(np.moveaxis(got, axis, 0), np.moveaxis(wanted, axis, 0))
+            (g, w)
+            for got, wanted in pairs
+            for g, w in zip(np.moveaxis(got, axis, 0), np.moveaxis(wanted, axis, 0), strict=True)
         ]
         if _ratios([row for row in rows if np.any(row[1]) or np.any(row[0])], question.tolerance):
             return f"Each part along axis {axis} is off by a factor of its own: something is divided by the wrong size."
@@ -502,10 +507,10 @@ def _same_numbers(pairs, runs, question):
 
 def _whole(pairs, runs, question):
     """Whole numbers that are at most 1 off."""
-    if all(np.asarray(wanted).dtype.kind in "iu" and np.size(wanted) for _, wanted in pairs):
-        if all(np.max(np.abs(np.asarray(got, float) - wanted)) <= 1 for got, wanted in pairs):
-            return "No number is off by more than 1: look at how it is rounded, and where counting begins and ends."
-    return ""
+    whole = all(np.asarray(wanted).dtype.kind in "iu" and np.size(wanted) for _, wanted in pairs)
+    if not whole or any(np.max(np.abs(np.asarray(got, float) - wanted)) > 1 for got, wanted in pairs):
+        return ""
+    return "No number is off by more than 1: look at how it is rounded, and where counting begins and ends."
 
 
 def _one_way(pairs, runs, question):
@@ -546,7 +551,7 @@ def _by_probing(runs: Sequence[Run], question: Question) -> str:
         for axis, index in itertools.product(
             range(min((np.ndim(run.inputs[place]) for run in runs), default=0)), (0, -1)
         ):
-            change = lambda value, salt, axis=axis, index=index: _all_but(value, salt, axis, index)
+            change = functools.partial(_all_but, axis=axis, index=index)
             if _ignores(runs, question, place, change):
                 word = "last" if index else "first"
                 return f"Only the {word} of `{name}` is looked at (along axis {axis}): the others make no difference."

@@ -89,8 +89,9 @@ class Exercise:
     cases : draws inputs from a generator: a list of argument tuples, some made by `days.common.cases.edge`.
     truth : the right answer from the same inputs, computed another way than the solution does.
     mistakes : message, wrong answer, message, wrong answer ...: those that learners really make, and that need words
-        of their own. A message is shown where an answer agrees with its wrong one on every input. A wrong answer is the solution with pieces exchanged, ("axis=(1, 2)", "axis=(0, 1)"), see `exchanged`; where no
-        exchange can express it, a function. Kept as {message: function}.
+        of their own. A message is shown where an answer agrees with its wrong one on every input. A wrong answer is
+        the solution with pieces exchanged, ("axis=(1, 2)", "axis=(0, 1)"), see `exchanged`; where no exchange can
+        express it, a function. Kept as {message: function}.
     hints : the first says where to begin, the last nearly all.
     look : `look(answer, *inputs)` turns an answer into what is compared with the truth: arrays, numbers, text, or
         tuples and dicts of these. It sees the inputs that the answer was given, and what was left behind in them.

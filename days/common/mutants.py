@@ -104,7 +104,7 @@ def _body(function: ast.FunctionDef) -> list[ast.stmt]:
 
 
 def _alike_in_any_case(body: list[ast.AST]) -> set[tuple[str, int]]:
-    """Changes that change nothing: the order of axes to reduce over, the absolute value of what is asked for its shape."""
+    """Changes that change nothing: the order of axes to reduce over, the sign of what is asked for its shape."""
     found = set()
     for node in body:
         if isinstance(node, ast.keyword) and node.arg == "axis":
@@ -207,7 +207,7 @@ def _axes(node, function):
         except ValueError:
             return
         one = [0, 1, 2, -1] if isinstance(now, int) else []
-        several = [pair for pair in itertools.combinations(range(4), len(now))] if isinstance(now, tuple) else []
+        several = list(itertools.combinations(range(4), len(now))) if isinstance(now, tuple) else []
         for axis in [*one, *several, *(now if isinstance(now, tuple) else ()), None]:
             if axis != now:
                 yield _with(

@@ -96,7 +96,7 @@ def _dead_by_trying(weights, biases, activations):
         "The prediction took all weights, but inputs are never negative: a filter answers most where its negative "
         "weights see 0, so add up the positive ones alone.",
         ("np.maximum(weights, 0)", "weights"),
-        "That is the bound for inputs from -1 to 1. Here they run from 0 to 1, and a negative weight answers most to 0.",
+        "That is the bound for inputs from -1 to 1; from 0 to 1, a negative weight answers most to 0.",
         ("np.maximum(weights, 0)", "np.abs(weights)"),
         "The prediction looks at the biases alone; positive weights can lift a negative bias above 0.",
         ("np.maximum(weights, 0).sum(axis=1) + biases", "biases"),

@@ -294,7 +294,7 @@ def _fits(proof, wanted) -> bool:
 
 
 def _report(claims, patient) -> str:
-    """What a diagnosis of a stored patient missed, by kind, cause and layer, what is not so, and what proves nothing."""
+    """What a diagnosis of a stored patient missed, by kind, cause and layer, and what is wrong or unproven in it."""
     try:
         said = dict(map(_claim, claims))
     except (TypeError, ValueError) as error:
@@ -335,7 +335,10 @@ def _diagnosed(head: str, name: str, **fields):
         lambda patient: [],
         "These are proven to be dead, all of them. But a filter that is silent on all 120 images is a finding too, "
         "if a weaker one.",
-        ("detectors.dead_channels(answers.activations[layer]).on_data", "np.flatnonzero(bounds <= 0)"),
+        (
+            "detectors.dead_channels(answers.activations[layer]).on_data",
+            "np.flatnonzero(detectors.bounds(patient.weights)[layer][1] <= 0)",
+        ),
         "Only filters whose weights are all zero. One with fine weights is dead, too, if its bias drowns them.",
         (
             "detectors.dead_channels(answers.activations[layer]).on_data",
@@ -359,7 +362,7 @@ def diagnose_01(patient):
     answers = network.run(patient.weights, network.ward_images().images)
     claims = []
     for layer in LAYERS:
-        most, bounds = answers.before[layer].max(axis=(0, 2, 3)), detectors.bounds(patient.weights)[layer][1]
+        most = answers.before[layer].max(axis=(0, 2, 3))
         claims += [("dead", layer, c, most[c]) for c in detectors.dead_channels(answers.activations[layer]).on_data]
     return claims
 

@@ -91,8 +91,8 @@ def _suspects(generator):
             masks, inside / size, (1 - inside) / (36 - size)
         )
     first, second, third, last = maps.values()
-    third[:, 2, 3] += 0.3 * third.sum(axis=(1, 2))  # a hot pixel on the object
-    third[:, 0, 5] += 0.7 * third.sum(axis=(1, 2))
+    third[:, 2, 3] += 0.7 * third.sum(axis=(1, 2))  # a hot pixel on the object
+    third[:, 0, 5] += 0.3 * third.sum(axis=(1, 2))
     first[0], last[0] = np.where(masks[0], 0.0, 50.0), np.where(masks[0], 50.0, 0.0)
     second[::3] -= np.where(masks[::3], 0.15, 0)
     third -= np.where(masks, 0, 0.01)
