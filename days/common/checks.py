@@ -10,14 +10,10 @@ from numbers import Real
 
 import numpy as np
 
+from days.common.comparison import brief
+
 MOST_OTHER_TOKENS = 8
 """Tokens that stand for no place: that of the class, that of a teacher, registers."""
-
-
-def brief(value) -> str:
-    """A value as it is written in code, in one line and not too long."""
-    written = " ".join(repr(value).split())
-    return written if len(written) <= 80 else written[:77] + "..."
 
 
 def check_layers(layers: str | Sequence[str]) -> list[str]:

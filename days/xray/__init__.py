@@ -17,7 +17,8 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from days.common.checks import brief, check_integer
+from days.common.checks import check_integer
+from days.common.comparison import brief
 from days.common.paths import write_bytes
 from days.day23.code.finding import Finding
 from days.xray.examination import examination_of

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from days.common.checks import brief
+from days.common.comparison import brief
 from days.common.preprocessing import Pixels
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

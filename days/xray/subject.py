@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from days.common.checks import brief, check_integer
+from days.common.checks import check_integer
+from days.common.comparison import brief
 from days.common.frameworks import framework_of
 from days.common.models import Model
 from days.common.preprocessing import Pixels

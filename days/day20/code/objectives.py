@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from days.common import squeezenet
-from days.common.checks import brief, check_index, check_integer
+from days.common.checks import check_index, check_integer
+from days.common.comparison import brief
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from days.common.categories import imagenet_categories
-from days.common.checks import brief, check_index
+from days.common.checks import check_index
+from days.common.comparison import brief
 
 
 class Rather(NamedTuple):

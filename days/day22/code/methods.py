@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from days.common.checks import brief, check_integer, check_maps, check_scores, is_number
+from days.common.checks import check_integer, check_maps, check_scores, is_number
+from days.common.comparison import brief
 from days.day17.code.backends import backend_of
 from days.day19.code.gradients import look
 from days.day22.code.attribution import Category, Wanted, asked_for, title, wanted
