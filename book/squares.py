@@ -26,7 +26,8 @@ def square(day: int) -> Image.Image:
     """The square picture of a day."""
     name, left, top, side = PARTS[day]
     with Image.open(REPO_ROOT / "days" / f"day{day}" / "outputs" / name) as picture:
-        box = [share * picture.width for share in (left, top, left + side, top + side)]
+        wide = picture.width
+        box = (wide * left, wide * top, wide * (left + side), wide * (top + side))
         return picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS, box=box)
 
 

@@ -38,7 +38,8 @@ def break_into_parts(row: ElementTree.Element) -> None:
 
     A part begins at an operator that stands in no bracket, and ends at a space that is wider than a thin one.
     """
-    parts, depth = [[]], 0
+    parts: list[list[ElementTree.Element]] = [[]]
+    depth = 0
     for child in list(row):
         row.remove(child)
         sign = child.text or ""
@@ -47,7 +48,7 @@ def break_into_parts(row: ElementTree.Element) -> None:
             child.set("form", "infix")  # the first operator of a row would be set as a sign
             parts.append([])
         parts[-1].append(child)
-        if depth == 0 and child.tag.endswith("mspace") and float(child.get("width")[:-2]) > 0.25:
+        if depth == 0 and child.tag.endswith("mspace") and float(child.get("width", "0em")[:-2]) > 0.25:
             parts.append([])
     for part in filter(None, parts):
         ElementTree.SubElement(row, f"{{{MATHML}}}mrow").extend(part)

@@ -55,7 +55,7 @@ def state_of(network) -> list:
     """All that must not change."""
     if isinstance(network, nn.Module):
         return awkward_torch.torch_state(network)
-    random_state = [np.random.get_state()[1].tobytes(), torch.get_rng_state().numpy().tobytes()]
+    random_state = [np.random.get_state(legacy=True)[1].tobytes(), torch.get_rng_state().numpy().tobytes()]
     if HAS_KERAS and isinstance(network, keras.Model):
         return random_state + awkward_keras.keras_state(network)
     return random_state
@@ -436,7 +436,7 @@ def photo(fill=0.5, shape=(40, 40, 3), kind=np.float64):
 
 
 NONE_READ = "expected at least one readable picture in the list of 1, got none"
-IMAGES = {
+IMAGES: dict[str, tuple] = {
     "None": (None, "expected a folder, or a list or dictionary of pictures, got NoneType"),
     "a number": (3, "expected a folder, or a list or dictionary of pictures, got int"),
     "a function": (photo, "expected a folder, or a list or dictionary of pictures, got function"),

@@ -46,8 +46,10 @@ def calls(source: str, function: str) -> list[ast.Call]:
 def predictions_of(path) -> dict[str, tuple[int, ast.Call]]:
     """{"17.1": (its place among the code cells, the call that asks it)}."""
     asked = [(place, call) for place, cell in enumerate(code_cells(path)) for call in calls(cell.source, "predict")]
-    assert len({call.args[0].value for _, call in asked}) == len(asked), "the same prediction is asked twice"
-    return {call.args[0].value: (place, call) for place, call in asked}
+    assert len({ast.literal_eval(call.args[0]) for _, call in asked}) == len(asked), (
+        "the same prediction is asked twice"
+    )
+    return {ast.literal_eval(call.args[0]): (place, call) for place, call in asked}
 
 
 def is_hidden(cell) -> bool:

@@ -90,7 +90,8 @@ def check_maps(name: str, answer, grid: tuple[int, int] | None = None) -> np.nda
         return answer
     if not isinstance(grid, Sequence) or len(grid) != 2:
         raise ValueError(f"expected a grid as (rows, columns), such as (14, 14), got {grid!r}")
-    grid = tuple(check_integer(count, 1, "each side of the grid") for count in grid)
+    rows, columns = (check_integer(count, 1, "each side of the grid") for count in grid)
+    grid = rows, columns
     return _on_grid(name, answer, grid) if dimensions == 3 else _turned(name, answer, grid)
 
 

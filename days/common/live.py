@@ -58,7 +58,7 @@ def panel(title: str, values: np.ndarray, scale: ColorScale | None = None, unit:
         colors = _colored(values, scale) if scale else np.nan_to_num(values, nan=1.0)
         picture = Image.fromarray((np.clip(colors, 0, 1) * 255 + 0.5).astype(np.uint8))
         factor = side / max(picture.size)
-        size = tuple(max(1, round(length * factor)) for length in picture.size)
+        size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
         picture = picture.resize(size, Image.Resampling.NEAREST if factor > 3 else Image.Resampling.BILINEAR)
         sheet.paste(picture, ((side - size[0]) // 2, LINE + (side - size[1]) // 2))
         if scale:

@@ -169,7 +169,9 @@ class PhotoChoice(ipywidgets.HBox):
     value = traitlets.Unicode()
 
     def __init__(self, value: str, *, size=None, whole: Callable[[np.ndarray], np.ndarray]):
-        self._loaders = {name: partial(load_image, name, size=size) for name in IMAGE_NAMES}
+        self._loaders: dict[str, Callable[[], np.ndarray]] = {
+            name: partial(load_image, name, size=size) for name in IMAGE_NAMES
+        }
         self._whole = whole
         self.list = ipywidgets.Dropdown(options=IMAGE_NAMES, value=value, description="photo")
         self.upload = ipywidgets.FileUpload(accept="image/*", description="own photo", multiple=True)

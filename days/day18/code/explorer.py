@@ -6,6 +6,7 @@ import html
 import time
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import ipywidgets
 
@@ -67,7 +68,7 @@ def live_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarnin
     """As `visualizations.draw_dashboard`, without the sentences, which stand in the caption."""
     now, steps = snapshots[-1], [snapshot.step for snapshot in snapshots]
     panels = ({"": [snapshot.loss for snapshot in snapshots]}, *dashboard_curves(snapshots))
-    looks = ({}, {"limits": (0, 100)}, {"log": True}, {"log": True})
+    looks: tuple[dict[str, Any], ...] = ({}, {"limits": (0, 100)}, {"log": True}, {"log": True})
     parts = [
         curves(name, lines, steps=steps, **look)
         for name, lines, look in zip(DASHBOARD_PANELS, panels, looks, strict=True)

@@ -262,9 +262,9 @@ def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarnin
     middle, half = np.mean(loss.get_ylim()), np.ptp(loss.get_ylim()) / 2
     loss.set_ylim(middle - max(half, 0.25), middle + max(half, 0.25))
     many = len(now.layers) > len(DEPTH_COLORS)
-    for axes, lines in zip((dead, spread, gradient), dashboard_curves(snapshots), strict=True):
-        for place, (layer, values) in enumerate(lines.items()):
-            color = colormaps["viridis"](0.9 * place / (len(lines) - 1)) if many else DEPTH_COLORS[place]
+    for axes, curves in zip((dead, spread, gradient), dashboard_curves(snapshots), strict=True):
+        for place, (layer, values) in enumerate(curves.items()):
+            color = colormaps["viridis"](0.9 * place / (len(curves) - 1)) if many else DEPTH_COLORS[place]
             axes.plot(steps, values, color=color, linestyle=STYLES[place % 4], label=layer)
     for axes, name in zip((loss, dead, spread, gradient), DASHBOARD_PANELS, strict=True):
         fg.chart(axes, name, "step", title_size=8, ticks=7)

@@ -271,8 +271,8 @@ TAKEN = "a network that the X-ray takes"
 def _ends_in_scores(network, size) -> str:
     """What a network that the X-ray takes ends in: scores for categories, as wanted, or what else."""
     from days.common.answers import meaning
-    from days.common.frameworks import backend_of
     from days.common.images import load_image
+    from days.day17.code.backends import backend_of
     from days.xray.loading import read_photos
     from days.xray.subject import subject_of
 

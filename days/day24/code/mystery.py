@@ -91,13 +91,15 @@ def graded(number: int, report: Sequence) -> str:
 
     Raises TypeError or ValueError for what is no such claim.
     """
-    truth, findings, losses = _mystery(check_integer(number, 0, "number")), [], []
-    for claim in report:
-        of_background = isinstance(claim, (tuple, list)) and len(claim) == 2 and claim[0] == BACKGROUND
-        (losses if of_background else findings).append(float(claim[1]) if of_background else _finding(claim))
-    findings = diagnosis.new_findings(findings, truth.known)
-    grades = [*diagnosis.grade(findings, truth.key).values(), _background_grade(truth, losses)]
-    right, missed, invented = map(sum, zip(*grades, strict=True), (0, (), ()))
+    truth = _mystery(check_integer(number, 0, "number"))
+    of_background = [isinstance(claim, (tuple, list)) and claim[:1] == type(claim)([BACKGROUND]) for claim in report]
+    losses = [_loss(claim) for claim, chosen in zip(report, of_background, strict=True) if chosen]
+    findings = [_finding(claim) for claim, chosen in zip(report, of_background, strict=True) if not chosen]
+    of_filters = diagnosis.grade(diagnosis.new_findings(findings, truth.known), truth.key)
+    grades = [*of_filters.values(), _background_grade(truth, losses)]
+    right = sum(grade.right for grade in grades)
+    missed = [words for grade in grades for words in grade.missed]
+    invented = [words for grade in grades for words in grade.false_alarms]
     if not missed and not invented:
         return NOTHING_WRONG
     said = f"{right} found, {len(missed)} missed, {len(invented)} invented"
@@ -105,6 +107,14 @@ def graded(number: int, report: Sequence) -> str:
     layers = sorted({words.split()[0] if words.startswith("conv") else "the network as a whole" for words in missed})
     where = f"; missed in {' and '.join(layers)}" if missed else ""
     return said + where + (f"; invented: {', '.join(invented[:3])}" if invented else "")
+
+
+def _loss(claim: Sequence) -> float:
+    if len(claim) != 2:
+        raise ValueError(
+            f'expected ("{BACKGROUND}", loss), the share of right answers that a swap costs, got {claim!r}'
+        )
+    return float(claim[1])
 
 
 def _background_grade(truth: Mystery, losses: Sequence[float]) -> diagnosis.Grade:
@@ -155,10 +165,10 @@ def _biased_weights() -> Weights:
     On 500 images it names as many rightly without them, on each kind of background.
     """
     dials, images = load_key(), network.ward_images().images
-    weights = load_suspects()[max(dials, key=dials.get)]
+    weights = load_suspects()[max(dials, key=dials.__getitem__)]
     while found := diagnosis.examine(patients.patient_of(weights), images):
-        ill = {place for finding in found for place in finding.places}
-        ill = {(layer, channel) for layer, channels in ill for channel in channels}
+        places = {place for finding in found for place in finding.places}
+        ill = {(layer, channel) for layer, channels in places for channel in channels}
         keep = {
             layer: np.array([channel for channel in range(len(weights[layer][1])) if (layer, channel) not in ill])
             for layer in network.LAYERS
