@@ -155,10 +155,10 @@ def _missing_or_extra(got, wanted) -> str:
     return "".join(f"; {what}: {', '.join(map(str, those[:8]))}" for what, those in odd.items() if len(those))
 
 
-def digits_to_differ(one, other) -> tuple[str, str]:
+def digits_to_differ(first, second) -> tuple[str, str]:
     """Two numbers with four digits, or as many as they need to differ."""
     for digits in range(4, 18):
-        shown = f"{one:.{digits}g}", f"{other:.{digits}g}"
+        shown = f"{first:.{digits}g}", f"{second:.{digits}g}"
         if shown[0] != shown[1]:
             break
     return shown

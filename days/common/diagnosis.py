@@ -41,7 +41,7 @@ class Run:
 
 
 @dataclass
-class Problem:
+class Inquiry:
     """What a diagnosis may ask about an exercise: its solution, how to copy inputs, and how to answer and compare.
 
     answer : the learner's function, truth : the right one, both from inputs to what is compared; each works on copies.
@@ -61,7 +61,7 @@ class Problem:
         return list(inspect.signature(self.solve).parameters)
 
 
-def reason(runs: Sequence[Run], question: Problem) -> str:
+def reason(runs: Sequence[Run], question: Inquiry) -> str:
     """A sentence or two on what is wrong with answers of which at least one is; "" where nothing can be said."""
     with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -115,7 +115,7 @@ def _exchanged(parts: list[Pairs]) -> str:
     return "The two have changed places." if swapped else ""
 
 
-def _which_part(parts: dict[str, Pairs], question: Problem) -> str:
+def _which_part(parts: dict[str, Pairs], question: Inquiry) -> str:
     wrong = [where for where, pairs in parts.items() if not all(same(*pair, question.tolerance) for pair in pairs)]
     if not 0 < len(wrong) < len(parts):
         return ""
@@ -182,7 +182,7 @@ OF_THE_ANSWER = {
 """Sentence: what makes what is wanted out of the answer."""
 
 
-def _relation(pairs: Pairs, runs: Sequence[Run], question: Problem) -> str:
+def _relation(pairs: Pairs, runs: Sequence[Run], question: Inquiry) -> str:
     if isinstance(pairs[0][1], str):
         return ""
     if len(pairs) > 1 and _constant([got for got, _ in pairs]) and not _constant([wanted for _, wanted in pairs]):
@@ -539,7 +539,7 @@ def _by_edge(runs: Sequence[Run]) -> str:
     return ""
 
 
-def _by_probing(runs: Sequence[Run], question: Problem) -> str:
+def _by_probing(runs: Sequence[Run], question: Inquiry) -> str:
     """An argument that the answer ignores, or of which it sees a part only: shown by changing it."""
     for place, name in enumerate(question.names):
         if callable(runs[0].inputs[place]):
@@ -558,7 +558,7 @@ def _by_probing(runs: Sequence[Run], question: Problem) -> str:
     return ""
 
 
-def _ignores(runs: Sequence[Run], question: Problem, place: int, change: Callable) -> bool:
+def _ignores(runs: Sequence[Run], question: Inquiry, place: int, change: Callable) -> bool:
     """Whether changing an input changes what is wanted, and the answer never."""
     counted = 0
     for run, salt in itertools.product(runs, range(3)):
@@ -615,7 +615,7 @@ def _all_but(value, salt: int, axis: int, index: int):
     return other
 
 
-def _is_called(runs: Sequence[Run], question: Problem, place: int) -> bool:
+def _is_called(runs: Sequence[Run], question: Inquiry, place: int) -> bool:
     called = []
     for run in runs:
         function = run.inputs[place]
@@ -629,7 +629,7 @@ def _is_called(runs: Sequence[Run], question: Problem, place: int) -> bool:
     return bool(called)
 
 
-def _by_mutant(runs: Sequence[Run], question: Problem) -> str:
+def _by_mutant(runs: Sequence[Run], question: Inquiry) -> str:
     """The change of the solution that gives the same as the answer, on every input."""
     for mutant in mutants(question.solve):
         if all(_gives(mutant.function, run, question) for run in runs):
@@ -637,6 +637,6 @@ def _by_mutant(runs: Sequence[Run], question: Problem) -> str:
     return ""
 
 
-def _gives(function: Callable, run: Run, question: Problem) -> bool:
+def _gives(function: Callable, run: Run, question: Inquiry) -> bool:
     got = question.as_answered(function, run.inputs)
     return got is not None and _equal(got, run.got, question.tolerance)

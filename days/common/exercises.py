@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from days.common.comparison import brief, changed, difference, plain, quietly, state
-from days.common.diagnosis import Problem, Run, reason
+from days.common.diagnosis import Inquiry, Run, reason
 from days.common.progress import note_solved, solved
 
 NOT_ATTEMPTED, NOT_QUITE, CORRECT = "not attempted yet", "not quite", "correct"
@@ -179,7 +179,7 @@ class Exercise:
         """What is wrong: a listed mistake that gives the same on every input, or else what a diagnosis finds."""
         if any(run.got is None for run in runs):
             return ""
-        question = Problem(
+        question = Inquiry(
             self.solve,
             lambda inputs: self._answered(answer, inputs),
             lambda inputs: self._answered(self.solve, inputs),
@@ -273,7 +273,7 @@ def exchanged(solve: Callable, *pieces: str) -> Callable:
 def _parts(solve: Callable) -> tuple[str, str, str]:
     """A solution's source, without decorator: up to its docstring, the docstring with its quotes, and the body."""
     source = textwrap.dedent(inspect.getsource(solve))
-    source = source[f"\n{source}".index("\ndef ") :].rstrip()
+    source = source[re.search(r"^def ", source, re.MULTILINE).start() :].rstrip()
     signature, document, body = source.split('"""', 2)
     return signature, f'"""{document}"""', body
 

@@ -268,21 +268,6 @@ def defended(scores, channels):
 TAKEN = "a network that the X-ray takes"
 
 
-def _ends_in_scores(network, size) -> str:
-    """What a network that the X-ray takes ends in: scores for categories, as wanted, or what else."""
-    from days.common.answers import meaning
-    from days.common.images import load_image
-    from days.day17.code.backends import backend_of
-    from days.xray.loading import read_photos
-    from days.xray.subject import subject_of
-
-    subject = subject_of(network, size=size)
-    photos = read_photos([load_image("chelsea"), load_image("coffee")], subject.size, 2)
-    answers = backend_of(network, 17).scores(network, subject.batch(photos.images))
-    ends = {"score": "one score alone", "scores": ""}.get(meaning(answers), "a softmax or sigmoid")
-    return f"a network that ends in {ends}" if ends else TAKEN
-
-
 def _at_the_xray(network) -> str:
     """What the X-ray says of a network: that it takes it, or why not."""
     from days.common.images import load_image
@@ -293,7 +278,7 @@ def _at_the_xray(network) -> str:
     for size in (None, 64, 32, 28):
         try:
             xray(network, photos, size=size, pictures=False, progress=False)
-            return _ends_in_scores(network, size)
+            return TAKEN
         except (ValueError, RuntimeError) as error:
             said.append(str(error))
     return f"something that the X-ray cannot take: {said[0]}"
@@ -312,10 +297,6 @@ def _at_the_xray(network) -> str:
         ("nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32,", "nn.Flatten(), nn.Linear(32 * 18 * 18,"),
         "There is no convolution in it, so there are no filters and no maps to look at.",
         ("*maps, ", "", "nn.Linear(32", "nn.Linear(3"),
-        "Wanted are scores for categories, as they are before a softmax: leave the softmax out.",
-        ("nn.Linear(32, 10)", "nn.Linear(32, 10), nn.Softmax(1)"),
-        "Wanted are scores for categories: one for each, so at least two.",
-        ("nn.Linear(32, 10)", "nn.Linear(32, 1)"),
         "Those are the weights. Return the network, with the weights loaded into it.",
         (".eval()", ".state_dict()"),
         "That is the class. Call it: the X-ray wants a network, not a plan of one.",
