@@ -55,7 +55,7 @@ def state_of(network) -> list:
     """All that must not change."""
     if isinstance(network, nn.Module):
         return awkward_torch.torch_state(network)
-    random_state = [np.random.get_state(legacy=True)[1].tobytes(), torch.get_rng_state().numpy().tobytes()]
+    random_state = [repr(np.random.get_state()), torch.get_rng_state().numpy().tobytes()]
     if HAS_KERAS and isinstance(network, keras.Model):
         return random_state + awkward_keras.keras_state(network)
     return random_state

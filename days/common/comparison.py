@@ -62,7 +62,7 @@ def leaves(got, wanted, where: str = "") -> list[Leaf] | str:
         return _array_leaf(got, np.asarray(wanted), where)
     found = [leaves(one, other, where + place) for place, one, other in parts]
     bad = next((one for one in found if isinstance(one, str)), None)
-    return bad or [leaf for one in found for leaf in one]
+    return bad or [leaf for one in found if not isinstance(one, str) for leaf in one]
 
 
 def _counted(got) -> str:
@@ -132,7 +132,7 @@ def _said(leaf: Leaf, tolerance: float) -> str:
         if 0 in (got.ndim, wanted.ndim) or max(got.size, wanted.size) <= 6:
             return f"you returned {where}{brief(got)}, wanted {brief(wanted)}."
         return f"you returned {where}an array of shape {got.shape}, wanted {wanted.shape}."
-    wrong = ~close(got, wanted, tolerance)
+    wrong = ~np.asarray(close(got, wanted, tolerance))
     shown = next(
         pair
         for digits in (4, 6, 9, 17)

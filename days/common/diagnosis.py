@@ -76,7 +76,7 @@ def reason(runs: Sequence[Run], question: Inquiry) -> str:
             lambda: parts and _which_part(parts, question),
             lambda: _how_often(runs),
         )
-        return next(filter(None, (finder() for finder in finders)), "")
+        return next((said for finder in finders if isinstance(said := finder(), str) and said), "")
 
 
 # ---------------------------------------------------------------- an answer of several parts
@@ -84,8 +84,9 @@ def reason(runs: Sequence[Run], question: Inquiry) -> str:
 
 def _parts(runs: Sequence[Run]) -> dict[str, Pairs]:
     """{where: pairs} of the answers' parts; {} where they do not fit what is wanted, or not all in one way."""
-    found = [leaves(run.got, run.wanted) for run in runs]
-    if any(isinstance(one, str) for one in found):
+    fitting = [leaves(run.got, run.wanted) for run in runs]
+    found = [one for one in fitting if not isinstance(one, str)]
+    if len(found) < len(fitting):
         return {}
     if len({tuple(leaf.where for leaf in one) for one in found}) > 1:  # names that differ from run to run
         several: Pairs = [(leaf.got, leaf.wanted) for one in found for leaf in one]
@@ -95,8 +96,8 @@ def _parts(runs: Sequence[Run]) -> dict[str, Pairs]:
 
 def _by_part(parts: dict[str, Pairs], find: Callable) -> str:
     """The sentence that holds for every part that is wrong; or that of the first wrong part, with its place."""
-    if len(parts) == 2 and (said := _exchanged(list(parts.values()))):
-        return said
+    if len(parts) == 2 and (exchanged := _exchanged(list(parts.values()))):
+        return exchanged
     wrong = {where: pairs for where, pairs in parts.items() if not all(same(*pair, 1e-5) for pair in pairs)}
     said = {where: find(pairs) for where, pairs in wrong.items()}
     if len(set(said.values())) == 1:
@@ -609,7 +610,7 @@ def _all_but(value, salt: int, axis: int, index: int):
     ):
         return None
     other = _another(value, salt)
-    kept = [slice(None)] * value.ndim
+    kept: list[slice | int] = [slice(None)] * value.ndim
     kept[axis] = index
     other[tuple(kept)] = value[tuple(kept)]
     return other

@@ -225,9 +225,9 @@ class Exercise:
             return f"But your progress was not noted: {error}", ""
         left = [(name, task) for name, task in every if task.number not in done]
         after = [pair for pair in left if every.index(pair) > [task for _, task in every].index(self)]
-        name, task = (after or left or [("", None)])[0]
         said = f"{len(every) - len(left)} of {len(every)} solved on this day"
-        return "", said + (f"; next: {task.number}, `{name}`." if task else ": all of them.")
+        following = next((f"; next: {task.number}, `{name}`." for name, task in after or left), ": all of them.")
+        return "", said + following
 
     def hint(self) -> Note:
         """One more hint each time."""
@@ -273,7 +273,7 @@ def exchanged(solve: Callable, *pieces: str) -> Callable:
 def _parts(solve: Callable) -> tuple[str, str, str]:
     """A solution's source, without decorator: up to its docstring, the docstring with its quotes, and the body."""
     source = textwrap.dedent(inspect.getsource(solve))
-    source = source[re.search(r"^def ", source, re.MULTILINE).start() :].rstrip()
+    source = source[f"\n{source}".index("\ndef ") :].rstrip()
     signature, document, body = source.split('"""', 2)
     return signature, f'"""{document}"""', body
 
@@ -306,7 +306,8 @@ def _line(answer: Callable, error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == code.co_filename]
     if not frames:
         return ""
-    text = (frames[-1].line or linecache.getline(code.co_filename, frames[-1].lineno)).strip()
-    number = frames[-1].lineno - code.co_firstlineno + 1
+    at = frames[-1].lineno or code.co_firstlineno
+    text = (frames[-1].line or linecache.getline(code.co_filename, at)).strip()
+    number = at - code.co_firstlineno + 1
     inside = f"line {number} of your function" if frames[-1].name == code.co_name else f"your `{frames[-1].name}`"
     return f" (in {inside}: `{text}`)" if text else f" (in {inside})"

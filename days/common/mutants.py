@@ -72,7 +72,7 @@ def mutants(solve: Callable) -> tuple[Mutant, ...]:
     """All mutants of a solution, each different in its code from all others and from the solution."""
     tree = ast.parse(source_of(solve))
     found, seen = [], {ast.unparse(tree)}
-    function = tree.body[0]
+    function = _function_in(tree)
     body = [node for statement in _body(function) for node in ast.walk(statement)]
     alike = _alike_in_any_case(body)
     for old in body:
@@ -87,8 +87,8 @@ def mutants(solve: Callable) -> tuple[Mutant, ...]:
                 found.append(_compiled(solve, code, kind, *_in_words(old, new)))
     for name, statement in _prefixed(function):
         mutant = copy.deepcopy(tree)
-        at = len(mutant.body[0].body) - len(_body(mutant.body[0]))
-        mutant.body[0].body.insert(at, ast.parse(statement).body[0])
+        changed = _function_in(mutant)
+        changed.body.insert(len(changed.body) - len(_body(changed)), ast.parse(statement).body[0])
         found.append(_compiled(solve, ast.unparse(mutant), "argument", name, "1"))
     return tuple(one for one in found if one)
 
@@ -97,6 +97,12 @@ def source_of(solve: Callable) -> str:
     """A function's source, without decorators."""
     lines = textwrap.dedent(inspect.getsource(solve)).splitlines()
     return "\n".join(lines[next(place for place, line in enumerate(lines) if line.startswith("def ")) :])
+
+
+def _function_in(tree: ast.Module) -> ast.FunctionDef:
+    function = tree.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    return function
 
 
 def _body(function: ast.FunctionDef) -> list[ast.stmt]:
@@ -131,7 +137,7 @@ def _compiled(solve, code: str, kind: str, old: str, new: str) -> Mutant | None:
 def _in_words(old: ast.AST, new: ast.AST) -> tuple[str, str]:
     """Two pieces of code as they are named to a learner."""
     if isinstance(old, (ast.For, ast.comprehension)) and isinstance(new, type(old)):
-        if isinstance(old, ast.For) and len(new.body) > len(old.body):
+        if isinstance(old, ast.For) and isinstance(new, ast.For) and len(new.body) > len(old.body):
             return "the whole loop", "its first round alone"
         if old.iter is not new.iter:
             return _shortest(old.iter, new.iter)
