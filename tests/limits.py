@@ -15,5 +15,6 @@ SERVER = 300  # JupyterLab that starts: 4
 OPEN = 300  # a notebook that opens in JupyterLab, with its kernel: 6
 WIDGET = 300  # whatever follows a click or a key on a page: 4
 REQUEST = 120  # an answer of JupyterLab's server: 0.5
+NEWS = 15  # a box that lies over a page without being asked, waited for in vain: 1
 STOP = 60  # JupyterLab that ends: 1
 COMMAND = 600  # a command in a process of its own: 30

@@ -678,12 +678,13 @@ def test_a_network_that_crammed_shows_larger_gaps():
 @pytest.mark.parametrize(
     ("claim", "said"),
     [
-        (("dead", 4), r"no claim: \(kind, layer, channel\)"),
+        (("dead", 4), r"no claim: \(kind, layer, channel, evidence\)"),
         (("asleep", "conv1", 4), "no claim"),
         (("redundant", "conv2", 3), "no claim"),
+        (("dead", "conv2", 3), "no claim"),
         ("wrong preprocessing", "0 claims|1 claims, none of them right"),
-        (("dead", "conv9", 3), "no claim"),
-        (("noise", "conv1", 1), "1 claims, none of them right"),
+        (("dead", "conv9", 3, 0.5), "no claim"),
+        (("noise", "conv1", 1, 0.5), "1 claims, none of them right"),
     ],
     ids=str,
 )
@@ -693,9 +694,13 @@ def test_a_claim_about_a_patient_is_answered(claim, said):
     assert re.search(said, verdict.message)
 
 
-def test_findings_are_claims_and_false_alarms_are_counted():
-    patient = patients.load_patient("01")
-    findings = diagnosis.examine(patient, network.ward_images().images)
-    assert exercises.diagnose_01.check(lambda patient: findings).status == CORRECT
-    verdict = exercises.diagnose_01.check(lambda patient: [*findings, ("noise", "conv3", 1), ("dead", "conv3", 2)])
+def test_findings_are_no_claims_and_false_alarms_are_counted():
+    solve = exercises.diagnose_01.solve
+    findings = diagnosis.examine(patients.load_patient("01"), network.ward_images().images)
+    assert exercises.diagnose_01.check(lambda patient: findings).status == NOT_QUITE
+    assert exercises.diagnose_01.check(solve).status == CORRECT
+    others = [("noise", "conv3", 1, 0.5), ("dead", "conv3", 2, -1.0)]
+    verdict = exercises.diagnose_01.check(lambda patient: [*solve(patient), *others])
     assert "2 false alarms: dead conv3 2, noise conv3 1" in verdict.message
+    without_evidence = [(*claim[:-1], 0.0) for claim in solve(patients.load_patient("01"))]
+    assert "with evidence that is not theirs" in exercises.diagnose_01.check(lambda patient: without_evidence).message

@@ -202,7 +202,7 @@ def news_boxes(lab):
     page = new_page(lab.browser, viewport={"width": 1400, "height": 1000})
     open_notebook(page, lab.address, "my/start_here.ipynb")
     with contextlib.suppress(Exception):
-        page.locator(".Toastify__toast").first.wait_for(timeout=15_000)
+        page.locator(".Toastify__toast").first.wait_for(timeout=limits.NEWS * 1000)
     return page.locator(".Toastify__toast").all_inner_texts()
 
 

@@ -397,7 +397,7 @@ def diagnose_01(patient):
     ],
 )
 def diagnose_02(patient):
-    """Claims about patient 02: ("redundant", layer, i, j, evidence), ("noise", layer, i, evidence).
+    """Claims on patient 02: ("redundant", layer, i, j, evidence), ("noise", layer, i, evidence).
 
     Evidence of a pair: the correlation of the two channels' answers to the clinic's images before
     the ReLU. Of noise: the correlation of the filter's neighboring weights.
