@@ -250,7 +250,8 @@ def notebooks(arguments):
     settings = ["timeout=600", "record_timing=False", "store_widget_state=False"]
     options = [f"--ExecutePreprocessor.{setting}" for setting in settings]
     for path in paths:
-        run("-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace", *options, *rest, path)
+        command = ["nbconvert", "--to", "notebook", "--execute", "--inplace", "--coalesce-streams"]
+        run("-m", "jupyter", *command, *options, *rest, path)
 
 
 def weights(arguments):
