@@ -19,7 +19,7 @@ from pathlib import Path
 from days.common.paths import REPO_ROOT, write_bytes
 
 NOTE = "seeing_cnns"  # the key of the note in a copy's metadata
-_HEAD = re.compile(r"# Exercise (\d+\.\d+) ")
+_HEAD = re.compile(r"# (?:Exercise|Task) (\d+\.\d+) ")
 _CHECK = re.compile(r"^(?:# ?)?exercises\.", re.MULTILINE)
 _LINKED = re.compile(r"""(?:\]\(|\b(?:src|href)=")([^)"#:\s]+)[)"#]""")  # relative: no colon, and so no address
 

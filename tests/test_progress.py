@@ -71,7 +71,7 @@ def test_every_exercise_is_a_link_to_its_cell(file):
     for link, name, wanted in links:
         assert (REPO_ROOT / "days" / link).exists()
         [cell] = [cell for cell in cells[name] if cell["id"] == wanted]
-        assert "".join(cell["source"]).startswith("# Exercise ")
+        assert "".join(cell["source"]).startswith(("# Exercise ", "# Task "))
 
 
 def test_next_is_the_first_open_exercise_of_a_day_that_was_begun(file):

@@ -19,7 +19,7 @@ from pathlib import Path
 from days.common.paths import REPO_ROOT, write_bytes
 
 SURE = (50, 70, 90)
-_HEAD = re.compile(r"# Exercise (\d+\.\d+) ")
+_HEAD = re.compile(r"# (?:Exercise|Task) (\d+\.\d+) ")
 _ASKED = re.compile(r'^predict\(\s*"(\d+\.\d+)"', re.MULTILINE)
 
 
