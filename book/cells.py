@@ -46,7 +46,7 @@ def for_reading(notebook: nbformat.NotebookNode, day: str) -> None:
             cell.outputs, cell.metadata.after = [], help_with(exercises[asked[1]])
         elif IMPORTS in cell.source:
             cell.metadata.folded = "Imports"
-        elif "draw_toy(image, edge" in cell.source:
+        elif "windows = np.lib.stride_tricks" in cell.source:  # behind the prediction of what the map holds
             cell.metadata.after = windows(toy_image(), EDGE_KERNEL, feature_map(toy_image(), EDGE_KERNEL))
 
 
