@@ -80,10 +80,11 @@ def capture(
 
 def check_axes(network: nn.Module, layer: str, answer, batch) -> None:
     """Raise ValueError for a layer's maps whose channels seem to come last; see `check_channels_first`."""
-    if np.ndim(answer) != 4 or 0 in answer.shape or isinstance(module_named(network, layer), _CHANNELS_FIRST):
+    shape = tuple(getattr(answer, "shape", ()))
+    if len(shape) != 4 or 0 in shape or isinstance(module_named(network, layer), _CHANNELS_FIRST):
         return
     norms_last = any(isinstance(module, (nn.LayerNorm, nn.RMSNorm)) for module in network.modules())
-    check_channels_first(layer, tuple(answer.shape), tuple(batch.shape[2:]), either=norms_last)
+    check_channels_first(layer, shape, tuple(batch.shape[2:]), either=norms_last)
 
 
 _CHANNELS_FIRST = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d, nn.GroupNorm)
