@@ -361,6 +361,7 @@ def test_the_name_of_a_file_that_the_book_lacks_is_text():
     assert 'href="https://example.org"' in Text().render("see [there](https://example.org)")
 
 
+@pytest.mark.slow
 def test_is_a_command_that_says_in_a_line_what_went_wrong(tmp_path):
     (tmp_path / "file").touch()
     command = [sys.executable, "-m", "book.build", str(tmp_path / "file")]
@@ -415,7 +416,12 @@ def read_page(browser, edition):
 
 @pytest.mark.browser
 @pytest.mark.parametrize(
-    ("width", "scheme"), [(390, "dark"), (1000, "light"), pytest.param(1600, "dark", marks=pytest.mark.slow)]
+    ("width", "scheme"),
+    [
+        (390, "dark"),
+        pytest.param(1000, "light", marks=pytest.mark.slow),
+        pytest.param(1600, "dark", marks=pytest.mark.slow),
+    ],
 )
 def test_pages_are_whole_accessible_and_fit_the_window(read_page, width, scheme):
     """No missing picture, nothing wider than the window, no formula wider than its box."""

@@ -154,6 +154,7 @@ def test_the_tests_run_in_two_processes_and_all_of_them_only_on_request(course, 
     assert "not slow" not in calls[1]
 
 
+@pytest.mark.slow
 def test_quick_selects_a_days_tests_and_no_notebook_is_run():
     """Asked of pytest itself."""
     selection = subprocess.run(

@@ -85,6 +85,7 @@ def test_a_patient_of_one_kind_has_that_kind_and_no_other(kind):
         assert grade(findings, key)[kind].recall == 1
 
 
+@pytest.mark.slow
 def test_faults_do_not_share_a_channel_and_every_cause_is_drawn():
     causes = set()
     for seed in range(100, 150):

@@ -170,6 +170,7 @@ def test_the_learners_start_page_has_its_pictures_and_leads_to_the_learners_less
     page.wait_for_function(f"() => decodeURI(location.pathname).endsWith('my/{LESSON.as_posix()}')")
 
 
+@pytest.mark.slow
 def test_a_lesson_runs_as_a_copy_and_its_answer_moves_into_a_newer_one(desk):
     mine, lesson = (desk.course / top / LESSON for top in ("my", "days"))
     page = new_page(desk.browser, viewport={"width": 1400, "height": 1000})
@@ -206,6 +207,7 @@ def news_boxes(lab):
     return page.locator(".Toastify__toast").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_no_box_asks_about_news(desk):
     assert news_boxes(desk) == []
 

@@ -84,6 +84,7 @@ def choose(question, said: str, sure: str) -> None:
     question.get_by_role("button", name="Keep my prediction").click()
 
 
+@pytest.mark.slow
 def test_a_prediction_is_chosen_opened_and_counted_on_the_start_page(lab):
     browser, address, course = lab
     page = new_page(browser, viewport={"width": 1400, "height": 1000})
