@@ -149,16 +149,17 @@ def test_every_mutant_is_refused_or_equivalent(task, same_questions, monkeypatch
 
 @pytest.mark.slow
 @every_exercise
-def test_verdicts_do_not_hang_on_the_seed(task, monkeypatch):
+def test_verdicts_do_not_depend_on_the_seed(task, monkeypatch):
+    """Every mistake with twenty seeds, and every mutant with one of them."""
     monkeypatch.setattr(task, "_why", lambda *_: "")
-    for seed in range(200):
+    for seed in range(20):
         assert task.check(task.solve, seed).status == CORRECT
         for wrong in task.mistakes.values():
             assert task.check(wrong, seed).status == NOT_QUITE
         questions = task.questions(seed)
         with monkeypatch.context() as fixed:
             fixed.setattr(task, "questions", lambda seed=None, questions=questions: questions)
-            for mutant in list(_mutants_of(task, questions))[seed % 20 :: 20]:
+            for mutant in list(_mutants_of(task, questions))[seed::20]:
                 assert task.check(mutant.function).status == NOT_QUITE or _equivalent(task, mutant), str(mutant)
 
 
