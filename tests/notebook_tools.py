@@ -100,3 +100,11 @@ def shortened(path: Path, wanted: list[str]) -> nbformat.NotebookNode:
         kept.insert(0, cell)
     notebook.cells = kept
     return notebook
+
+
+def write_as_never_run(notebook, path):
+    """Write a notebook without outputs: whatever a page shows has then been made on that page."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import nbformat
 import numpy as np
 import pytest
 import scipy
-from browser_tools import CHROMIUM_FLAGS, find_chromium, new_page
+from browser_tools import launched, new_page
 from bs4 import BeautifulSoup
 from latex2mathml.converter import convert
 from notebook_tools import NOTEBOOKS, headings, read
@@ -367,16 +366,8 @@ def test_is_a_command_that_says_in_a_line_what_went_wrong(tmp_path):
 @pytest.fixture(scope="module")
 def browser():
     """A Chromium."""
-    chromium = find_chromium()
-    if chromium is None:
-        say = pytest.fail if os.environ.get("CI") else pytest.skip
-        say("no Chromium found (Debian: apt install chromium; or set SEEING_CNNS_CHROMIUM)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

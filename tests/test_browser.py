@@ -7,7 +7,6 @@ Day 17 and the start page are run on their pages, and of each other day the cell
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time
@@ -15,19 +14,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import limits
-import nbformat
 import pytest
 from browser_tools import (
-    CHROMIUM_FLAGS,
     TOKEN,
-    find_chromium,
     jupyter_server,
+    launched,
     new_page,
     open_notebook,
     run_all_cells,
     shut_down_kernels,
 )
-from notebook_tools import NOTEBOOKS, code_cells, read, shortened
+from notebook_tools import NOTEBOOKS, code_cells, read, shortened, write_as_never_run
 
 from days.common.paths import REPO_ROOT
 
@@ -56,32 +53,14 @@ class Lab(NamedTuple):
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """JupyterLab and a browser, on a copy of the course in a folder with a difficult name."""
-    chromium = find_chromium()
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must run the browser tests, and no Chromium is installed")
-        pytest.skip("no Chromium found (Debian: apt install chromium; or set SEEING_CNNS_CHROMIUM)")
-    from playwright.sync_api import sync_playwright
-
     course = tmp_path_factory.mktemp("a course") / "Netze sehen – ü"
     shutil.copytree(REPO_ROOT / "days", course / "days", ignore=shutil.ignore_patterns("__pycache__"))
     for path in (course / "days/start_here.ipynb", course / DAYS["day17"].relative_to(REPO_ROOT)):
         write_as_never_run(read(path), path)
     for day, cells in WIDGETS.items():
         write_as_never_run(shortened(DAYS[day], cells), course / "days" / day / "widget.ipynb")
-    with jupyter_server(course, tmp_path_factory.mktemp("settings")) as address, sync_playwright() as playwright:
-        how = {"executable_path": chromium, "args": CHROMIUM_FLAGS, "timeout": limits.SERVER * 1000}
-        browser = playwright.chromium.launch(**how)
+    with launched() as browser, jupyter_server(course, tmp_path_factory.mktemp("settings")) as address:
         yield Lab(browser, address, course)
-        browser.close()
-
-
-def write_as_never_run(notebook, path):
-    """Write a notebook without outputs: whatever a page shows has then been made on that page."""
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    nbformat.write(notebook, path)
 
 
 def opened(lab, path: str):

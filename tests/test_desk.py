@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
 import re
 import shutil
 
@@ -13,17 +12,16 @@ import limits
 import nbformat
 import pytest
 from browser_tools import (
-    CHROMIUM_FLAGS,
-    find_chromium,
     jupyter_server,
+    launched,
     new_page,
     open_notebook,
     run_all_cells,
     shut_down_kernels,
 )
 from nbformat.v4 import new_code_cell, new_notebook
-from notebook_tools import code_cells, shortened
-from test_browser import DAYS, Lab, answer_exercise, scroll_to, write_as_never_run
+from notebook_tools import code_cells, shortened, write_as_never_run
+from test_browser import DAYS, Lab, answer_exercise, scroll_to
 
 from days.common.notebook import PATIENCE
 from days.common.paths import REPO_ROOT
@@ -59,10 +57,6 @@ def desk(tmp_path_factory):
 
     Day 17 is short and has not been run. That the tests want no news is taken back: `make lab` has to say so.
     """
-    if find_chromium() is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium found (Debian: apt install chromium)")
-    from playwright.sync_api import sync_playwright
-
     course = tmp_path_factory.mktemp("a course") / "Netze sehen – ü"
     shutil.copytree(REPO_ROOT / "days", course / "days", ignore=shutil.ignore_patterns("__pycache__"))
     lesson = shortened(DAYS["day17"], ["10_one_channel.png", "Exercise 9.6"])
@@ -72,12 +66,9 @@ def desk(tmp_path_factory):
     nbformat.write(own, course / "my/day17/own.ipynb")
     (course / "my/my_cat.jpg").touch()
     settings = tmp_path_factory.mktemp("settings")
-    with jupyter_server(course, settings, **lab_settings(course)) as address, sync_playwright() as playwright:
+    with launched() as browser, jupyter_server(course, settings, **lab_settings(course)) as address:
         shutil.rmtree(settings / "user")
-        how = {"executable_path": find_chromium(), "args": CHROMIUM_FLAGS, "timeout": limits.SERVER * 1000}
-        browser = playwright.chromium.launch(**how)
         yield Lab(browser, address, course)
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
-import limits
-import nbformat
 import pytest
 from browser_tools import (
-    CHROMIUM_FLAGS,
     IDLE,
-    find_chromium,
     jupyter_server,
+    launched,
     new_page,
     open_notebook,
     run_all_cells,
 )
-from notebook_tools import NOTEBOOKS, code_cells, read, shortened
+from notebook_tools import NOTEBOOKS, code_cells, read, shortened, write_as_never_run
 
 from days.common.paths import REPO_ROOT
 
@@ -27,28 +23,15 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """A browser and JupyterLab's address, on a copy of the course; "predict.ipynb" has what two predictions need."""
-    chromium = find_chromium()
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must run the browser tests, and no Chromium is installed")
-        pytest.skip("no Chromium found (Debian: apt install chromium; or set SEEING_CNNS_CHROMIUM)")
-    from playwright.sync_api import sync_playwright
-
     course = tmp_path_factory.mktemp("course")
     shutil.copytree(REPO_ROOT / "days", course / "days", ignore=shutil.ignore_patterns("__pycache__"))
     for name, notebook in {
         "start_here": read(REPO_ROOT / "days/start_here.ipynb"),
         "day17/predict": shortened(NOTEBOOKS[0], ['"17.1"', '"17.3"']),
     }.items():
-        for cell in notebook.cells:
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
-        nbformat.write(notebook, course / "days" / f"{name}.ipynb")
-    with jupyter_server(course, tmp_path_factory.mktemp("settings")) as address, sync_playwright() as playwright:
-        how = {"executable_path": chromium, "args": CHROMIUM_FLAGS, "timeout": limits.SERVER * 1000}
-        browser = playwright.chromium.launch(**how)
+        write_as_never_run(notebook, course / "days" / f"{name}.ipynb")
+    with launched() as browser, jupyter_server(course, tmp_path_factory.mktemp("settings")) as address:
         yield browser, address, course
-        browser.close()
 
 
 def cell_with(page, text: str):
