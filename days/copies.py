@@ -17,9 +17,9 @@ import sys
 from pathlib import Path
 
 from days.common.paths import REPO_ROOT, write_bytes
+from days.common.progress import HEAD
 
 NOTE = "seeing_cnns"  # the key of the note in a copy's metadata
-_HEAD = re.compile(r"# (?:Exercise|Task) (\d+\.\d+) ")
 _CHECK = re.compile(r"^(?:# ?)?exercises\.", re.MULTILINE)
 _LINKED = re.compile(r"""(?:\]\(|\b(?:src|href)=")([^)"#:\s]+)[)"#]""")  # relative: no colon, and so no address
 
@@ -131,7 +131,7 @@ def carried_over(fresh: dict, old: dict) -> tuple[dict, int]:
 
 def _is_same(cell: dict, other: dict) -> bool:
     """Whether a cell is the other one, perhaps changed: an exercise goes by its number, any other cell by its id."""
-    mine, theirs = _HEAD.match(_source(cell)), _HEAD.match(_source(other))
+    mine, theirs = HEAD.match(_source(cell)), HEAD.match(_source(other))
     return bool(theirs and mine.group() == theirs.group()) if mine else cell["id"] == other["id"]
 
 
@@ -144,7 +144,7 @@ def _carried(fresh: dict, cell: dict, before: str) -> dict:
         return {}
     if _print(_source(fresh)) == before:
         return {**cell, "id": fresh["id"]}
-    source = _with_answer(_source(fresh), _source(cell)) if _HEAD.match(_source(fresh)) else ""
+    source = _with_answer(_source(fresh), _source(cell)) if HEAD.match(_source(fresh)) else ""
     results = {name: cell[name] for name in ("outputs", "execution_count") if name in cell}
     return {**fresh, **results, "source": source} if source else {}
 
@@ -154,7 +154,7 @@ def _with_answer(source: str, answered: str) -> str:
     name, check = re.search(r"^def \w+", source, re.MULTILINE), _CHECK.search(source)
     if not (name and check and re.search(rf"^{name.group()}\b", answered, re.MULTILINE)):
         return ""
-    lines = answered.splitlines()[bool(_HEAD.match(answered)) :]
+    lines = answered.splitlines()[bool(HEAD.match(answered)) :]
     end = next((at for at, line in enumerate(lines) if _CHECK.match(line)), len(lines))
     tried = [line for line in lines[end:] if not _CHECK.match(line)]
     answer = "\n".join(lines[:end]).strip()

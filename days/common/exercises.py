@@ -16,7 +16,6 @@ import inspect
 import linecache
 import re
 import sys
-import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ import numpy as np
 
 from days.common.comparison import brief, changed, difference, plain, quietly, state
 from days.common.diagnosis import Inquiry, Run, reason
+from days.common.mutants import source_of
 from days.common.progress import note_solved, solved
 
 NOT_ATTEMPTED, NOT_QUITE, CORRECT = "not attempted yet", "not quite", "correct"
@@ -218,11 +218,9 @@ class Exercise:
         every = list(exercises_of(module)) if module else []
         if not day or self not in [task for _, task in every]:
             return "", ""
-        try:
-            note_solved(day.group(), self.number)
-            done = solved().get(day.group(), [])
-        except (OSError, ValueError) as error:
-            return f"But your progress was not noted: {error}", ""
+        if problem := note_passed(day.group(), self.number):
+            return problem, ""
+        done = solved().get(day.group(), [])
         left = [(name, task) for name, task in every if task.number not in done]
         after = [pair for pair in left if every.index(pair) > [task for _, task in every].index(self)]
         said = f"{len(every) - len(left)} of {len(every)} solved on this day"
@@ -239,6 +237,15 @@ class Exercise:
     def solution(self) -> Note:
         """One way to write it, as code."""
         return Note("".join(_parts(self.solve)), code=True)
+
+
+def note_passed(day: str, number: str) -> str:
+    """Note that an exercise or a task has passed; "", or in words that it could not be noted, and why."""
+    try:
+        note_solved(day, number)
+    except (OSError, ValueError) as error:
+        return f"But your progress was not noted: {error}"
+    return ""
 
 
 def exercise(head: str, **fields) -> Callable[[Callable], Exercise]:
@@ -272,9 +279,7 @@ def exchanged(solve: Callable, *pieces: str) -> Callable:
 
 def _parts(solve: Callable) -> tuple[str, str, str]:
     """A solution's source, without decorator: up to its docstring, the docstring with its quotes, and the body."""
-    source = textwrap.dedent(inspect.getsource(solve))
-    source = source[f"\n{source}".index("\ndef ") :].rstrip()
-    signature, document, body = source.split('"""', 2)
+    signature, document, body = source_of(solve).rstrip().split('"""', 2)
     return signature, f'"""{document}"""', body
 
 

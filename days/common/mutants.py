@@ -304,15 +304,14 @@ def _absolute(node, function):
 
 def _tuples(node, function):
     if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load) and len(node.elts) > 1:
-        for one, other in itertools.pairwise(range(len(node.elts))):
-            items = list(node.elts)
-            items[one], items[other] = items[other], items[one]
-            yield _with(node, elts=items)
+        yield from (_with(node, elts=items) for items in _neighbors_exchanged(node.elts))
     if isinstance(node, ast.Call) and len(node.args) > 2:
-        for one, other in itertools.pairwise(range(len(node.args))):
-            items = list(node.args)
-            items[one], items[other] = items[other], items[one]
-            yield _with(node, args=items)
+        yield from (_with(node, args=items) for items in _neighbors_exchanged(node.args))
+
+
+def _neighbors_exchanged(items: list) -> Iterator[list]:
+    for place in range(len(items) - 1):
+        yield [*items[:place], items[place + 1], items[place], *items[place + 2 :]]
 
 
 def _arguments(node, function):

@@ -19,7 +19,8 @@ from pathlib import Path
 from days.common.paths import REPO_ROOT, write_bytes
 
 SURE = (50, 70, 90)
-_HEAD = re.compile(r"# (?:Exercise|Task) (\d+\.\d+) ")
+HEAD = re.compile(r"# (?:Exercise|Task) (\d+\.\d+) ")
+"""How the cell of an exercise or a task begins."""
 _ASKED = re.compile(r'^predict\(\s*"(\d+\.\d+)"', re.MULTILINE)
 
 
@@ -133,7 +134,7 @@ class Day:
         texts = ["".join(cell["source"]) for cell in cells]
         exercises = {}
         for cell, text in zip(cells, texts, strict=True):
-            if cell["cell_type"] == "code" and (head := _HEAD.match(text)):
+            if cell["cell_type"] == "code" and (head := HEAD.match(text)):
                 exercises[head[1]] = (_title(head[1], text, texts), cell.get("id", ""))
         asked = [found[1] for text in texts if (found := _ASKED.search(text))]
         return cls(f"{path.parent.name}/{path.name}", dict(sorted(exercises.items(), key=_by_number)), asked)

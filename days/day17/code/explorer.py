@@ -7,7 +7,7 @@ from functools import lru_cache
 import ipywidgets
 import numpy as np
 
-from days.common.figures import ColorScale, color_scale, tile
+from days.common.figures import color_scale, signed, tile
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.live import LivePicture, Part, live_picture, panel
 from days.common.models import Model
@@ -70,4 +70,4 @@ def _live_filter(weights: np.ndarray) -> Part:
         return panel("filter, in color", fm.color_patches(weights[None])[0])
     strongest, high = fm.strongest_inputs(weights, 16), color_scale(weights).high
     title = f"filter: its {len(strongest)} strongest inputs"
-    return panel(title, tile(weights[strongest], 4), ColorScale("RdBu_r", -high, high), "weight")
+    return panel(title, tile(weights[strongest], 4), signed(high), "weight")

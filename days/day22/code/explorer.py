@@ -37,9 +37,9 @@ def attribution_explorer(model: Model) -> Explorer:
     def set_category(_=None):
         best = answers(photos.value)[0][0]
         # Two categories are called "cardigan": they can be asked for by their numbers only.
-        several = model.categories.count(best) > 1
-        number = model.logits(model.preprocess(image(photos.value)))[0].argmax()
-        controls["category"].value = str(number) if several else best
+        if model.categories.count(best) > 1:
+            best = str(model.logits(model.preprocess(image(photos.value)))[0].argmax())
+        controls["category"].value = best
 
     @lru_cache(maxsize=64)
     def look(photo: str, category: int | str, method: str, layer: str) -> tuple[np.ndarray, str]:

@@ -256,8 +256,7 @@ def _claim(one) -> tuple[tuple, object]:
     """A learner's claim, ("redundant", "conv2", 12, 5, 0.98), as (what is claimed, its evidence)."""
     kind, *place = one if isinstance(one, (tuple, list)) else (one,)
     proof = place.pop() if place and kind != patients.RUN_KINDS[0] else None
-    count = {"redundant": 3}.get(kind, 0 if kind in patients.RUN_KINDS else 2)
-    if kind not in patients.KINDS or len(place) != count or (place and place[0] not in LAYERS):
+    if not patients.is_place(kind, place):
         raise ValueError(
             f"{one!r} is no claim: (kind, layer, channel, evidence), two channels for a pair; (kind, evidence) for "
             "a wrong preprocessing, (kind,) for the batch norm"

@@ -19,8 +19,7 @@ import numpy as np
 
 from days.common.checks import check_integer
 from days.common.datasets import Shapes, make_shapes
-from days.common.exercises import CORRECT, NOT_ATTEMPTED, NOT_QUITE, Note, Verdict
-from days.common.progress import note_solved
+from days.common.exercises import CORRECT, NOT_ATTEMPTED, NOT_QUITE, Note, Verdict, note_passed
 from days.day18.code.training import Weights
 from days.day23.code import diagnosis, network, patients
 from days.day23.code.finding import Finding
@@ -65,8 +64,7 @@ def check(number: int, report: Sequence | None) -> Verdict:
         return Verdict(NOT_QUITE, str(error))
     if said != NOTHING_WRONG:
         return Verdict(NOT_QUITE, said)
-    note_solved("day24", NUMBER_OF_THE_TASK)
-    return Verdict(CORRECT, said)
+    return Verdict(CORRECT, note_passed("day24", NUMBER_OF_THE_TASK) or said)
 
 
 def solution() -> Note:
@@ -133,8 +131,7 @@ def _finding(claim) -> Finding:
     if isinstance(claim, Finding):
         return claim
     kind, *place = claim if isinstance(claim, (tuple, list)) and claim else (claim,)
-    count = {"redundant": 3}.get(kind, 0 if kind in patients.RUN_KINDS else 2)
-    if kind not in patients.KINDS or len(place) != count or (place and place[0] not in network.LAYERS):
+    if not patients.is_place(kind, place):
         raise ValueError(
             f"{claim!r} is no claim: (kind, layer, channel) with a kind out of {', '.join(patients.KINDS)}, "
             f'two channels for "redundant", (kind,) for how it is run, or ("{BACKGROUND}", loss)'
