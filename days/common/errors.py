@@ -53,8 +53,8 @@ def cannot_run(batch, error: Exception, way_out: str = "") -> ValueError:
     known = (f"load_image(..., size={next(filter(None, size.groups()))}) makes one that fits",) if size else known
     # Some processors say of an image that pooling uses up only that two shapes do not fit.
     tiny = len(batch.shape) == 4 and sorted(batch.shape[1:])[1] < 16
-    unknown = f"{'the image may be too small: size=224 is usual; ' * tiny}network(batch) shows where in its forward pass"
-    way_out = way_out or next(iter(known), unknown)
+    guess = "the image may be too small, size=224 is usual; " * tiny
+    way_out = way_out or next(iter(known), f"{guess}network(batch) shows where in its forward pass")
     return ValueError(f"the network cannot take a batch of shape {tuple(batch.shape)} ({reason}); {way_out}")
 
 
