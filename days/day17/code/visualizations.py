@@ -165,22 +165,6 @@ def draw_sheet(sheet: np.ndarray, title: str) -> Figure:
     return fg.describe(figure, f"{title}: an array of shape {sheet.shape} drawn as one picture.")
 
 
-def draw_dead_counts(answers: dict[str, dict[str, np.ndarray]]) -> Figure:
-    """Dead channels, on the first image and on all: {network: {layer: activations (N, C, H, W) after a ReLU}}."""
-    figure, charts = fg.subplots(9.6, 2.9, 1, len(answers), sharey=True)
-    images, last = len(next(iter(next(iter(answers.values())).values()))), []
-    labels = ("dead on the cat", f"dead on all {images} photos")
-    for axes, (network, layers) in zip(charts, answers.items(), strict=True):
-        looks = [(maps[:1], maps) for maps in layers.values()]
-        counts = np.array([[len(fm.dead_channels(maps)) for maps in look] for look in looks]).T
-        shares = 100 * counts / [maps.shape[1] for maps in layers.values()]
-        fg.paired_bars(axes, list(layers), shares, counts, labels, (BLUE, ALARM), width=0.4)
-        fg.chart(axes, network, y="% of the layer's channels (number: how many)" if axes is charts[0] else "")
-        last.append(f"{network}, last layer: {counts[0, -1]} and {counts[1, -1]}")
-    charts[0].legend(fontsize=8, frameon=False)
-    return fg.describe(figure, f"Bars of dead channels by layer, on one photo and on all {images}. {'; '.join(last)}.")
-
-
 def draw_pairs(patches: np.ndarray, pairs: Sequence[tuple[int, int, float]], activations: np.ndarray) -> Figure:
     """Pairs of filters (patches) with their cosine, and the maps (C, h, w) that the two make of one photo."""
     figure, grid = fg.subplots(9.6, 4.6, 4, len(pairs), height_ratios=[0.6, 1, 0.6, 1], squeeze=False)
@@ -239,6 +223,37 @@ def draw_spotlights(image: np.ndarray, rows: dict[str, tuple[np.ndarray, Sequenc
             fg.plain(axes, f"{title} {channel}", size=8).imshow(spotlight(image, activations[channel]))
     listed = "; ".join(f"{title}: channels {', '.join(map(str, channels))}" for title, (_, channels) in rows.items())
     return fg.describe(figure, f"The photo, dark except where one channel fires, each on its own scale. {listed}.")
+
+
+def draw_lit(image: np.ndarray, activations: np.ndarray, channels: Sequence[int]) -> Figure:
+    """A photo, and the photo lit where each of some channels of (C, h, w) fires, each on its own scale."""
+    figure, axes = fg.subplots(2.7 * (1 + len(channels)), 2.9, 1, 1 + len(channels))
+    fg.plain(axes[0], "the photo").imshow(image)
+    for place, channel in zip(axes[1:], channels, strict=True):
+        fg.plain(place, f"lit where channel {channel} responds").imshow(spotlight(image, activations[channel]))
+    listed = " and ".join(map(str, channels))
+    return fg.describe(figure, f"A photo, and the same photo dark except where channels {listed} respond.")
+
+
+def draw_fields(image: np.ndarray, fields: dict[str, tuple[np.ndarray, int]]) -> Figure:
+    """What the middle unit of each layer sees: {layer: (gradient with respect to the pixels (H, W), field's width)}.
+
+    On the photo each receptive field is a square; beside it, each gradient is drawn on its own scale.
+    """
+    figure, axes = fg.subplots(9.6, 2.6, 1, 1 + len(fields))
+    fg.plain(axes[0], "receptive fields of the middle units", size=8).imshow(image)
+    colors = (ORANGE, "white", BLUE, ALARM)
+    for place, color, (layer, (gradient, width)) in zip(axes[1:], colors, fields.items(), strict=False):
+        fg.show_map(fg.plain(place, f"{layer}: {width} pixels wide", size=8), gradient, fg.color_scale(gradient))
+        corner = [(side - width) / 2 - 0.5 for side in gradient.shape[::-1]]
+        for where in (axes[0], place):
+            where.add_patch(Rectangle(corner, width, width, fill=False, edgecolor=color, linewidth=1.5))
+    listed = ", ".join(f"{layer} {width} pixels" for layer, (_, width) in fields.items())
+    return fg.describe(
+        figure,
+        f"A photo with a square for each receptive field ({listed}), and the gradient inside each square: it is "
+        "largest near the middle and fades toward the edge.",
+    )
 
 
 def draw_frame(image: np.ndarray, maps: np.ndarray, labels: Sequence[str], scale: fg.ColorScale) -> Figure:
@@ -306,17 +321,6 @@ def _figure_preprocessing(lesson: Lesson) -> Figure:
     return draw_predictions(coffee, {title: lesson.model.predict(image, 3) for title, image in feeds.items()})
 
 
-def _figure_dead(lesson: Lesson) -> Figure:
-    photos = [load_image(name, size=224) for name in IMAGE_NAMES]
-    networks = {"trained": lesson.model, "untrained": lesson.untrained}
-    return draw_dead_counts(
-        {
-            title: {layer: np.stack([lesson.maps(layer, photo, model) for photo in photos]) for layer in DEPTHS}
-            for title, model in networks.items()
-        }
-    )
-
-
 def _figure_pairs(lesson: Lesson) -> Figure:
     filters = lesson.filters("conv1")
     pairs = fm.most_alike(fm.cosine_similarities(filters), 6)
@@ -360,19 +364,14 @@ FIGURES = fg.Figures(
             fm.color_patches(lesson.filters("conv1")), "the 64 filters of conv1"
         ),
         "03_strongest_channels.png": _figure_ranking,
-        "04_fire2_maps.png": lambda lesson: draw_maps(lesson.maps("fire2"), "fire2, all 128 channels"),
-        "05_fire3_maps.png": lambda lesson: draw_maps(lesson.maps("fire3"), "fire3, all 128 channels"),
         "06_two_images.png": _figure_two_images,
-        "07_fire2_filters.png": lambda lesson: draw_all_slices(
-            lesson.filters("fire2.expand3x3"), "filters of fire2.expand3x3, all 16 input channels"
-        ),
         "08_trained_and_untrained.png": _figure_beside,
         "09_parts_of_a_cat.jpg": _figure_parts,
         "10_one_channel.png": _figure_channel,
         "12_preprocessing.png": _figure_preprocessing,
-        "13_dead_channels.png": _figure_dead,
         "14_opposite_filters.png": _figure_pairs,
         "15_rocket_evidence.png": _figure_evidence,
+        "16_two_channels.jpg": lambda lesson: draw_lit(lesson.cat, lesson.maps("fire9"), (426, 111)),
     },
     {SLIDING_GIF: anim_sliding_photo},
 )
