@@ -15,11 +15,11 @@ from PIL import Image
 
 from days.common import figures as fg
 from days.common.colors import ALARM, BLUE, INK, MUTED, ORANGE
-from days.common.images import IMAGE_NAMES, load_image
+from days.common.images import load_image
 from days.common.paths import outputs_dir
 from days.common.squeezenet import convolution_behind
 from days.day17.code import feature_maps as fm
-from days.day17.code.lesson import DEPTHS, EDGE_KERNEL, Lesson, crop_at, toy_image
+from days.day17.code.lesson import EDGE_KERNEL, Lesson, crop_at, toy_image
 
 
 def draw_toy(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> Figure:
@@ -139,21 +139,6 @@ def draw_ranking(activations: np.ndarray, patches: np.ndarray, means: np.ndarray
     fg.add_colorbar(figure, list(grid.values()), scale, "activation, one scale for all maps")
     listed = ", ".join(f"{i} ({means[i]:.0f})" for i in channels)
     return fg.describe(figure, f"Bars of the strongest channels with map and filter below each: {listed}.")
-
-
-def draw_two_images(photos, maps, channels: Sequence[int], changes: np.ndarray, names: Sequence[str]) -> Figure:
-    """The same channels for two photos, one scale: photos 2 x (H, W, 3), maps 2 x (C, h, w), changes (C,)."""
-    figure, grid = fg.subplots(9.6, 3.8, 2, 1 + len(channels))
-    figure.suptitle(f"channel: change of its mean activation, from {names[0]} to {names[1]}", fontsize=9)
-    scale = fg.color_scale(np.concatenate([activations[list(channels)].ravel() for activations in maps]))
-    for row, photo, activations, name in zip(grid, photos, maps, names, strict=True):
-        fg.plain(row[0], name, size=8).imshow(photo)
-        for axes, channel in zip(row[1:], channels, strict=True):
-            title = f"{channel}: {changes[channel]:+.1f}" if name == names[0] else ""
-            fg.show_map(fg.plain(axes, title, size=8), activations[channel], scale)
-    fg.add_colorbar(figure, list(grid.ravel()), scale, "activation, one scale for all maps")
-    listed = ", ".join(f"{channel} ({changes[channel]:+.1f})" for channel in channels)
-    return fg.describe(figure, f"Two photos, {names[0]} and {names[1]}, and the channels that differ most: {listed}.")
 
 
 def draw_sheet(sheet: np.ndarray, title: str) -> Figure:
@@ -284,14 +269,6 @@ def _figure_ranking(lesson: Lesson) -> Figure:
     return draw_ranking(maps, patches, fm.channel_means(maps), fm.rank_channels(maps)[:8].tolist())
 
 
-def _figure_two_images(lesson: Lesson) -> Figure:
-    photos = [lesson.cat, load_image("coffee", size=224)]
-    maps = [lesson.maps("fire9", photo) for photo in photos]
-    changes = fm.channel_changes(*maps)
-    most = np.argsort(-np.abs(changes))[:6].tolist()
-    return draw_two_images(photos, maps, most, changes, ("the cat", "the coffee"))
-
-
 def _figure_beside(lesson: Lesson) -> Figure:
     models = (lesson.model, lesson.untrained)
     filters = [fm.color_patches(lesson.filters("conv1", model))[:32] for model in models]
@@ -313,12 +290,6 @@ def _figure_channel(lesson: Lesson) -> Figure:
     convolution, index = convolution_behind("fire9", channel)
     title = f"fire9, channel {channel}: mean {maps[channel].mean():.1f}"
     return draw_channel(lesson.cat, maps[channel], lesson.filters(convolution)[index], title)
-
-
-def _figure_preprocessing(lesson: Lesson) -> Figure:
-    coffee = load_image("coffee", size=224)
-    feeds = {"as trained": coffee, "red and blue exchanged": coffee[:, :, ::-1], "left at 0 to 1": coffee / 255}
-    return draw_predictions(coffee, {title: lesson.model.predict(image, 3) for title, image in feeds.items()})
 
 
 def _figure_pairs(lesson: Lesson) -> Figure:
@@ -364,11 +335,9 @@ FIGURES = fg.Figures(
             fm.color_patches(lesson.filters("conv1")), "the 64 filters of conv1"
         ),
         "03_strongest_channels.png": _figure_ranking,
-        "06_two_images.png": _figure_two_images,
         "08_trained_and_untrained.png": _figure_beside,
         "09_parts_of_a_cat.jpg": _figure_parts,
         "10_one_channel.png": _figure_channel,
-        "12_preprocessing.png": _figure_preprocessing,
         "14_opposite_filters.png": _figure_pairs,
         "15_rocket_evidence.png": _figure_evidence,
         "16_two_channels.jpg": lambda lesson: draw_lit(lesson.cat, lesson.maps("fire9"), (426, 111)),
