@@ -226,7 +226,7 @@ def draw_fields(image: np.ndarray, fields: dict[str, tuple[np.ndarray, int]]) ->
     On the photo each receptive field is a square; beside it, each gradient is drawn on its own scale.
     """
     figure, axes = fg.subplots(9.6, 2.6, 1, 1 + len(fields))
-    fg.plain(axes[0], "receptive fields of the middle units", size=8).imshow(image)
+    fg.plain(axes[0], "receptive fields", size=8).imshow(image)
     colors = (ORANGE, "white", BLUE, ALARM)
     for place, color, (layer, (gradient, width)) in zip(axes[1:], colors, fields.items(), strict=False):
         fg.show_map(fg.plain(place, f"{layer}: {width} pixels wide", size=8), gradient, fg.color_scale(gradient))
