@@ -18,8 +18,8 @@ from days.common.frameworks import why_no_keras
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import REPO_ROOT
 from days.common.squeezenet import convolution_behind
+from days.day17.code import ablation, torch_backend
 from days.day17.code import feature_maps as fm
-from days.day17.code import torch_backend
 from days.day17.code import visualizations as viz
 
 LAYERS = ("conv1", "fire5", "fire9")
@@ -479,6 +479,38 @@ def test_a_strong_channel_of_conv1_need_not_matter(squeezenet, cat):
     assert fm.rank_channels(maps["conv1_activation"][0])[:2].tolist() == [47, 28]
     assert lost[28] < 0 < lost[47] < 2.5 < 5 < min(lost[7], lost[18])
     assert 0.2 < np.corrcoef(means, lost)[0, 1] < 0.45
+
+
+def test_the_task_takes_channels_away_as_the_lesson_does_and_leaves_the_network_alone(squeezenet, cat):
+    before = state_of(squeezenet.network)
+    views = ablation.versions("chelsea")
+    assert {view.shape for view in views} == {cat.shape}
+    whole = ablation.logits_without(squeezenet, "fire9", [], [cat, *views])
+    np.testing.assert_allclose(whole[0], squeezenet.logits(squeezenet.preprocess(cat))[0], rtol=1e-4)
+    without = ablation.logits_without(squeezenet, "fire9", 426, [cat])[0]
+    np.testing.assert_allclose(without, logits_without(squeezenet, "fire9", 426, cat), rtol=1e-5)
+    assert_same_state(before, state_of(squeezenet.network))
+    with pytest.raises(ValueError, match="no layer 'fire1'"):
+        ablation.logits_without(squeezenet, "fire1", 3, [cat])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"layer": "fire9"}, "'layer' as one of fire2, .*, got 'fire9'"),
+        ({"channel": 256}, "a channel of fire5 from 0 to 255, got 256"),
+        ({"channel": 3.5}, "'channel' as a whole number, got 3.5"),
+        ({"photo": "dog"}, "'photo' as one of chelsea, .* got 'dog'"),
+        ({"speaks_for": "cat"}, "`model.categories` has them, got 'cat'"),
+        ({"falls": True}, "'falls' as a number, got True"),
+        ({"more": 1}, "with the keys layer, .* got .*more"),
+    ],
+)
+def test_a_report_that_names_nothing_is_refused_in_words(change, said):
+    report = {"layer": "fire5", "channel": 60, "photo": "coffee", "speaks_for": "espresso", "falls": 2.0}
+    report |= {"speaks_against": "lemon", "rises": 1, "elsewhere": 3} | change
+    with pytest.raises((TypeError, ValueError), match=said):
+        ablation.rubric(report)
 
 
 SEEN = {"conv1": 3, "fire2": 15, "fire3": 23, "fire5": 63, "fire9": 207}
