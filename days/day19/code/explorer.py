@@ -46,7 +46,7 @@ def ascent_explorer(model: Model, *, steps: int = 60) -> GrowingPicture:
 def live_ascent(
     photo: np.ndarray, feature_map: np.ndarray, done: Sequence[fv.AscentStep], title: str, steps: int
 ) -> LivePicture:
-    """A channel two ways: where it fires in a photo (its map, h x w), and the picture that grows, with its objective."""
+    """A channel two ways: where it fires in a photo (a map, h x w), and the picture that grows, with its objective."""
     parts = [
         panel("photo", photo),
         panel("what fired in it", feature_map, color_scale(feature_map), "activation"),
