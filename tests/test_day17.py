@@ -18,8 +18,9 @@ from days.common.frameworks import why_no_keras
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import REPO_ROOT
 from days.common.squeezenet import convolution_behind
+from days.day17.code import ablation, torch_backend
 from days.day17.code import feature_maps as fm
-from days.day17.code import torch_backend
+from days.day17.code import visualizations as viz
 
 LAYERS = ("conv1", "fire5", "fire9")
 NOTEBOOK = REPO_ROOT / "days/day17/day17_feature_maps_and_filters.ipynb"
@@ -430,6 +431,137 @@ def test_all_bundled_photos_leave_one_channel_of_fire5_dark(squeezenet):
     assert fm.dead_channels(maps["fire5"]).tolist() == [9]
     assert len(fm.dead_channels(maps["fire9"][:1])) == 86
     assert len(fm.dead_channels(maps["fire9"])) == 0
+
+
+# ------------------------------------------------------------ what a channel matters, and what a unit sees
+
+
+def logits_without(model, layer, channel, photo):
+    """As the lesson has it: the logits with one channel set to zero; None leaves all."""
+
+    def silence(module, inputs, output):
+        if channel is not None:
+            output[:, channel] = 0
+
+    with torch_backend.hooks([(model.network.get_submodule(layer), silence)]):
+        return model.logits(model.preprocess(photo))[0]
+
+
+def falls(model, layer, channels, photo, category):
+    whole, number = logits_without(model, layer, None, photo), model.categories.index(category)
+    return np.array([(whole - logits_without(model, layer, int(one), photo))[number] for one in channels])
+
+
+def test_of_two_channels_at_the_eyes_one_speaks_for_the_cat_and_one_against(squeezenet, cat):
+    """Section 3.9, and the picture at the start."""
+    maps = torch_backend.capture(squeezenet.network, "fire9", squeezenet.preprocess(cat))["fire9"][0]
+    eyes = np.zeros((224, 224), bool)
+    eyes[55:130, 35:110] = eyes[65:135, 155:224] = True
+    shares = [fm.share_in_region(maps[channel], eyes) for channel in fm.rank_channels(maps)[:8]]
+    assert fm.rank_channels(maps)[:3].tolist() == [426, 488, 111]
+    assert np.argmax(shares) == 2
+    eye, muzzle, other_eye = falls(squeezenet, "fire9", (426, 488, 111), cat, "Egyptian cat")
+    assert eye > 3.5
+    assert muzzle > 3
+    assert other_eye < -0.4
+    weights = squeezenet.network.conv10.weight[squeezenet.categories.index("Egyptian cat"), :, 0, 0]
+    assert eye == pytest.approx(maps[426].mean() * weights[426].item(), rel=0.02)
+    firing = np.flatnonzero(maps.any(axis=(1, 2)))
+    drawn = np.random.default_rng(0).choice(firing, 40, replace=False)
+    low, high = np.percentile(falls(squeezenet, "fire9", drawn, cat, "Egyptian cat"), [5, 95])
+    assert other_eye < low < 0.1 < high < 0.6 < muzzle
+
+
+def test_a_strong_channel_of_conv1_need_not_matter(squeezenet, cat):
+    maps = torch_backend.capture(squeezenet.network, "conv1_activation", squeezenet.preprocess(cat))
+    means = fm.channel_means(maps["conv1_activation"][0])
+    lost = falls(squeezenet, "conv1_activation", range(64), cat, "Egyptian cat")
+    assert fm.rank_channels(maps["conv1_activation"][0])[:2].tolist() == [47, 28]
+    assert lost[28] < 0 < lost[47] < 2.5 < 5 < min(lost[7], lost[18])
+    assert 0.2 < np.corrcoef(means, lost)[0, 1] < 0.45
+
+
+def test_the_task_takes_channels_away_as_the_lesson_does_and_leaves_the_network_alone(squeezenet, cat):
+    before = state_of(squeezenet.network)
+    views = ablation.versions("chelsea")
+    assert {view.shape for view in views} == {cat.shape}
+    whole = ablation.logits_without(squeezenet, "fire9", [], [cat, *views])
+    np.testing.assert_allclose(whole[0], squeezenet.logits(squeezenet.preprocess(cat))[0], rtol=1e-4)
+    without = ablation.logits_without(squeezenet, "fire9", 426, [cat])[0]
+    np.testing.assert_allclose(without, logits_without(squeezenet, "fire9", 426, cat), rtol=1e-5)
+    assert_same_state(before, state_of(squeezenet.network))
+    with pytest.raises(ValueError, match="no layer 'fire1'"):
+        ablation.logits_without(squeezenet, "fire1", 3, [cat])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"layer": "fire9"}, "'layer' as one of fire2, .*, got 'fire9'"),
+        ({"channel": 256}, "a channel of fire5 from 0 to 255, got 256"),
+        ({"channel": 3.5}, "'channel' as a whole number, got 3.5"),
+        ({"photo": "dog"}, "'photo' as one of chelsea, .* got 'dog'"),
+        ({"speaks_for": "cat"}, "`model.categories` has them, got 'cat'"),
+        ({"falls": True}, "'falls' as a number, got True"),
+        ({"more": 1}, "with the keys layer, .* got .*more"),
+    ],
+)
+def test_a_report_that_names_nothing_is_refused_in_words(change, said):
+    report = {"layer": "fire5", "channel": 60, "photo": "coffee", "speaks_for": "espresso", "falls": 2.0}
+    report |= {"speaks_against": "lemon", "rises": 1, "elsewhere": 3} | change
+    with pytest.raises((TypeError, ValueError), match=said):
+        ablation.rubric(report)
+
+
+SEEN = {"conv1": 3, "fire2": 15, "fire3": 23, "fire5": 63, "fire9": 207}
+
+
+@pytest.mark.parametrize(("layer", "width"), SEEN.items())
+def test_a_receptive_field_by_gradient_is_what_the_formula_says(layer, width, squeezenet, cat):
+    batch = squeezenet.preprocess(cat).requires_grad_()
+    maps = torch_backend.run_to(squeezenet.network, layer, batch)
+    (slope,) = torch.autograd.grad(maps[0, :, maps.shape[2] // 2, maps.shape[3] // 2].sum(), batch)
+    gradient = slope.abs().sum(dim=1)[0].numpy()
+    for axis in (0, 1):
+        seen = np.flatnonzero(gradient.any(axis=axis))
+        assert seen[-1] - seen[0] + 1 == width
+    effective = fm.effective_width(gradient)
+    assert effective == fm.effective_width(gradient[::-1, ::-1])
+    assert effective < 0.5 * width or layer in ("conv1", "fire2")
+
+
+def test_effective_width_of_known_gradients():
+    even = np.ones((9, 9))
+    assert fm.effective_width(even) == 7  # 49 of 81
+    assert fm.effective_width(np.pad(even, ((0, 5), (3, 0)))) == 7
+    assert fm.effective_width(even, share=1) == 9
+    assert fm.effective_width(np.ones((4, 4)), share=0.25) == 2
+    for wrong in (np.zeros((3, 3)), -even, np.ones(3)):
+        with pytest.raises(ValueError, match="gradient"):
+            fm.effective_width(wrong)
+
+
+def test_the_rockets_surroundings_matter_and_the_control_does_not(squeezenet):
+    """Section 8.4: the control changes the photo about as much as what is covered beside foot and pad."""
+    rocket = load_image("rocket", size=224)
+    sky, beside = rocket[:40].mean(axis=(0, 1)), np.r_[0:90, 135:224]
+    number, logits, changed = squeezenet.categories.index("drilling platform"), [], []
+    for place in (np.s_[:0], np.s_[190:, 90:135], np.s_[190:, beside], np.s_[120:154, beside]):
+        covered = rocket.copy()
+        covered[place] = sky
+        logits.append(squeezenet.logits(squeezenet.preprocess(covered))[0, number])
+        changed.append(np.abs(covered - rocket).mean())
+    whole, foot, surroundings, control = logits
+    assert whole - surroundings > 2 * (whole - foot) > 2
+    assert control >= whole
+    assert changed[3] > 0.8 * changed[2]
+
+
+def test_pictures_of_fields_and_of_lit_channels_say_what_they_show(cat):
+    gradient = np.zeros((224, 224))
+    gradient[100:123, 100:123] = 1
+    assert "fire3 23 pixels" in viz.draw_fields(cat, {"fire3": (gradient, 23)}).get_label()
+    assert "channels 0 and 1" in viz.draw_lit(cat, np.ones((2, 13, 13)), (0, 1)).get_label()
 
 
 # ------------------------------------------------------------ found by attacking the functions

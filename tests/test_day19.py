@@ -12,18 +12,18 @@ import pytest
 import torch
 from torch import nn
 
+from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import REPO_ROOT, outputs_dir
+from days.day17.code import torch_backend as looking
 from days.day19.code import feature_visualization as fv
 from days.day19.code import torch_backend
 from days.day19.code.feature_visualization import feature_map, gradient_ascent_filter
-from days.day19.code.lesson import HIGH, KERNELS, LOW, Lesson, to_image
-from days.day19.code.visualizations import anim_filter_dreaming, plot_feature_maps
+from days.day19.code.lesson import FAVORITES, HIGH, KERNELS, LOW, Lesson, noise, to_image
+from days.day19.code.visualizations import anim_filter_dreaming, draw_cam, draw_fired, plot_feature_maps
 
 
 @pytest.fixture(scope="session")
 def small_pixels(squeezenet):
-    from days.common.images import load_image
-
     return squeezenet.preprocess(load_image("chelsea", size=128)).numpy()
 
 
@@ -248,6 +248,54 @@ def test_grad_cam_of_the_exercise_is_captums(squeezenet, cat):
     np.testing.assert_array_equal(inner, maps[:, 256:])
 
 
+# ------------------------------------------------------------ local maxima, large steps, adversarial examples
+
+
+def test_stripes_drawn_by_hand_beat_three_ascents_whose_pictures_differ(squeezenet):
+    lesson, columns = Lesson(), np.array([0, 0, 1, 1])[np.arange(128) % 4]
+    stripes = (LOW + (HIGH - LOW) * columns + np.zeros((128, 1))).astype(np.float32)
+    drawn, _ = torch_backend.value_and_gradient(squeezenet.network, "conv1_activation", stripes, 60)
+    ends = [lesson.ascent("conv1_activation", 60, noise(seed=seed))[-1] for seed in range(3)]
+    assert drawn == pytest.approx(373.5, abs=0.1)
+    assert max(end.value for end in ends) < 0.75 * drawn
+    alike = np.corrcoef([to_image(end.pixels).ravel() for end in ends])
+    assert np.abs(alike[np.triu_indices(3, 1)]).max() < 0.1
+
+
+def test_a_dead_channel_rises_at_a_small_rate_and_stays_below_0(squeezenet):
+    """Channel 9 of fire5: the usual rate is too large for it; a flipped sign is not mended by a smaller rate."""
+    lesson = Lesson()
+    assert fv.describe_ascent(lesson.ascent("fire5.expand1x1", 9, steps=30)).startswith("failed")
+    steps = lesson.ascent("fire5.expand1x1", 9, steps=120, learning_rate=0.25)
+    assert steps[0].value < -0.12 < -0.02 < steps[-1].value < 0
+    units = looking.capture(squeezenet.network, "fire5.expand1x1", torch.from_numpy(steps[-1].pixels))
+    assert units["fire5.expand1x1"][0, 9].max() < 0
+    flipped = lesson.ascent("fire6", 341, lesson.small_cat, steps=30, learning_rate=-0.25)
+    assert fv.describe_ascent(flipped).startswith("failed")
+
+
+def said(model, images):
+    logits = model.logits(torch.cat([model.preprocess(image) for image in images]))
+    return logits.argmax(axis=1).tolist()
+
+
+def test_a_change_of_1_in_255_misleads_the_network_on_all_photos_and_at_random_on_none(squeezenet):
+    lesson, signs = Lesson(), np.random.default_rng(0).choice([-1, 1], (224, 224, 3)) / 255
+    photos = [load_image(name, size=224) for name in IMAGE_NAMES]
+    attacked = [lesson.attacked(photo, epsilon=1) for photo in photos]
+    assert max(np.abs(one - photo).max() for one, photo in zip(attacked, photos, strict=True)) < 1.01 / 255
+    before = said(squeezenet, photos)
+    assert not any(one == other for one, other in zip(said(squeezenet, attacked), before, strict=True))
+    assert said(squeezenet, [np.clip(photo + signs, 0, 1) for photo in photos]) == before
+    assert squeezenet.predict(attacked[1], 1)[0][0] == "consomme"
+
+
+def test_gradients_on_a_smooth_photo_are_far_finer_than_the_photo(squeezenet, small_pixels):
+    for layer, channel in FAVORITES:
+        _, slope = torch_backend.value_and_gradient(squeezenet.network, layer, small_pixels, channel)
+        assert fv.mean_frequency(np.moveaxis(slope[0], 0, -1)) > 3 * 0.07
+
+
 # ------------------------------------------------------------ pictures and the widget
 
 
@@ -256,6 +304,13 @@ def test_grad_cam_of_the_exercise_is_captums(squeezenet, cat):
 )
 def test_plot_feature_maps_takes_both_forms(kernels):
     assert plot_feature_maps(np.random.default_rng(0).random((8, 8)), kernels).is_file()
+
+
+def test_what_fired_says_where_it_is_strongest(cat):
+    values = np.eye(13)
+    values[4, 7] = 3
+    assert "strongest in row 5, column 8" in draw_fired(cat, values, "fire6, channel 341").get_label()
+    assert "evidence for tabby" in draw_cam(cat, values, "tabby").get_label()
 
 
 @pytest.mark.parametrize(

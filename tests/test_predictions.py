@@ -186,5 +186,5 @@ def test_the_start_page_shows_hit_rate_and_calibration():
     found = progress()
     assert repr(found).splitlines()[-3:] == lines
     assert all(f"<li>{line}</li>" in found._repr_html_() for line in lines)
-    assert "4 of 7 made, 3 right" in found._repr_html_()
-    assert "1 of 5 made, 0 right" in found._repr_html_()
+    assert re.search(r"4 of \d made, 3 right", found._repr_html_())
+    assert re.search(r"1 of \d made, 0 right", found._repr_html_())

@@ -6,6 +6,8 @@ import numpy as np
 
 from days.common import cases
 from days.common.exercises import exercise
+from days.common.tasks import task
+from days.day17.code import ablation
 
 
 def _networks(generator):
@@ -285,3 +287,62 @@ def maps_before_relu(network, batch):
     network(batch)
     handle.remove()
     return store["maps"].numpy()
+
+
+@task(
+    "9.8 · 30 min · ●●●",
+    rubric=ablation.rubric,
+    wrong=[
+        "numbers that nobody measured",
+        lambda: {
+            "layer": "fire8",
+            "channel": 492,
+            "photo": "coffee",
+            "speaks_for": "espresso",
+            "falls": 1.0,
+            "speaks_against": "Egyptian cat",
+            "rises": 1.0,
+            "elsewhere": 0,
+        },
+        "for and against exchanged",
+        ("change = changes[channel]", "change = -changes[channel]"),
+        "a category that the channel hardly touches",
+        ("change.argmax()", "np.abs(change).argmin()"),
+        "only the photo that was chosen: no other was looked at",
+        ("int((elsewhere > 0.1).sum())", "0"),
+    ],
+    hints=[
+        "Begin with the channels of one layer that respond most strongly to your photo, and take each away in turn.",
+        "Compare all 1,000 logits before and after: the category that loses most is what the channel speaks for.",
+        "If a point about other views or other channels is missed, the effect was chance: choose another channel.",
+    ],
+)
+def take_away():
+    """-> your report on one channel: a dict as described above."""
+    from days.common.images import IMAGE_NAMES, load_image
+    from days.common.models import load_model
+    from days.day17.code.ablation import logits_without
+    from days.day17.code.backends import capture
+    from days.day17.code.feature_maps import rank_channels
+
+    model, layer, photo = load_model("squeezenet"), "fire8", load_image("coffee", size=224)
+
+    def lost(channel, photos):
+        return logits_without(model, layer, [], photos) - logits_without(model, layer, channel, photos)
+
+    strongest = rank_channels(capture(model.network, layer, model.preprocess(photo))[layer][0])[:8]
+    changes = {int(channel): lost(int(channel), [photo])[0] for channel in strongest}
+    channel = max(changes, key=lambda one: changes[one].max())
+    change = changes[channel]
+    most, least = int(change.argmax()), int(change.argmin())
+    elsewhere = lost(channel, [load_image(name, size=224) for name in IMAGE_NAMES if name != "coffee"])[:, most]
+    return {
+        "layer": layer,
+        "channel": channel,
+        "photo": "coffee",
+        "speaks_for": model.categories[most],
+        "falls": float(change[most]),
+        "speaks_against": model.categories[least],
+        "rises": -float(change[least]),
+        "elsewhere": int((elsewhere > 0.1).sum()),
+    }

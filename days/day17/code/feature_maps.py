@@ -126,6 +126,29 @@ def share_in_region(one_map: np.ndarray, region: np.ndarray) -> float:
     return float((one_map * covered).sum() / max(one_map.sum(), 1e-12))
 
 
+def effective_width(gradient: np.ndarray, share: float = 0.5) -> int:
+    """Side of the smallest square around the middle of the receptive field that holds `share` of the gradient.
+
+    gradient : (H, W), how much each pixel changes a unit, at least 0; the receptive field is where it is above 0.
+    share : above 0, at most 1. Returns a number of pixels, odd where the field's width is. Raises ValueError for a
+    gradient that is 0 everywhere or somewhere negative.
+
+    >>> effective_width(np.array([[0, 1, 1, 1, 0], [0, 1, 8, 1, 0], [0, 1, 1, 1, 0]]))
+    1
+
+    Source: Luo and others, "Understanding the effective receptive field in deep convolutional neural networks", 2016.
+    """
+    gradient = check_plane(gradient, "gradient")
+    if gradient.min() < 0 or not gradient.any():
+        raise ValueError("expected sizes of a gradient, at least 0 and not all 0: is the unit silent?")
+    places = np.array(np.nonzero(gradient))
+    middle = (places.min(axis=1) + places.max(axis=1)) / 2
+    away = np.abs(places - middle[:, None]).max(axis=0)
+    order = np.argsort(away, kind="stable")
+    held = gradient[tuple(places)][order].cumsum()
+    return int(2 * away[order][np.searchsorted(held, share * held[-1])] + 1)
+
+
 def _overlaps(cells: int, pixels: int) -> np.ndarray:
     """(cells, pixels): which part of each of `cells` equal intervals every one of `pixels` equal intervals fills."""
     edges, marks = np.linspace(0, 1, cells + 1), np.linspace(0, 1, pixels + 1)

@@ -15,11 +15,11 @@ from PIL import Image
 
 from days.common import figures as fg
 from days.common.colors import ALARM, BLUE, INK, MUTED, ORANGE
-from days.common.images import IMAGE_NAMES, load_image
+from days.common.images import load_image
 from days.common.paths import outputs_dir
 from days.common.squeezenet import convolution_behind
 from days.day17.code import feature_maps as fm
-from days.day17.code.lesson import DEPTHS, EDGE_KERNEL, Lesson, crop_at, toy_image
+from days.day17.code.lesson import EDGE_KERNEL, Lesson, crop_at, toy_image
 
 
 def draw_toy(image: np.ndarray, kernel: np.ndarray, answer: np.ndarray) -> Figure:
@@ -141,21 +141,6 @@ def draw_ranking(activations: np.ndarray, patches: np.ndarray, means: np.ndarray
     return fg.describe(figure, f"Bars of the strongest channels with map and filter below each: {listed}.")
 
 
-def draw_two_images(photos, maps, channels: Sequence[int], changes: np.ndarray, names: Sequence[str]) -> Figure:
-    """The same channels for two photos, one scale: photos 2 x (H, W, 3), maps 2 x (C, h, w), changes (C,)."""
-    figure, grid = fg.subplots(9.6, 3.8, 2, 1 + len(channels))
-    figure.suptitle(f"channel: change of its mean activation, from {names[0]} to {names[1]}", fontsize=9)
-    scale = fg.color_scale(np.concatenate([activations[list(channels)].ravel() for activations in maps]))
-    for row, photo, activations, name in zip(grid, photos, maps, names, strict=True):
-        fg.plain(row[0], name, size=8).imshow(photo)
-        for axes, channel in zip(row[1:], channels, strict=True):
-            title = f"{channel}: {changes[channel]:+.1f}" if name == names[0] else ""
-            fg.show_map(fg.plain(axes, title, size=8), activations[channel], scale)
-    fg.add_colorbar(figure, list(grid.ravel()), scale, "activation, one scale for all maps")
-    listed = ", ".join(f"{channel} ({changes[channel]:+.1f})" for channel in channels)
-    return fg.describe(figure, f"Two photos, {names[0]} and {names[1]}, and the channels that differ most: {listed}.")
-
-
 def draw_sheet(sheet: np.ndarray, title: str) -> Figure:
     """One large array (H, W), such as a mosaic of maps, with its scale."""
     figure, scale = fg.new_figure(9.6, 9.6 * sheet.shape[0] / sheet.shape[1] + 0.9), fg.color_scale(sheet)
@@ -163,22 +148,6 @@ def draw_sheet(sheet: np.ndarray, title: str) -> Figure:
     fg.show_map(axes, sheet, scale)
     fg.add_colorbar(figure, axes, scale, "value")
     return fg.describe(figure, f"{title}: an array of shape {sheet.shape} drawn as one picture.")
-
-
-def draw_dead_counts(answers: dict[str, dict[str, np.ndarray]]) -> Figure:
-    """Dead channels, on the first image and on all: {network: {layer: activations (N, C, H, W) after a ReLU}}."""
-    figure, charts = fg.subplots(9.6, 2.9, 1, len(answers), sharey=True)
-    images, last = len(next(iter(next(iter(answers.values())).values()))), []
-    labels = ("dead on the cat", f"dead on all {images} photos")
-    for axes, (network, layers) in zip(charts, answers.items(), strict=True):
-        looks = [(maps[:1], maps) for maps in layers.values()]
-        counts = np.array([[len(fm.dead_channels(maps)) for maps in look] for look in looks]).T
-        shares = 100 * counts / [maps.shape[1] for maps in layers.values()]
-        fg.paired_bars(axes, list(layers), shares, counts, labels, (BLUE, ALARM), width=0.4)
-        fg.chart(axes, network, y="% of the layer's channels (number: how many)" if axes is charts[0] else "")
-        last.append(f"{network}, last layer: {counts[0, -1]} and {counts[1, -1]}")
-    charts[0].legend(fontsize=8, frameon=False)
-    return fg.describe(figure, f"Bars of dead channels by layer, on one photo and on all {images}. {'; '.join(last)}.")
 
 
 def draw_pairs(patches: np.ndarray, pairs: Sequence[tuple[int, int, float]], activations: np.ndarray) -> Figure:
@@ -241,6 +210,37 @@ def draw_spotlights(image: np.ndarray, rows: dict[str, tuple[np.ndarray, Sequenc
     return fg.describe(figure, f"The photo, dark except where one channel fires, each on its own scale. {listed}.")
 
 
+def draw_lit(image: np.ndarray, activations: np.ndarray, channels: Sequence[int]) -> Figure:
+    """A photo, and the photo lit where each of some channels of (C, h, w) fires, each on its own scale."""
+    figure, axes = fg.subplots(2.7 * (1 + len(channels)), 2.9, 1, 1 + len(channels))
+    fg.plain(axes[0], "the photo").imshow(image)
+    for place, channel in zip(axes[1:], channels, strict=True):
+        fg.plain(place, f"lit where channel {channel} responds").imshow(spotlight(image, activations[channel]))
+    listed = " and ".join(map(str, channels))
+    return fg.describe(figure, f"A photo, and the same photo dark except where channels {listed} respond.")
+
+
+def draw_fields(image: np.ndarray, fields: dict[str, tuple[np.ndarray, int]]) -> Figure:
+    """What the middle unit of each layer sees: {layer: (gradient with respect to the pixels (H, W), field's width)}.
+
+    On the photo each receptive field is a square; beside it, each gradient is drawn on its own scale.
+    """
+    figure, axes = fg.subplots(9.6, 2.6, 1, 1 + len(fields))
+    fg.plain(axes[0], "receptive fields", size=8).imshow(image)
+    colors = (ORANGE, "white", BLUE, ALARM)
+    for place, color, (layer, (gradient, width)) in zip(axes[1:], colors, fields.items(), strict=False):
+        fg.show_map(fg.plain(place, f"{layer}: {width} pixels wide", size=8), gradient, fg.color_scale(gradient))
+        corner = [(side - width) / 2 - 0.5 for side in gradient.shape[::-1]]
+        for where in (axes[0], place):
+            where.add_patch(Rectangle(corner, width, width, fill=False, edgecolor=color, linewidth=1.5))
+    listed = ", ".join(f"{layer} {width} pixels" for layer, (_, width) in fields.items())
+    return fg.describe(
+        figure,
+        f"A photo with a square for each receptive field ({listed}), and the gradient inside each square: it is "
+        "largest near the middle and fades toward the edge.",
+    )
+
+
 def draw_frame(image: np.ndarray, maps: np.ndarray, labels: Sequence[str], scale: fg.ColorScale) -> Figure:
     """One frame of the sliding animation: the photo and some maps (n, h, w) on one fixed scale."""
     figure, axes = fg.subplots(5.2, 1.5, 1, 1 + len(maps))
@@ -269,14 +269,6 @@ def _figure_ranking(lesson: Lesson) -> Figure:
     return draw_ranking(maps, patches, fm.channel_means(maps), fm.rank_channels(maps)[:8].tolist())
 
 
-def _figure_two_images(lesson: Lesson) -> Figure:
-    photos = [lesson.cat, load_image("coffee", size=224)]
-    maps = [lesson.maps("fire9", photo) for photo in photos]
-    changes = fm.channel_changes(*maps)
-    most = np.argsort(-np.abs(changes))[:6].tolist()
-    return draw_two_images(photos, maps, most, changes, ("the cat", "the coffee"))
-
-
 def _figure_beside(lesson: Lesson) -> Figure:
     models = (lesson.model, lesson.untrained)
     filters = [fm.color_patches(lesson.filters("conv1", model))[:32] for model in models]
@@ -298,23 +290,6 @@ def _figure_channel(lesson: Lesson) -> Figure:
     convolution, index = convolution_behind("fire9", channel)
     title = f"fire9, channel {channel}: mean {maps[channel].mean():.1f}"
     return draw_channel(lesson.cat, maps[channel], lesson.filters(convolution)[index], title)
-
-
-def _figure_preprocessing(lesson: Lesson) -> Figure:
-    coffee = load_image("coffee", size=224)
-    feeds = {"as trained": coffee, "red and blue exchanged": coffee[:, :, ::-1], "left at 0 to 1": coffee / 255}
-    return draw_predictions(coffee, {title: lesson.model.predict(image, 3) for title, image in feeds.items()})
-
-
-def _figure_dead(lesson: Lesson) -> Figure:
-    photos = [load_image(name, size=224) for name in IMAGE_NAMES]
-    networks = {"trained": lesson.model, "untrained": lesson.untrained}
-    return draw_dead_counts(
-        {
-            title: {layer: np.stack([lesson.maps(layer, photo, model) for photo in photos]) for layer in DEPTHS}
-            for title, model in networks.items()
-        }
-    )
 
 
 def _figure_pairs(lesson: Lesson) -> Figure:
@@ -360,19 +335,12 @@ FIGURES = fg.Figures(
             fm.color_patches(lesson.filters("conv1")), "the 64 filters of conv1"
         ),
         "03_strongest_channels.png": _figure_ranking,
-        "04_fire2_maps.png": lambda lesson: draw_maps(lesson.maps("fire2"), "fire2, all 128 channels"),
-        "05_fire3_maps.png": lambda lesson: draw_maps(lesson.maps("fire3"), "fire3, all 128 channels"),
-        "06_two_images.png": _figure_two_images,
-        "07_fire2_filters.png": lambda lesson: draw_all_slices(
-            lesson.filters("fire2.expand3x3"), "filters of fire2.expand3x3, all 16 input channels"
-        ),
         "08_trained_and_untrained.png": _figure_beside,
         "09_parts_of_a_cat.jpg": _figure_parts,
         "10_one_channel.png": _figure_channel,
-        "12_preprocessing.png": _figure_preprocessing,
-        "13_dead_channels.png": _figure_dead,
         "14_opposite_filters.png": _figure_pairs,
         "15_rocket_evidence.png": _figure_evidence,
+        "16_two_channels.jpg": lambda lesson: draw_lit(lesson.cat, lesson.maps("fire9"), (426, 111)),
     },
     {SLIDING_GIF: anim_sliding_photo},
 )

@@ -8,6 +8,8 @@ import numpy as np
 
 from days.common import cases
 from days.common.exercises import exercise
+from days.common.tasks import task
+from days.day19.code import better_pictures
 
 
 def _filters(generator, shape, count):
@@ -216,3 +218,63 @@ def _quiet_by_counting(activations, share):
 def quiet_channels(activations, share):
     """Indices of the channels of (N, C, H, W) that fire at less than `share` of all places."""
     return np.flatnonzero((activations > 0).mean(axis=(0, 2, 3)) < share)
+
+
+def _stripes():
+    """Black and white columns, two of each in turn: the best picture known for channel 60 of conv1."""
+    from days.day19.code.lesson import HIGH, LOW
+
+    return LOW + (HIGH - LOW) * np.array([0, 0, 1, 1])[np.arange(128) % 4] + np.zeros((128, 1))
+
+
+@task(
+    "9.6 · 30 min · ●●●",
+    rubric=better_pictures.rubric,
+    wrong=[
+        "one picture for all channels",
+        lambda: dict.fromkeys(better_pictures.ASCENT, _stripes()),
+        "brighter than white",
+        lambda: dict.fromkeys(better_pictures.ASCENT, 9 * _stripes()),
+        "three channels of four",
+        lambda: dict.fromkeys(list(better_pictures.ASCENT)[1:], _stripes()),
+        "pictures as `to_image` gives them",
+        lambda: dict.fromkeys(better_pictures.ASCENT, np.zeros((128, 128, 3))),
+    ],
+    hints=[
+        "For the deeper channels, more steps help. For conv1, they do not: too many local maxima are in the way.",
+        "A small picture that repeats has few pixels to decide, and no regions that settle on different stripes. Grow "
+        "a tile: np.tile makes the picture, and a pixel's gradient is the sum over all its copies.",
+        "Start several times, and keep the best picture of all steps. Tiles of 4 or 8 pixels suit conv1 and fire2.",
+    ],
+)
+def find_better_pictures():
+    """-> {(layer, channel): pixels (1, 3, 128, 128), from LOW to HIGH} for the four channels."""
+    from days.common.models import load_model
+    from days.day19.code import feature_visualization as fv
+    from days.day19.code.gradients import value_and_gradient
+    from days.day19.code.lesson import HIGH, LOW, noise
+
+    network = load_model("squeezenet").network
+
+    def grown(layer, channel, side, steps, seed):
+        copies = 128 // side
+
+        def ask(tile):
+            value, slope = value_and_gradient(network, layer, np.tile(tile, (1, 1, copies, copies)), channel)
+            return value, slope.reshape(1, 3, copies, side, copies, side).sum(axis=(2, 4))
+
+        path = fv.ascend(ask, noise(side, seed=seed), steps=steps, learning_rate=4.0, low=LOW, high=HIGH)
+        best = max(path, key=lambda step: step.value)
+        return best.value, np.tile(best.pixels, (1, 1, copies, copies))
+
+    plans = {  # the side of the tile, steps, starts
+        ("conv1_activation", 49): (4, 60, 4),
+        ("fire2", 84): (8, 60, 3),
+        ("fire4", 200): (128, 140, 1),
+        ("fire6", 341): (128, 110, 1),
+    }
+    pictures = {}
+    for place, (side, steps, starts) in plans.items():
+        tries = [grown(*place, side, steps, seed) for seed in range(starts)]
+        pictures[place] = max(tries, key=lambda one: one[0])[1]
+    return pictures

@@ -46,11 +46,11 @@ def ascent_explorer(model: Model, *, steps: int = 60) -> GrowingPicture:
 def live_ascent(
     photo: np.ndarray, feature_map: np.ndarray, done: Sequence[fv.AscentStep], title: str, steps: int
 ) -> LivePicture:
-    """As `visualizations.draw_growing`: a photo, a channel's map (h, w), the picture that grows, and its objective."""
+    """A channel two ways: where it fires in a photo (a map, h x w), and the picture that grows, with its objective."""
     parts = [
         panel("photo", photo),
         panel("what fired in it", feature_map, color_scale(feature_map), "activation"),
-        panel(f"what it loves, step {len(done) - 1}", to_image(done[-1].pixels)),
+        panel(f"the picture, step {len(done) - 1}", to_image(done[-1].pixels)),
         curves("objective: the channel's mean", {"": [step.value for step in done]}, end=steps),
     ]
     alt = f"{title}: photo, map, and the ascent picture. The ascent {fv.describe_ascent(list(done))}."

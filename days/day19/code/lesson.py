@@ -11,7 +11,7 @@ from days.common.images import load_image
 from days.common.squeezenet import MEAN_BGR, denormalize
 from days.day17.code import lesson as lesson17
 from days.day19.code import feature_visualization as fv
-from days.day19.code.gradients import value_and_gradient
+from days.day19.code.gradients import objective_and_gradient, value_and_gradient
 
 # The lowest and highest values that a pixel of SqueezeNet's batches (N, 3, H, W) can have.
 LOW = -MEAN_BGR.reshape(1, 3, 1, 1)
@@ -26,7 +26,6 @@ KERNELS = np.array(
     np.float32,
 )
 KERNELS /= np.abs(KERNELS).sum(axis=(1, 2), keepdims=True)
-KERNEL_NAMES = ("upright", "level", "spots", "brightness")
 """Two kinds of edges, spots, brightness; the absolute values of each kernel's weights add up to 1."""
 
 DREAM_STEPS, DREAM_RATE = 30, 3.0
@@ -71,3 +70,18 @@ class Lesson(lesson17.Lesson):
         """The cat's photo with one layer amplified, an image."""
         start = self.model.preprocess(self.cat).numpy()
         return to_image(self.ascent(layer, None, start, steps=DREAM_STEPS, learning_rate=DREAM_RATE)[-1].pixels)
+
+    def attacked(self, photo: np.ndarray, epsilon: float) -> np.ndarray:
+        """An adversarial example by the fast gradient sign method: an image (H, W, 3) as large as the photo.
+
+        epsilon : how much each pixel changes, of 255. Its sign is that of the loss' gradient for the category that the
+        network names.
+        """
+        batch = self.model.preprocess(photo)
+        category = int(self.model.logits(batch)[0].argmax())
+
+        def loss(answers):
+            return -answers["logits"].log_softmax(1)[0, category]
+
+        _, slope = objective_and_gradient(self.model.network, batch, loss, ["logits"])
+        return to_image(np.clip(batch.numpy() + epsilon * np.sign(slope), LOW, HIGH))

@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from days.common import figures as fg
-from days.common.colors import ALARM, BLUE, ORANGE
-from days.common.images import IMAGE_NAMES, load_image
+from days.common.colors import BLUE, ORANGE
+from days.common.images import load_image
 from days.common.paths import outputs_dir
 from days.day17.code.lesson import EDGE_KERNEL
 from days.day17.code.visualizations import spotlight
@@ -66,20 +66,6 @@ def draw_dreaming(patches: np.ndarray, kernel: np.ndarray, step: int) -> Figure:
     return fg.describe(figure, f"Step {step}: the patch is {angle:.1f} degrees from the kernel's direction.")
 
 
-def draw_growth(lengths: dict[str, np.ndarray], angles: dict[str, np.ndarray]) -> Figure:
-    """Length of the patch and angle left, step by step, with and without the bound on the length."""
-    figure, (left, right) = fg.subplots(9.0, 2.6, 1, 2)
-    for (name, values), color, style in zip(lengths.items(), (BLUE, ALARM), ("-", "--"), strict=True):
-        left.plot(values, color=color, linestyle=style, label=name)
-        right.plot(angles[name], color=color, linestyle=style, label=name)
-    for axes, title in ((left, "length of the patch"), (right, "angle to the kernel, degrees")):
-        fg.chart(axes, title, "step").legend(fontsize=8, frameon=False)
-    last = ", ".join(f"{name}: length {values[-1]:.1f}" for name, values in lengths.items())
-    return fg.describe(
-        figure, f"Two curves over the steps: the patch's length and its angle to the kernel. At the end, {last}."
-    )
-
-
 def draw_gradient(gradient: np.ndarray, kernel: np.ndarray) -> Figure:
     """The gradient (H, W) of a map's mean with its numbers, beside the kernel."""
     figure, axes = fg.subplots(7.0, 3.4, 1, 2, width_ratios=[kernel.shape[1], gradient.shape[1]])
@@ -111,48 +97,26 @@ def draw_ascents(ascents: dict[str, list[fv.AscentStep]]) -> Figure:
     return fg.describe(figure, f"Curves of the objective. {fates}.")
 
 
-def draw_distributions(shares: np.ndarray, maxima: np.ndarray, title: str) -> Figure:
-    """One dot for each channel: at which share of places it fires (C,), and its largest activation (C,)."""
-    figure, axes = fg.subplots(9.0, 3.2)
-    dead = maxima <= 0
-    axes.scatter(100 * shares[~dead], maxima[~dead], s=14, color=BLUE, alpha=0.6, linewidths=0)
-    axes.scatter(100 * shares[dead], maxima[dead], s=40, color=ALARM, marker="x")
-    named = {*np.flatnonzero(dead), np.argmax(shares), np.argmax(maxima), np.argmin(shares + dead)}
-    for channel in sorted(named):
-        place = (100 * shares[channel], maxima[channel])
-        axes.annotate(str(channel), place, xytext=(5, 4), textcoords="offset points", fontsize=8)
-    fg.chart(axes, title, "% of all places at which the channel fires", "largest activation")
-    listed = ", ".join(map(str, np.flatnonzero(dead))) or "none"
-    return fg.describe(figure, f"{title}: a dot for each of {len(shares)} channels. Dead, marked by a cross: {listed}.")
-
-
-def draw_growing(photo: np.ndarray, feature_map: np.ndarray, steps: Sequence[fv.AscentStep], title: str) -> Figure:
-    """A channel two ways: where it fires in a photo, and the picture that grows for it, with its objective."""
-    figure, axes = fg.subplots(9.6, 2.9, 1, 4, width_ratios=[1, 1, 1, 1.2])
-    figure.suptitle(title, fontsize=9)
-    fg.plain(axes[0], "photo").imshow(photo)
-    scale = fg.color_scale(feature_map)
-    fg.show_map(fg.plain(axes[1], "what fired in it"), feature_map, scale)
-    fg.add_colorbar(figure, axes[1], scale, "activation")
-    fg.plain(axes[2], f"what it loves, step {len(steps) - 1}").imshow(to_image(steps[-1].pixels))
-    fg.chart(axes[3], "objective: the channel's mean", "step", ticks=7).plot([step.value for step in steps], color=BLUE)
-    return fg.describe(
-        figure, f"{title}: photo, map, and the ascent picture. The ascent {fv.describe_ascent(list(steps))}."
-    )
+def draw_fired(photo: np.ndarray, feature_map: np.ndarray, title: str) -> Figure:
+    """What fired in a photo (H, W, 3): the photo, the photo lit by a channel's map (h, w), the map with its scale."""
+    return _draw_lit(photo, feature_map, "lit where the channel fires", title, "activation")
 
 
 def draw_cam(photo: np.ndarray, evidence: np.ndarray, category: str) -> Figure:
     """A Grad-CAM map (h, w) for a category: the photo, the photo lit by the map, the map with its scale."""
+    return _draw_lit(photo, evidence, "lit by the evidence", f"evidence for {category}", "Grad-CAM")
+
+
+def _draw_lit(photo: np.ndarray, values: np.ndarray, lit: str, title: str, unit: str) -> Figure:
     figure, axes = fg.subplots(7.2, 2.9, 1, 3)
-    scale = fg.color_scale(evidence)
+    scale = fg.color_scale(values)
     fg.plain(axes[0], "photo").imshow(photo)
-    fg.plain(axes[1], "lit by the evidence").imshow(spotlight(photo, evidence))
-    fg.show_map(fg.plain(axes[2], f"evidence for {category}"), evidence, scale)
-    fg.add_colorbar(figure, axes[2], scale, "Grad-CAM")
-    row, column = np.unravel_index(evidence.argmax(), evidence.shape)
-    return fg.describe(
-        figure, f"Evidence for {category}: strongest in row {row + 1}, column {column + 1} of {evidence.shape}."
-    )
+    fg.plain(axes[1], lit).imshow(spotlight(photo, values))
+    fg.show_map(fg.plain(axes[2], title), values, scale)
+    fg.add_colorbar(figure, axes[2], scale, unit)
+    row, column = np.unravel_index(values.argmax(), values.shape)
+    place = f"strongest in row {row + 1}, column {column + 1} of {values.shape}"
+    return fg.describe(figure, f"A photo, the photo {lit}, and the map of {title}: {place}.")
 
 
 # ---------------------------------------------------------------- plot_* and anim_*: the contract
@@ -195,14 +159,6 @@ def _as_squares(kernels: np.ndarray) -> np.ndarray:
 # ---------------------------------------------------------------- the stored figures
 
 
-def _figure_growth(lesson: Lesson) -> Figure:
-    kernel, ways = EDGE_KERNEL, {"at most 1 long": True, "not bounded": False}
-    patches = {name: fv.dreamed_patches(kernel, constrained=bound) for name, bound in ways.items()}
-    lengths = {name: np.linalg.norm(grown, axis=(1, 2)) for name, grown in patches.items()}
-    angles = {name: np.array([fv.angle_between(one, kernel) for one in grown]) for name, grown in patches.items()}
-    return draw_growth(lengths, angles)
-
-
 def _figure_favorites(lesson: Lesson) -> Figure:
     pictures = [to_image(lesson.ascent(*place)[-1].pixels) for place in FAVORITES]
     labels = [f"{layer}, channel {channel}" for layer, channel in FAVORITES]
@@ -215,36 +171,33 @@ def _figure_dreams(lesson: Lesson) -> Figure:
     return draw_pictures([lesson.cat, *dreams.values()], labels, "one layer amplified in the photo", 3)
 
 
-def _figure_three_fates(lesson: Lesson) -> Figure:
+def _figure_fates(lesson: Lesson) -> Figure:
     fates = {
-        "it rises: fire6, channel 341": lesson.ascent("fire6", 341, steps=30),
-        "it never moves: fire9, channel 426": lesson.ascent("fire9", 426, steps=30),
-        "it fails: downhill from the cat": lesson.ascent("fire6", 341, lesson.small_cat, steps=30, learning_rate=-4.0),
+        "it rises: fire6, 341": lesson.ascent("fire6", 341, steps=30),
+        "it never moves: fire9, 426": lesson.ascent("fire9", 426, steps=30),
+        "flipped sign: fire6, 341": lesson.ascent("fire6", 341, lesson.small_cat, steps=30, learning_rate=-4.0),
+        "rate too large: fire5, 9": lesson.ascent("fire5.expand1x1", 9, steps=30),
     }
     return draw_ascents(fates)
 
 
-def _figure_distributions(lesson: Lesson) -> Figure:
-    maps = np.stack([lesson.maps("fire5", load_image(name, size=224)) for name in IMAGE_NAMES])
-    return draw_distributions((maps > 0).mean(axis=(0, 2, 3)), maps.max(axis=(0, 2, 3)), "fire5 on all 7 photos")
-
-
-def _figure_growing(lesson: Lesson) -> Figure:
-    title = "fire6, channel 341"
-    return draw_growing(lesson.cat, lesson.maps("fire6")[341], lesson.ascent("fire6", 341), title)
+def _figure_two_cups(lesson: Lesson) -> Figure:
+    cup = load_image("coffee", size=224)
+    changed = lesson.attacked(cup, epsilon=1)
+    difference = np.clip(0.5 + 64 * (changed - cup), 0, 1)
+    labels = ["first photo", "second photo", "second minus first, 64 times as strong, on gray"]
+    return draw_pictures([cup, changed, difference], labels, "which of the two is a cup of espresso?", 3)
 
 
 FIGURES = fg.Figures(
     19,
     Lesson,
     {
-        "02_growth.png": _figure_growth,
         "03_gradient_by_hand.png": lambda _: draw_gradient(fv.mean_gradient((6, 6), EDGE_KERNEL), EDGE_KERNEL),
         "04_favorites.png": _figure_favorites,
         "05_dreams.jpg": _figure_dreams,
-        "06_three_fates.png": _figure_three_fates,
-        "07_distributions.png": _figure_distributions,
-        "08_growing.jpg": _figure_growing,
+        "06_fates.png": _figure_fates,
+        "09_two_cups.jpg": _figure_two_cups,
     },
     {
         "00_feature_maps.png": lambda lesson: plot_feature_maps(lesson.gray_cat, KERNELS),

@@ -1,0 +1,132 @@
+"""Taking a channel away, as section 3.9 does it: what a network says without it, and what a report on that is worth."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from days.common.images import IMAGE_NAMES, load_image
+from days.common.models import Model, load_model
+from days.common.tasks import Point
+from days.day17.code.lesson import DEPTHS
+
+BLOCKS = DEPTHS[:-1]
+"""The layers that the task takes a channel from. In fire9, the sign of a channel's effect can be read off a weight."""
+OTHERS, VERSIONS = 16, 6
+WANTED = {
+    "layer": str,
+    "channel": numbers.Integral,
+    "photo": str,
+    "speaks_for": str,
+    "falls": numbers.Real,
+    "speaks_against": str,
+    "rises": numbers.Real,
+    "elsewhere": numbers.Integral,
+}
+
+
+def logits_without(model: Model, layer: str, channels: int | Sequence[int], photos: Sequence[np.ndarray]) -> np.ndarray:
+    """A PyTorch network's logits (N, categories) for photos (H, W, 3) of one size, some channels of a layer set to 0.
+
+    channels : numbers of channels; [] takes none away. The network comes back as it was. Raises ValueError for a layer
+    that does not exist, IndexError for a channel that does not.
+    """
+    import torch
+
+    from days.day17.code.torch_backend import hooks, module_named
+
+    def silence(module, inputs, output):
+        output = output.clone()
+        output[:, channels] = 0
+        return output
+
+    batch = torch.cat([model.preprocess(photo) for photo in photos])
+    with hooks([(module_named(model.network, layer), silence)]):
+        return model.logits(batch)
+
+
+def versions(name: str) -> list[np.ndarray]:
+    """Six other views of a bundled photo, (224, 224, 3) each: closer crops around six places, three mirrored."""
+    photo = load_image(name, size=256)
+    corners = [(0, 16), (16, 0), (16, 32), (32, 16), (8, 8), (24, 24)]
+    crops = [photo[top : top + 224, left : left + 224] for top, left in corners]
+    return [crop[:, ::-1] if place % 2 else crop for place, crop in enumerate(crops)]
+
+
+def rubric(report) -> list[Point]:
+    """Measure a report on one channel of SqueezeNet: see the task's text for what it claims.
+
+    Raises TypeError or ValueError, in one line, for what is no such report.
+    """
+    model = _model()
+    layer, channel, photo, category, falls, against, rises, elsewhere = _read(report, model)
+    here = _lost(model, layer, channel, [load_image(photo, size=224)])[0]
+    others = [load_image(name, size=224) for name in IMAGE_NAMES if name != photo]
+    there = _lost(model, layer, channel, others)[:, category]
+    views = _lost(model, layer, channel, versions(photo))
+    more = int((here > here[category]).sum())
+    stronger = _stronger(model, layer, channel, photo, category, here[category])
+    fall, rise = float(here[category]), -float(here[against])
+    kept, turned = int((views[:, category] > fall / 2).sum()), int((views[:, against] < 0).sum())
+    count, name, rival = int((there > 0.1).sum()), report["speaks_for"], report["speaks_against"]
+    return [
+        Point(fall > 0.5 and _close(falls, fall), f"{name} falls by {fall:.2f}, you say {falls:.2f} (0.5 or more)"),
+        Point(rise > 0.1 and _close(rises, rise), f"{rival} rises by {rise:.2f}, you say {rises:.2f} (0.1 or more)"),
+        Point(more < 20, f"{more} of 1,000 categories lose more than {name} (fewer than 20 may)"),
+        Point(stronger <= 1, f"{stronger} of {OTHERS} other channels cost {name} more (1 may)"),
+        Point(kept >= 5, f"in {kept} of {VERSIONS} other views, {name} loses at least half as much (5 must)"),
+        Point(turned >= 5, f"in {turned} of {VERSIONS} other views, {rival} rises (5 must)"),
+        Point(abs(elsewhere - count) <= 1, f"{name} falls on {count} of the other photos, you say {elsewhere}"),
+    ]
+
+
+def _lost(model: Model, layer: str, channel: int, photos: Sequence[np.ndarray]) -> np.ndarray:
+    """By how much each logit falls without the channel, (N, categories)."""
+    return logits_without(model, layer, [], photos) - logits_without(model, layer, channel, photos)
+
+
+def _stronger(model: Model, layer: str, channel: int, photo: str, category: int, lost: float) -> int:
+    """How many of OTHERS other channels, drawn from all that fire on the photo, cost the category more."""
+    from days.day17.code.backends import capture
+
+    image = load_image(photo, size=224)
+    maps = capture(model.network, layer, model.preprocess(image))[layer][0]
+    firing = np.setdiff1d(np.flatnonzero(maps.any(axis=(1, 2))), [channel])
+    drawn = np.random.default_rng(channel).choice(firing, min(OTHERS, len(firing)), replace=False)
+    whole = logits_without(model, layer, [], [image])[0, category]
+    return sum(bool(whole - logits_without(model, layer, int(one), [image])[0, category] > lost) for one in drawn)
+
+
+def _close(said: float, measured: float) -> bool:
+    return abs(said - measured) <= 0.05 + 0.02 * abs(measured)
+
+
+def _read(report, model: Model) -> tuple:
+    """The report's values in the order of WANTED, with the categories as numbers."""
+    if not isinstance(report, dict) or set(report) != set(WANTED):
+        got = sorted(map(str, report)) if isinstance(report, dict) else type(report).__name__
+        raise TypeError(f"expected a dict with the keys {', '.join(WANTED)}, got {got}")
+    for key, kind in WANTED.items():
+        if not isinstance(report[key], kind) or isinstance(report[key], bool):
+            wanted = {"Integral": "a whole number", "Real": "a number", "str": "a text"}[kind.__name__]
+            raise TypeError(f"expected {key!r} as {wanted}, got {report[key]!r:.60}")
+    for key, known in (("layer", BLOCKS), ("photo", IMAGE_NAMES)):
+        if report[key] not in known:
+            raise ValueError(f"expected {key!r} as one of {', '.join(known)}, got {report[key]!r:.60}")
+    width = model.network.get_submodule(report["layer"]).expand3x3.out_channels * 2
+    if not 0 <= report["channel"] < width:
+        raise ValueError(f"expected a channel of {report['layer']} from 0 to {width - 1}, got {report['channel']}")
+    unknown = [report[key] for key in ("speaks_for", "speaks_against") if report[key] not in model.categories]
+    if unknown:
+        raise ValueError(f"expected categories as `model.categories` has them, got {unknown[0]!r:.60}")
+    values = dict(report)
+    values |= {key: model.categories.index(report[key]) for key in ("speaks_for", "speaks_against")}
+    return tuple(values[key] for key in WANTED)
+
+
+@cache
+def _model() -> Model:
+    return load_model("squeezenet")
