@@ -230,7 +230,8 @@ def draw_fields(image: np.ndarray, fields: dict[str, tuple[np.ndarray, int]]) ->
     colors = (ORANGE, "white", BLUE, ALARM)
     for place, color, (layer, (gradient, width)) in zip(axes[1:], colors, fields.items(), strict=False):
         fg.show_map(fg.plain(place, f"{layer}: {width} pixels wide", size=8), gradient, fg.color_scale(gradient))
-        corner = [(side - width) / 2 - 0.5 for side in gradient.shape[::-1]]
+        height, breadth = gradient.shape
+        corner = ((breadth - width) / 2 - 0.5, (height - width) / 2 - 0.5)
         for where in (axes[0], place):
             where.add_patch(Rectangle(corner, width, width, fill=False, edgecolor=color, linewidth=1.5))
     listed = ", ".join(f"{layer} {width} pixels" for layer, (_, width) in fields.items())
