@@ -25,6 +25,12 @@ def groups() -> dict[str, list[Weights]]:
     return found | {"untrained": [initial_weights(seed) for seed in SEEDS]}
 
 
+def held_out_shares(kind: str) -> list[float]:
+    """Of the five trainings of a kind, the share of held-out images that each names rightly."""
+    shares = storage.load_shares("finals")
+    return [shares[f"{kind} {seed}"] for seed in SEEDS]
+
+
 def still_correct(seed: int) -> float:
     """The share of the shuffled labels of this seed that are correct by accident."""
     shuffled = runs.images_for(dataclasses.replace(runs.RECIPES["shuffled"], seed=seed))
