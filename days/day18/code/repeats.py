@@ -1,11 +1,10 @@
-"""Day 18's trainings from other random numbers, and its remedies. `python -m days.day18.code.repeats` stores them.
+"""Day 18's trials from several random starts. `python -m days.day18.code.repeats` does them and stores what they reach.
 
-What one training shows may be chance. So the honest and the shuffled training are done five times, each remedy three.
+What one training shows may be chance, so each trial is done three times.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,27 +13,24 @@ import numpy as np
 from days.day18.code import runs, storage
 from days.day18.code.training import Weights, initial_weights
 
-SEEDS, TRIAL_SEEDS = range(5), range(3)
-REPEATED = ("honest", "shuffled")
+SEEDS = range(3)
+COMPARED = {"honest": "nothing unusual", "shuffled": "300 images, shuffled labels"}
+"""Trials whose weights are kept, by the names of the day's first trainings."""
 
 
 def groups() -> dict[str, list[Weights]]:
-    """The small network's weights, five times each: {"honest", "shuffled", "untrained": [weights]}."""
+    """The small network's weights from three starts each: {"honest", "shuffled", "untrained": [weights]}."""
     finals = storage.load_finals()
-    found = {kind: [finals[f"{kind} {seed}"] for seed in SEEDS] for kind in REPEATED}
+    found = {kind: [finals[f"{kind} {seed}"] for seed in SEEDS] for kind in COMPARED}
     return found | {"untrained": [initial_weights(seed) for seed in SEEDS]}
 
 
-def held_out_shares(kind: str) -> list[float]:
-    """Of the five trainings of a kind, the share of held-out images that each names rightly."""
-    shares = storage.load_shares("finals")
-    return [shares[f"{kind} {seed}"] for seed in SEEDS]
-
-
 def still_correct(seed: int) -> float:
-    """The share of the shuffled labels of this seed that are correct by accident."""
-    shuffled = runs.images_for(dataclasses.replace(runs.RECIPES["shuffled"], seed=seed))
-    return float((shuffled.labels == runs.images_for(runs.RECIPES["few images"]).labels).mean())
+    """The share of the 300 shuffled labels of this seed that are correct by accident."""
+    from days.day18.code import remedies
+
+    shuffled = remedies.images_for(remedies.TRIALS[COMPARED["shuffled"]], seed)
+    return float((shuffled.labels == runs.training_images().labels[: len(shuffled)]).mean())
 
 
 def pooled_activations(weights: Weights, images: np.ndarray, layer: str) -> np.ndarray:
@@ -48,22 +44,17 @@ def pooled_activations(weights: Weights, images: np.ndarray, layer: str) -> np.n
 
 
 def main(say: Callable[[str], object] = print) -> Path:
-    """Do the repeated trainings and the remedies with PyTorch, and store what they end with."""
-    from days.day18.code import remedies
+    """Do all trials with PyTorch, and store what they reach and the weights of those that are compared."""
+    from days.day18.code import remedies, torch_backend
 
-    finals, results, trials = {}, {}, {}
-    for kind in REPEATED:
-        for seed in SEEDS:
-            recipe = dataclasses.replace(runs.RECIPES[kind], seed=seed, every=runs.RECIPES[kind].steps)
-            name = f"{kind} {seed}"
-            finals[name] = runs.train_recipe(recipe, progress=False)[0]
-            results[name] = runs.accuracy(finals[name])
-            say(f"{name}: {results[name]:.1%}")
+    finals, shares = {}, {}
     for name, trial in remedies.TRIALS.items():
-        networks = [remedies.train_trial(trial, seed) for seed in TRIAL_SEEDS]
-        trials[name] = [remedies.share_right(trial, network) for network in networks]
-        say(f"{name}: {', '.join(f'{share:.1%}' for share in trials[name])}")
-    return storage.save_finals(finals, storage.FINALS_FILE, results={"finals": results, "trials": trials})
+        networks = [remedies.train_trial(trial, seed) for seed in SEEDS]
+        shares[name] = [remedies.share_right(trial, network) for network in networks]
+        for kind in (kind for kind, trial_name in COMPARED.items() if trial_name == name):
+            finals |= {f"{kind} {seed}": torch_backend.weights_of(networks[seed]) for seed in SEEDS}
+        say(f"{name}: {', '.join(f'{share:.1%}' for share in shares[name])}")
+    return storage.save_finals(finals, storage.FINALS_FILE, shares=shares)
 
 
 if __name__ == "__main__":

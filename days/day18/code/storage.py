@@ -80,14 +80,14 @@ def load_results(path: Path | str = RUNS_FILE) -> dict[str, dict[str, float]]:
         return {name: {what: float(share) for what, share in shares.items()} for name, shares in results.items()}
 
 
-def save_finals(finals: dict[str, Weights], path: Path | str, *, results: dict) -> Path:
-    """Store the weights that several trainings ended with, with 16 bits, and numbers as nested dicts."""
+def save_finals(finals: dict[str, Weights], path: Path | str, *, shares: dict[str, list[float]]) -> Path:
+    """Store the weights that trainings ended with, with 16 bits, and the shares that trials named rightly."""
     tensors = {
         name: values.astype(np.float16)
         for run, weights in finals.items()
         for name, values in flat(weights, prefix=f"{run}/").items()
     }
-    return save_arrays(tensors, path, {"results": json.dumps(results)})
+    return save_arrays(tensors, path, {"results": json.dumps(shares)})
 
 
 def load_finals(path: Path | str = FINALS_FILE) -> dict[str, Weights]:
@@ -98,10 +98,10 @@ def load_finals(path: Path | str = FINALS_FILE) -> dict[str, Weights]:
         return {run: paired(tensors, weight_shapes(), prefix=f"{run}/") for run in runs}
 
 
-def load_shares(what: str, path: Path | str = FINALS_FILE) -> dict:
-    """Shares of held-out images named rightly: of the "finals", {run: share}, or "trials", {trial: share by seed}."""
+def load_shares(path: Path | str = FINALS_FILE) -> dict[str, list[float]]:
+    """The share of the held-out images that each trial named rightly, from each of its starts: {trial: shares}."""
     with reading(path, "results", _WAY_OUT):
-        return dict(json.loads(load_arrays(path)[1]["results"])[what])
+        return dict(json.loads(load_arrays(path)[1]["results"]))
 
 
 def _numbers(snapshot: Snapshot) -> dict:

@@ -27,6 +27,8 @@ from days.day18.code.lesson import MAP_MOMENTS, MOMENTS, SHOWN_STEPS, SOBEL, Les
 from days.day18.code.runs import RECIPES, WATCHED_COUNT, watched_images
 from days.day18.code.snapshots import Snapshot
 
+LETTERS = {"A": "faint start", "B": "honest", "C": "too fast"}
+"""The trainings of the day's first question."""
 DEPTH_COLORS = (BLUE, ORANGE, GREEN, VIOLET, "#a0522d", "#4aa3a2")
 STYLES = ("-", "--", ":", "-.")
 DASHBOARD_PANELS = (
@@ -245,22 +247,6 @@ def draw_trained_or_random(
     )
 
 
-def draw_activation_distributions(values: dict[str, dict[str, np.ndarray]]) -> Figure:
-    """Which share of a layer's units exceeds so many times their mean: {layer: {network: values (n,)}}."""
-    figure = fg.new_figure(9.6, 2.7)
-    marks, summary = np.linspace(0, 60, 241), []
-    for axes, (layer, networks) in zip(figure.subplots(1, len(values), sharey=True), values.items(), strict=True):
-        for (name, activations), color, style in zip(networks.items(), (BLUE, ORANGE), STYLES, strict=False):
-            scaled = np.sort(activations / activations.mean())
-            above = 1 - np.searchsorted(scaled, marks, side="right") / len(scaled)
-            axes.semilogy(marks, np.where(above > 0, above, np.nan), color=color, linestyle=style, label=name)
-            summary.append(f"{layer} {name}: {above[0]:.0%} of the units fire, {above[80]:.2%} above 20 times the mean")
-        fg.chart(axes, layer, "times the mean activation", ticks=7).set_ylim(1e-6, 1)
-    figure.axes[0].set_ylabel("share of units above", fontsize=8)
-    figure.axes[0].legend(fontsize=8, frameon=False)
-    return fg.describe(figure, f"Falling curves of activations, trained and random. {'; '.join(summary)}.")
-
-
 def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarning], title: str = "training") -> Figure:
     """The state of a training at a glance: loss, dead channels, spread and gradient by layer, and what was found."""
     now, steps = snapshots[-1], _steps(snapshots)
@@ -317,6 +303,10 @@ def describe_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWa
 
 
 # ---------------------------------------------------------------- the stored figures
+
+
+def _figure_question(lesson: Lesson) -> Figure:
+    return draw_question({letter: lesson.runs[name] for letter, name in LETTERS.items()})
 
 
 def _figure_learned(lesson: Lesson) -> Figure:
@@ -394,7 +384,7 @@ FIGURES = fg.Figures(
         "10_dashboard_healthy.png": _figure_dashboard("honest"),
         "11_trained_or_random.png": _figure_trained,
         "12_pretrained_and_random.png": _figure_beside,
-        "13_activations.png": lambda lesson: draw_activation_distributions(lesson.activation_values()),
+        "13_question.png": _figure_question,
     },
     {LEARNING_GIF: anim_filters_learning},
 )
