@@ -6,6 +6,8 @@ import numpy as np
 
 from days.common import cases
 from days.common.exercises import exercise
+from days.common.tasks import task
+from days.day18.code import suspects
 from days.day18.code.storage import load_runs
 from days.day18.code.training import initial_weights
 
@@ -336,3 +338,42 @@ def filter_gradient(image, student, target):
 
     error = feature_map(image, student) - target
     return 2 * feature_map(image, error) / error.size
+
+
+@task(
+    "9.7 · 30 min · ●●●",
+    rubric=suspects.rubric,
+    given=(18,),
+    wrong=[
+        "a statistic that finds dead channels, and takes a faint network for a sound one",
+        ("-min(state.gradient for state in last.layers.values())", "max(state.dead for state in last.layers.values())"),
+        "the loss, which is not given",
+        lambda number: {"broken": "P", "statistic": lambda snapshots: snapshots[-1].loss},
+        "the length of the weights",
+        ("-min(state.gradient", "-min(state.weights"),
+        "the right number with its sign turned round",
+        ("-min(", "min("),
+        "the largest gradient of all layers, which is not the one that vanishes",
+        ("-min(state.gradient", "-max(state.weights"),
+    ],
+    hints=[
+        "Print, for both trainings and each layer, what `snapshots[-1].layers` holds. In which numbers do they differ?",
+        "It must be one number that shows each of the faults: a rate too high, a faint start, biases far below 0. What "
+        "do all three do to the signal that training depends on?",
+        "The smallest gradient over the layers, with a minus, so that larger means broken.",
+    ],
+)
+def broken_training(number):
+    """A number -> {"broken": "P" or "Q", "statistic": a function of a training's snapshots}.
+
+    The statistic gives one number, larger for a broken training than for a sound one. It is tried
+    on other pairs, with every fault.
+    """
+    from days.day18.code.suspects import two_trainings
+
+    def vanishing(snapshots):
+        last = snapshots[-1]
+        return -min(state.gradient for state in last.layers.values())
+
+    trainings = two_trainings(number)
+    return {"broken": max(trainings, key=lambda letter: vanishing(trainings[letter])), "statistic": vanishing}
