@@ -42,8 +42,8 @@ def test_two_trainings_filters_match_hardly_better_than_smooth_noise(stored):
     smooth = np.median([np.median(filter_statistics.closest_cosines(some, other)) for some in drawn])
     white = np.random.default_rng(0).normal(size=(50, 16, 3, 7, 7))
     noise = np.median([np.median(filter_statistics.closest_cosines(some, other)) for some in white])
-    assert noise < 0.25 < smooth
-    assert matched - smooth < smooth - noise
+    assert noise + 0.05 < smooth < matched
+    assert smooth - noise > (matched - noise) / 3
 
 
 def test_linear_cka_is_that_of_the_gram_matrices():
@@ -65,19 +65,19 @@ def test_honest_trainings_respond_more_alike_than_any_control():
         for name, each in repeats.groups().items()
     }
     honest = likeness.cka_of_pairs(tables["honest"])
-    assert len(honest) == 3
+    assert len(honest) == 1
     for name in ("shuffled", "untrained"):
         control = likeness.cka_of_pairs(tables["honest"], tables[name])
-        assert len(control) == 9
-        assert np.median(honest) > np.median(control) + 0.2
+        assert len(control) == 6
+        assert honest[0] > control.max() + 0.2
 
 
-def test_the_kept_weights_are_those_of_the_trials(trials):
+def test_the_kept_weights_are_those_of_the_trainings(trials):
     finals = storage.load_finals()
-    assert sorted(finals) == sorted(f"{kind} {seed}" for kind in repeats.COMPARED for seed in repeats.SEEDS)
-    for kind, name in repeats.COMPARED.items():
-        assert runs.accuracy(finals[f"{kind} 1"]) == pytest.approx(trials[name][1], abs=0.003)
-    assert storage.FINALS_FILE.stat().st_size < 1_000_000
+    assert sorted(finals) == ["other start", *(f"shuffled {seed}" for seed in repeats.SEEDS)]
+    assert runs.accuracy(finals["other start"]) > 0.97
+    assert runs.accuracy(finals["shuffled 1"]) == pytest.approx(trials[repeats.SHUFFLED][1], abs=0.003)
+    assert storage.FINALS_FILE.stat().st_size < 500_000
     assert all(0.1 < repeats.still_correct(seed) < 0.25 for seed in repeats.SEEDS)
 
 
@@ -122,6 +122,12 @@ def test_a_trial_repeats_and_batch_norm_survives_a_rate_that_kills():
 def test_the_stored_trials_say_what_the_lesson_says(trials):
     assert list(trials) == list(remedies.TRIALS)
     assert {len(shares) for shares in trials.values()} == {3}
+    assert trials["300 images, with augmentation"].min() > trials["300 images"].max() + 0.15
+    assert trials["faint start, with batch norm"].min() > 0.25
+    assert (trials["nothing unusual"] > trials["constant learning rate"]).all()
+    assert trials["pixels from 0 to 1"].max() < 0.2 < trials["nothing unusual"].min()
+    assert max(trials["rate 1.5, with warm-up"].max(), trials["rate 1.5, with batch norm"].max()) < 0.2
+    assert abs(trials[repeats.SHUFFLED].mean() - 1 / 6) < 0.02
 
 
 # ------------------------------------------------------------ the material of the task

@@ -345,16 +345,19 @@ def filter_gradient(image, student, target):
     rubric=suspects.rubric,
     given=(18,),
     wrong=[
-        "a statistic that finds dead channels, and takes a faint network for a sound one",
-        ("-min(state.gradient for state in last.layers.values())", "max(state.dead for state in last.layers.values())"),
+        "the letter of the sound training, beside a statistic that would have told",
+        ("max(trainings", "min(trainings"),
         "the loss, which is not given",
         lambda number: {"broken": "P", "statistic": lambda snapshots: snapshots[-1].loss},
         "the length of the weights",
         ("-min(state.gradient", "-min(state.weights"),
         "the right number with its sign turned round",
         ("-min(", "min("),
-        "the largest gradient of all layers, which is not the one that vanishes",
-        ("-min(state.gradient", "-max(state.weights"),
+        "how far conv1 has moved, which a high rate and a dead network both make small or large",
+        (
+            "-min(state.gradient for state in last.layers.values())",
+            "-abs(last.filters['conv1'] - snapshots[0].filters['conv1']).mean()",
+        ),
     ],
     hints=[
         "Print, for both trainings and each layer, what `snapshots[-1].layers` holds. In which numbers do they differ?",

@@ -14,22 +14,27 @@ from days.day18.code import runs, storage
 from days.day18.code.training import Weights, initial_weights
 
 SEEDS = range(3)
-COMPARED = {"honest": "nothing unusual", "shuffled": "300 images, shuffled labels"}
-"""Trials whose weights are kept, by the names of the day's first trainings."""
+SHUFFLED = "300 images, shuffled labels"
+"""The trial whose weights are kept, beside those of the training "other start"."""
 
 
 def groups() -> dict[str, list[Weights]]:
-    """The small network's weights from three starts each: {"honest", "shuffled", "untrained": [weights]}."""
+    """The small network's weights: {"honest": of both honest trainings, "shuffled", "untrained": from three starts}."""
     finals = storage.load_finals()
-    found = {kind: [finals[f"{kind} {seed}"] for seed in SEEDS] for kind in COMPARED}
-    return found | {"untrained": [initial_weights(seed) for seed in SEEDS]}
+    shuffled = [finals[f"shuffled {seed}"] for seed in SEEDS]
+    untrained = [initial_weights(seed) for seed in SEEDS]
+    return {
+        "honest": [storage.load_weights(), finals["other start"]],
+        "shuffled": shuffled,
+        "untrained": untrained,
+    }
 
 
 def still_correct(seed: int) -> float:
     """The share of the 300 shuffled labels of this seed that are correct by accident."""
     from days.day18.code import remedies
 
-    shuffled = remedies.images_for(remedies.TRIALS[COMPARED["shuffled"]], seed)
+    shuffled = remedies.images_for(remedies.TRIALS[SHUFFLED], seed)
     return float((shuffled.labels == runs.training_images().labels[: len(shuffled)]).mean())
 
 
@@ -47,12 +52,12 @@ def main(say: Callable[[str], object] = print) -> Path:
     """Do all trials with PyTorch, and store what they reach and the weights of those that are compared."""
     from days.day18.code import remedies, torch_backend
 
-    finals, shares = {}, {}
+    finals, shares = {"other start": runs.train_recipe(runs.RECIPES["other start"], progress=False)[0]}, {}
     for name, trial in remedies.TRIALS.items():
         networks = [remedies.train_trial(trial, seed) for seed in SEEDS]
         shares[name] = [remedies.share_right(trial, network) for network in networks]
-        for kind in (kind for kind, trial_name in COMPARED.items() if trial_name == name):
-            finals |= {f"{kind} {seed}": torch_backend.weights_of(networks[seed]) for seed in SEEDS}
+        if name == SHUFFLED:
+            finals |= {f"shuffled {seed}": torch_backend.weights_of(networks[seed]) for seed in SEEDS}
         say(f"{name}: {', '.join(f'{share:.1%}' for share in shares[name])}")
     return storage.save_finals(finals, storage.FINALS_FILE, shares=shares)
 
