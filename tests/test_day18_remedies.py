@@ -85,16 +85,16 @@ def test_the_kept_weights_are_those_of_the_trainings(trials):
 
 
 def test_each_remedy_is_what_its_line_of_code_says():
-    trial = remedies.Trial(rate=1.5, warm_up=450)
+    trial = remedies.Attempt(rate=1.5, warm_up=450)
     rates = [remedies.rate_at(trial, step) for step in (0, 224, 449, 500, 771, 899)]
     np.testing.assert_allclose(rates, [1.5 / 450, 0.75, 1.5, 1.5, 0.15, 0.15])
-    assert remedies.rate_at(remedies.Trial(falling=False), 899) == 0.15
+    assert remedies.rate_at(remedies.Attempt(falling=False), 899) == 0.15
     network = remedies.with_batch_norm(torch_backend.small_cnn(initial_weights(0)))
     names = [name for name, _ in network.named_children()]
     assert names[:4] == ["conv1", "conv1_norm", "conv1_activation", "pool1"]
     images = runs.watched_images().images
-    assert float(remedies.network_input(remedies.Trial(centered=False), images).min()) >= 0
-    assert float(remedies.network_input(remedies.Trial(), images).min()) < -0.5
+    assert float(remedies.network_input(remedies.Attempt(centered=False), images).min()) >= 0
+    assert float(remedies.network_input(remedies.Attempt(), images).min()) < -0.5
 
 
 def test_augmented_images_hold_the_same_pixels_elsewhere():
@@ -110,7 +110,7 @@ def test_augmented_images_hold_the_same_pixels_elsewhere():
 def test_a_trial_repeats_and_batch_norm_survives_a_rate_that_kills():
     short = {"steps": 30, "rate": 1.5}
     plain, again, mended = (
-        remedies.train_trial(remedies.Trial(**short, batch_norm=norm)) for norm in (False, False, True)
+        remedies.train_attempt(remedies.Attempt(**short, batch_norm=norm)) for norm in (False, False, True)
     )
     assert all(torch.equal(one, other) for one, other in zip(plain.parameters(), again.parameters(), strict=True))
     batch = torch_backend.to_batch(runs.watched_images().images)

@@ -54,7 +54,7 @@ def main(say: Callable[[str], object] = print) -> Path:
 
     finals, shares = {"other start": runs.train_recipe(runs.RECIPES["other start"], progress=False)[0]}, {}
     for name, trial in remedies.TRIALS.items():
-        networks = [remedies.train_trial(trial, seed) for seed in SEEDS]
+        networks = [remedies.train_attempt(trial, seed) for seed in SEEDS]
         shares[name] = [remedies.share_right(trial, network) for network in networks]
         if name == SHUFFLED:
             finals |= {f"shuffled {seed}": torch_backend.weights_of(networks[seed]) for seed in SEEDS}

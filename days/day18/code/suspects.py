@@ -28,7 +28,7 @@ FAULTS = ("learning rate too high", "first weights too small", "biases far below
 
 
 @dataclass(frozen=True)
-class Pair:
+class Suspects:
     """Two trainings, {letter: snapshots}, which of them is broken, and how."""
 
     trainings: dict[str, list[Snapshot]]
@@ -45,7 +45,7 @@ def two_trainings(number: int) -> dict[str, list[Snapshot]]:
 
 
 @cache
-def pair(number: int) -> Pair:
+def pair(number: int) -> Suspects:
     """The two trainings of a number, and the truth about them."""
     generator = np.random.default_rng([18, number])
     fault, seeds = FAULTS[number % len(FAULTS)], generator.integers(1, 10_000, 2)
@@ -60,7 +60,7 @@ def pair(number: int) -> Pair:
         letter: _train(int(seed), **(sound | spoiled if letter == broken else sound))
         for letter, seed in zip("PQ", seeds, strict=True)
     }
-    return Pair(trainings, broken, fault)
+    return Suspects(trainings, broken, fault)
 
 
 @cache
@@ -107,7 +107,7 @@ def rubric(report: Any, number: int) -> list[Point]:
     return points
 
 
-def _tells(statistic: Callable, suspects: Pair) -> bool:
+def _tells(statistic: Callable, suspects: Suspects) -> bool:
     """Whether a statistic is larger for the broken training than for the sound one."""
     values = {letter: _measured(statistic, snapshots) for letter, snapshots in suspects.trainings.items()}
     return all(values[suspects.broken] > value for letter, value in values.items() if letter != suspects.broken)
