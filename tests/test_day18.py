@@ -616,8 +616,8 @@ def test_a_healthy_training_done_anew_gets_no_warning(retrained):
     [
         ("too fast", {("dead", "conv2"), ("dead", "conv3"), ("no gradient", "conv1")}),
         ("faint start", {("dead", "conv3"), ("vanishing", "conv2"), ("no gradient", "conv1")}),
-        ("shuffled", {("worse than guessing", "")}),
-        ("few images", {("worse than guessing", "")}),
+        ("shuffled", {("overconfident", "")}),
+        ("few images", {("overconfident", "")}),
     ],
 )
 def test_bad_trainings_get_theirs(stored, run, expected):

@@ -6,6 +6,8 @@ import numpy as np
 
 from days.common import cases
 from days.common.exercises import exercise
+from days.common.tasks import task
+from days.day18.code import suspects
 from days.day18.code.storage import load_runs
 from days.day18.code.training import initial_weights
 
@@ -228,29 +230,24 @@ def trained_or_random(filters):
 def _three_runs(generator):
     """Two sound trainings and a bad one under letters: the conv1 filters of six moments, each run at its own scale.
 
-    In each case a different shortcut misleads: the largest weights, the smallest, the look of the start.
+    In each case another size misleads: the bad run has the largest weights, the smallest, or those in the middle.
     """
     stored = load_runs()
 
-    def case(bad, sizes, starts=None):
+    def case(bad, sizes):
         letters, runs = generator.permutation(list("PQRSTUVW"))[:3], {}
-        noises = sorted((_noise(generator) for _ in letters), key=_by_lists)
-        for letter, name, size, start in zip(
-            letters, ("honest", "other start", bad), sizes, starts or (0, 1, 2), strict=True
-        ):
+        for letter, name, size in zip(letters, ("honest", "other start", bad), sizes, strict=True):
             moments = np.linspace(0, len(stored[name]) - 1, 6).astype(int)
             history = np.stack([stored[name][at].filters["conv1"] for at in moments]).astype(np.float64)
-            if starts:  # else the run's own start
-                history[0] = noises[start] * np.abs(history[1]).max()
             runs[str(letter)] = history * size / np.abs(history[-1]).max()
         return ({str(name): runs[name] for name in generator.permutation(list(runs))},)
 
     small, middle, large = generator.uniform(0.2, 1), generator.uniform(1.5, 2), generator.uniform(3, 5)
     return [
-        case("faint start", (large, middle, small), (0, 1, 2)),
-        case("too fast", (small, middle, large), (0, 1, 2)),
-        case("faint start", (middle, small, large), (2, 0, 1)),
-        case("too fast", (middle, large, small), (1, 0, 2)),
+        case("faint start", (large, middle, small)),
+        case("too fast", (small, middle, large)),
+        case("faint start", (middle, small, large)),
+        case("too fast", (middle, large, small)),
         case("faint start", (large, small, middle)),
         case("too fast", (small, large, middle)),
     ]
@@ -341,3 +338,45 @@ def filter_gradient(image, student, target):
 
     error = feature_map(image, student) - target
     return 2 * feature_map(image, error) / error.size
+
+
+@task(
+    "9.7 · 30 min · ●●●",
+    rubric=suspects.rubric,
+    given=(18,),
+    wrong=[
+        "the letter of the sound training, beside a statistic that would have told",
+        ("max(trainings", "min(trainings"),
+        "the loss, which is not given",
+        lambda number: {"broken": "P", "statistic": lambda snapshots: snapshots[-1].loss},
+        "the length of the weights",
+        ("-min(state.gradient", "-min(state.weights"),
+        "the right number with its sign turned round",
+        ("-min(", "min("),
+        "how far conv1 has moved, which a high rate and a dead network both make small or large",
+        (
+            "-min(state.gradient for state in last.layers.values())",
+            "-abs(last.filters['conv1'] - snapshots[0].filters['conv1']).mean()",
+        ),
+    ],
+    hints=[
+        "Print, for both trainings and each layer, what `snapshots[-1].layers` holds. In which numbers do they differ?",
+        "It must be one number that shows each of the faults: a rate too high, a faint start, biases far below 0. What "
+        "do all three do to the signal that training depends on?",
+        "The smallest gradient over the layers, with a minus, so that larger means broken.",
+    ],
+)
+def broken_training(number):
+    """A number -> {"broken": "P" or "Q", "statistic": a function of a training's snapshots}.
+
+    The statistic gives one number, larger for a broken training than for a sound one. It is tried
+    on other pairs, with every fault.
+    """
+    from days.day18.code.suspects import two_trainings
+
+    def vanishing(snapshots):
+        last = snapshots[-1]
+        return -min(state.gradient for state in last.layers.values())
+
+    trainings = two_trainings(number)
+    return {"broken": max(trainings, key=lambda letter: vanishing(trainings[letter])), "statistic": vanishing}

@@ -50,16 +50,6 @@ def neighbor_correlation(filters: np.ndarray) -> float:
     return float((first * second).sum() / length) if length else 0.0
 
 
-def share_of_strongest(activations: np.ndarray) -> float:
-    """Which share of all activation the strongest hundredth of the units carries, from 0.01 to 1; after a ReLU.
-
-    >>> share_of_strongest(np.ones(200)), share_of_strongest(np.eye(10))
-    (0.01, 0.1)
-    """
-    values = np.sort(np.ravel(activations))
-    return float(values[-max(1, values.size // 100) :].sum(dtype=np.float64) / max(values.sum(dtype=np.float64), 1e-12))
-
-
 def closest_cosines(filters: np.ndarray, others: np.ndarray) -> np.ndarray:
     """For each of `filters` (out, in, kh, kw), the largest cosine with any of `others`: (out,)."""
     return cosine_similarities(np.concatenate([filters, others]))[: len(filters), len(filters) :].max(axis=1)

@@ -13,7 +13,7 @@ DEAD_SHARE = 0.4
 DUPLICATE_SHARE = 0.25
 FADED, EXPLODED = 1 / 100, 25
 SATURATED_SHARE = 0.5
-WORSE_THAN_GUESSING = 1.5
+OVERCONFIDENT = 1.5
 """Where a warning begins: rules of thumb, well outside of what the day's honest trainings do."""
 
 
@@ -60,11 +60,11 @@ _NETWORK_RULES: Rules = {
         lambda _, one: not math.isfinite(one.loss),
         lambda _, one: f"The loss is {one.loss}",
     ),
-    "worse than guessing": (
-        lambda _, one: one.loss > WORSE_THAN_GUESSING * math.log(one.categories),
+    "overconfident": (
+        lambda _, one: one.loss > OVERCONFIDENT * math.log(one.categories),
         lambda _, one: (
-            f"On the watched images the loss is {one.loss:.2f}, and blind guessing would cost "
-            f"ln {one.categories} = {math.log(one.categories):.2f}"
+            f"{one.accuracy:.0%} of the watched images are right, and the loss is {one.loss:.2f}, far above that of "
+            f"blind guessing, ln {one.categories} = {math.log(one.categories):.2f}"
         ),
     ),
 }
@@ -102,7 +102,7 @@ _LAYER_RULES: Rules = {
 
 _ADVICE = {
     "not finite": "Stop, go back to the last good weights, and lower the learning rate.",
-    "worse than guessing": "It is confident and wrong: are the labels right, and are there enough images?",
+    "overconfident": "Wrong answers get high probabilities: are the labels right, and are there enough images?",
     "dead": "No gradient reaches them: lower the learning rate, or start with other weights.",
     "exploding": "Lower the learning rate, or start with smaller weights.",
     "vanishing": "Start with larger weights (He's rule), or put a batch norm in between.",

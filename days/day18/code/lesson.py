@@ -6,8 +6,6 @@ from functools import cached_property
 
 import numpy as np
 
-from days.common.images import IMAGE_NAMES, load_image
-from days.common.models import Model
 from days.day17.code import lesson as lesson17
 from days.day17.code.feature_maps import feature_map
 from days.day18.code import training
@@ -46,16 +44,6 @@ class Lesson(lesson17.Lesson):
             for model in (self.model, self.untrained)
         )
         return dict(zip(layers, zip(trained, random, strict=True), strict=True))
-
-    def activation_values(self, layers=("conv1_activation", "fire5", "fire9")) -> dict[str, dict[str, np.ndarray]]:
-        """All activations of SqueezeNet's layers on the seven photos, trained and random."""
-        photos = [load_image(name, size=224) for name in IMAGE_NAMES]
-
-        def values(layer: str, model: Model) -> np.ndarray:
-            return np.concatenate([self.maps(layer, photo, model).ravel() for photo in photos])
-
-        networks = {"trained": self.model, "random": self.untrained}
-        return {layer: {name: values(layer, model) for name, model in networks.items()} for layer in layers}
 
     def captions(self) -> dict[str, str]:
         """What each stored run is and how it ended, in three short lines."""

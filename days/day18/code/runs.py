@@ -117,7 +117,9 @@ def training_backend(framework: str) -> ModuleType:
 
 
 def main(say: Callable[[str], object] = print) -> list[Path]:
-    """Do every training with PyTorch and store the honest one's weights and the snapshots of all."""
+    """Do every training with PyTorch; store the honest one's weights, the snapshots of all, and then `repeats`."""
+    from days.day18.code import repeats
+
     runs, trained, results = {}, {}, {}
     for name, recipe in RECIPES.items():
         trained[name], runs[name], history = train_recipe(recipe)
@@ -131,6 +133,7 @@ def main(say: Callable[[str], object] = print) -> list[Path]:
     return [
         storage.save_weights(trained["honest"], storage.WEIGHTS_FILE),
         storage.save_runs(runs, storage.RUNS_FILE, layer="conv1", channels={"honest": strongest}, results=results),
+        repeats.main(say),
     ]
 
 

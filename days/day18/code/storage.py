@@ -16,6 +16,7 @@ from days.day18.code.training import Weights, weight_shapes
 
 WEIGHTS_FILE = REPO_ROOT / "days/day18/weights/shapes_cnn.safetensors"
 RUNS_FILE = REPO_ROOT / "days/day18/weights/runs.safetensors"
+FINALS_FILE = REPO_ROOT / "days/day18/weights/finals.safetensors"
 _WAY_OUT = "python -m days.day18.code.runs makes it anew"
 
 
@@ -77,6 +78,30 @@ def load_results(path: Path | str = RUNS_FILE) -> dict[str, dict[str, float]]:
     with reading(path, "results", _WAY_OUT):
         results = json.loads(load_arrays(path)[1]["results"])
         return {name: {what: float(share) for what, share in shares.items()} for name, shares in results.items()}
+
+
+def save_finals(finals: dict[str, Weights], path: Path | str, *, shares: dict[str, list[float]]) -> Path:
+    """Store the weights that trainings ended with, with 16 bits, and the shares that trials named rightly."""
+    tensors = {
+        name: values.astype(np.float16)
+        for run, weights in finals.items()
+        for name, values in flat(weights, prefix=f"{run}/").items()
+    }
+    return save_arrays(tensors, path, {"results": json.dumps(shares)})
+
+
+def load_finals(path: Path | str = FINALS_FILE) -> dict[str, Weights]:
+    """The weights that `save_finals` stored: {run: {layer: (weights, bias)}}, float32."""
+    with reading(path, "weights", _WAY_OUT):
+        tensors = {name: values.astype(np.float32) for name, values in load_arrays(path)[0].items()}
+        runs = dict.fromkeys(name.split("/")[0] for name in tensors)
+        return {run: paired(tensors, weight_shapes(), prefix=f"{run}/") for run in runs}
+
+
+def load_shares(path: Path | str = FINALS_FILE) -> dict[str, list[float]]:
+    """The share of the held-out images that each trial named rightly, from each of its starts: {trial: shares}."""
+    with reading(path, "results", _WAY_OUT):
+        return dict(json.loads(load_arrays(path)[1]["results"]))
 
 
 def _numbers(snapshot: Snapshot) -> dict:

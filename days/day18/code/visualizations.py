@@ -19,14 +19,15 @@ from days.common import figures as fg
 from days.common.colors import ALARM, BLUE, GREEN, INK, MUTED, ORANGE, VIOLET
 from days.common.datasets import BACKGROUND_NAMES, SHAPE_NAMES, Shapes, make_shapes
 from days.common.paths import outputs_dir
-from days.day17.code.visualizations import draw_beside
 from days.day18.code import training
-from days.day18.code.filter_statistics import filter_drift, neighbor_correlation
+from days.day18.code.filter_statistics import neighbor_correlation
 from days.day18.code.health import TrainingWarning, findings
 from days.day18.code.lesson import MAP_MOMENTS, MOMENTS, SHOWN_STEPS, SOBEL, Lesson
 from days.day18.code.runs import RECIPES, WATCHED_COUNT, watched_images
 from days.day18.code.snapshots import Snapshot
 
+LETTERS = {"A": "faint start", "B": "honest", "C": "too fast"}
+"""The trainings of the day's first question."""
 DEPTH_COLORS = (BLUE, ORANGE, GREEN, VIOLET, "#a0522d", "#4aa3a2")
 STYLES = ("-", "--", ":", "-.")
 DASHBOARD_PANELS = (
@@ -65,6 +66,22 @@ def draw_shapes(data: Shapes) -> Figure:
         figure,
         f"A grid of {len(panels)} small colored pictures: a row for each shape, {', '.join(SHAPE_NAMES)}, and a column "
         f"for each background, {', '.join(BACKGROUND_NAMES)}. Sizes, places, angles and colors vary.",
+    )
+
+
+def draw_question(runs: dict[str, Sequence[Snapshot]], steps: int = 300) -> Figure:
+    """The loss on the watched images of several trainings over their first `steps` steps, one panel each."""
+    figure, panels = fg.subplots(9.6, 2.2, 1, len(runs), sharey=True)
+    ends = []
+    for axes, (name, snapshots) in zip(panels, runs.items(), strict=True):
+        seen = [snapshot for snapshot in snapshots if snapshot.step <= steps]
+        axes.plot(_steps(seen), [snapshot.loss for snapshot in seen], color=BLUE, marker=".", markersize=4)
+        axes.axhline(np.log(seen[0].categories), color=MUTED, linestyle=":", linewidth=1)
+        fg.chart(axes, name, "step", ticks=7)
+        ends.append(f"{name} {seen[-1].loss:.2f}")
+    panels[0].set_ylabel("loss", fontsize=8)
+    return fg.describe(
+        figure, f"Three curves of the loss. All end at that of blind guessing, the dotted line: {', '.join(ends)}."
     )
 
 
@@ -164,34 +181,6 @@ def draw_maps_over_time(snapshots: Sequence[Snapshot], image: np.ndarray, name: 
     )
 
 
-def draw_curves(snapshots: Sequence[Snapshot], title: str) -> Figure:
-    """Loss and accuracy, dead channels, and how far the filters have gone and how smooth they are, step by step."""
-    steps, begin, last = _steps(snapshots), snapshots[0], snapshots[-1]
-    figure, (first, second, third) = fg.subplots(9.6, 2.8, 1, 3)
-    figure.suptitle(title, fontsize=10)
-    first.plot(steps, [snapshot.loss for snapshot in snapshots], color=ALARM, label="loss")
-    first.plot(steps, [snapshot.accuracy for snapshot in snapshots], color=BLUE, linestyle="--", label="share right")
-    for layer, color, style in zip(last.layers, DEPTH_COLORS, STYLES, strict=False):
-        counts = [snapshot.layers[layer].dead for snapshot in snapshots]
-        second.plot(steps, counts, color=color, linestyle=style, label=f"{layer}, of {last.layers[layer].channels}")
-    filters = [snapshot.filters["conv1"] for snapshot in snapshots]
-    drift = [filter_drift(now, filters[0]).mean() for now in filters]
-    smooth = [neighbor_correlation(now) for now in filters]
-    third.plot(steps, drift, color=BLUE, label="drift from the start")
-    third.plot(steps, smooth, color=GREEN, linestyle="--", label="neighbor correlation")
-    for axes, name in zip((first, second, third), ("watched images", "dead channels", "filters of conv1"), strict=True):
-        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
-        fg.chart(axes, name, "step", ticks=7).legend(fontsize=8, frameon=False)
-    second.set_ylim(top=1.6 * second.get_ylim()[1])
-    dead = ", ".join(f"{state.dead} of {layer}" for layer, state in last.layers.items())
-    return fg.describe(
-        figure,
-        f"Curves over {last.step} steps. Loss from {begin.loss:.2f} to {last.loss:.2f}; share right from "
-        f"{begin.accuracy:.2f} to {last.accuracy:.2f}; dead at last: {dead}; the filters of conv1 drift by "
-        f"{drift[-1]:.1f} of their length, and neighboring weights come to correlate {smooth[-1]:.2f}.",
-    )
-
-
 def draw_runs(runs: dict[str, Sequence[Snapshot]], captions: dict[str, str]) -> Figure:
     """The filters of conv1 with which each run ended, a row for each, with a caption beside it."""
     figure, grid = fg.subplots(9.6, 0.75 * len(runs) + 0.4, len(runs), 2, width_ratios=[3.1, 1])
@@ -227,22 +216,6 @@ def draw_trained_or_random(
         f"Bars of the correlation of neighboring weights, trained and random: {both}. Beside them slices of filters of "
         f"{layer}: smooth blobs where trained, noise where random.",
     )
-
-
-def draw_activation_distributions(values: dict[str, dict[str, np.ndarray]]) -> Figure:
-    """Which share of a layer's units exceeds so many times their mean: {layer: {network: values (n,)}}."""
-    figure = fg.new_figure(9.6, 2.7)
-    marks, summary = np.linspace(0, 60, 241), []
-    for axes, (layer, networks) in zip(figure.subplots(1, len(values), sharey=True), values.items(), strict=True):
-        for (name, activations), color, style in zip(networks.items(), (BLUE, ORANGE), STYLES, strict=False):
-            scaled = np.sort(activations / activations.mean())
-            above = 1 - np.searchsorted(scaled, marks, side="right") / len(scaled)
-            axes.semilogy(marks, np.where(above > 0, above, np.nan), color=color, linestyle=style, label=name)
-            summary.append(f"{layer} {name}: {above[0]:.0%} of the units fire, {above[80]:.2%} above 20 times the mean")
-        fg.chart(axes, layer, "times the mean activation", ticks=7).set_ylim(1e-6, 1)
-    figure.axes[0].set_ylabel("share of units above", fontsize=8)
-    figure.axes[0].legend(fontsize=8, frameon=False)
-    return fg.describe(figure, f"Falling curves of activations, trained and random. {'; '.join(summary)}.")
 
 
 def draw_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWarning], title: str = "training") -> Figure:
@@ -303,6 +276,10 @@ def describe_dashboard(snapshots: Sequence[Snapshot], found: Sequence[TrainingWa
 # ---------------------------------------------------------------- the stored figures
 
 
+def _figure_question(lesson: Lesson) -> Figure:
+    return draw_question({letter: lesson.runs[name] for letter, name in LETTERS.items()})
+
+
 def _figure_learned(lesson: Lesson) -> Figure:
     photo = lesson.gray_cat
     rows = {"the photo as it is": lesson.learned(photo), "its mean taken away": lesson.learned(photo - photo.mean())}
@@ -336,13 +313,6 @@ def _figure_trained(lesson: Lesson) -> Figure:
     return draw_trained_or_random(lesson.correlations(), slices, layer)
 
 
-def _figure_beside(lesson: Lesson) -> Figure:
-    models = (lesson.model, lesson.untrained)
-    filters = [visible_patches(lesson.filters("conv1", model)[:32, ::-1]) for model in models]
-    maps = [lesson.maps("fire5", model=model)[:32] for model in models]
-    return draw_beside([("32 filters of conv1", *filters), ("32 maps of fire5", *maps)], ("trained", "random"))
-
-
 LEARNING_GIF = "03_filters_learning.gif"
 
 
@@ -369,16 +339,12 @@ FIGURES = fg.Figures(
             [lesson.runs["honest"][at] for at in MOMENTS]
         ),
         "05_maps_over_time.png": _figure_maps,
-        "06_curves.png": lambda lesson: draw_curves(
-            lesson.runs["honest"], f"the honest training: {RECIPES['honest'].description}"
-        ),
+        "06_question.png": _figure_question,
         "07_six_trainings.png": lambda lesson: draw_runs(lesson.runs, lesson.captions()),
         "08_dashboard_too_fast.png": _figure_dashboard("too fast", 13),
         "09_dashboard_faint.png": _figure_dashboard("faint start", 13),
         "10_dashboard_healthy.png": _figure_dashboard("honest"),
         "11_trained_or_random.png": _figure_trained,
-        "12_pretrained_and_random.png": _figure_beside,
-        "13_activations.png": lambda lesson: draw_activation_distributions(lesson.activation_values()),
     },
     {LEARNING_GIF: anim_filters_learning},
 )

@@ -1,4 +1,4 @@
-"""Is a grown picture right? Numbers to hold against it: photos, noise, shakes that it never saw, and its neighbors.
+"""Is a grown picture right? Numbers to hold against it: photos, noise, moves that it never saw, and other networks.
 
 Everything here takes a `Model` of either framework, and returns NumPy arrays.
 """
@@ -6,18 +6,17 @@ Everything here takes a `Model` of either framework, and returns NumPy arrays.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
-from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import Model
 from days.day17.code.backends import capture
 from days.day20.code import objectives
-from days.day20.code.ascent import Ascent, climb, input_gradient
+from days.day20.code.ascent import Ascent, climb
 from days.day20.code.objectives import Objective
-from days.day20.code.parameterization import STANDARD, Jitter, bilinear, color_basis, spectrum_scale
+from days.day20.code.parameterization import STANDARD, Jitter, color_basis, spectrum_scale
 
 LADDER: dict[str, dict[str, Any]] = {
     "raw pixels": {"parameterization": "pixel", "decorrelated": False, "transforms": ()},
@@ -32,28 +31,22 @@ ONE_FILTER: dict[str, Any] = {"parameterization": "sphere", "decorrelated": Fals
 """Knobs with which a picture as small as a filter has the proven answer k / |k|."""
 
 
-def responses(model: Model, wanted: Sequence[Objective], images: Iterable[np.ndarray]) -> np.ndarray:
-    """The value of every objective for every image (H, W, 3): (images, objectives)."""
-    layers = objectives.layers_of(wanted)
-    found = []
-    for image in images:
-        answers = capture(model.network, layers, model.preprocess(image))
-        found.append([float(objectives.value(objective, answers)[0]) for objective in wanted])
-    return np.array(found)
+def responses(model: Model, wanted: Sequence[Objective], images: Iterable[np.ndarray], size: int = 64) -> np.ndarray:
+    """The value of every objective for every image (H, W, 3): (images, objectives). `size` images at a time.
+
+    images : of any sizes; those of one size that follow each other are looked at together.
+    """
+    layers, found = objectives.layers_of(wanted), []
+    for _, alike in itertools.groupby(images, key=np.shape):
+        for batch in iter(lambda alike=alike: list(itertools.islice(alike, size)), []):
+            answers = capture(model.network, layers, batch_of(model, batch))
+            found.append(np.stack([objectives.value(objective, answers) for objective in wanted], axis=1))
+    return np.concatenate(found).astype(np.float64)
 
 
-def photo_crops(size: int = 128) -> list[np.ndarray]:
-    """Square crops (size, size, 3) of the bundled photos, half overlapping, with the shorter side at three scales."""
-    crops = []
-    for name, scale in itertools.product(IMAGE_NAMES, (1, 1.5, 2.25)):
-        height, width = load_image(name).shape[:2]
-        factor = scale * size / min(height, width)
-        shape = (max(size, round(height * factor)), max(size, round(width * factor)))
-        photo = load_image(name, size=shape)
-        # Half overlapping, the last ones flush with the end
-        corners = itertools.product(*(sorted({*range(0, side - size, size // 2), side - size}) for side in shape))
-        crops += [photo[top : top + size, left : left + size] for top, left in corners]
-    return crops
+def batch_of(model: Model, images: Sequence[np.ndarray]) -> Any:
+    """Several images (H, W, 3) of one size as the batch that a model's network takes."""
+    return model.preprocess.to_tensor(model.preprocess.pixels(np.stack(images)))
 
 
 def noise_images(count: int, size: int = 128, *, seed: int = 0) -> np.ndarray:
@@ -64,73 +57,40 @@ def noise_images(count: int, size: int = 128, *, seed: int = 0) -> np.ndarray:
     return (1 / (1 + np.exp(-np.einsum("dc,nchw->nhwd", color_basis(), values)))).astype(np.float32)
 
 
-def held_out_shakes(image: np.ndarray, count: int = 16, *, seed: int = 1) -> Iterator[np.ndarray]:
-    """A square image (size, size, 3), shaken beyond what `STANDARD` does: turned by 10 to 20 degrees either way, 12 to
-    30 percent larger or smaller, and every second one mirrored."""
-    generator, size = np.random.default_rng(seed), len(image)
-    for index in range(count):
-        angle = np.deg2rad(generator.uniform(10, 20)) * generator.choice([-1, 1])
-        factor = generator.uniform(1.12, 1.3) ** generator.choice([-1, 1])
-        turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0]]) * factor
-        indices, weights = bilinear(turn @ np.diag([1 - 2 * (index % 2), 1, 1]), size)
-        yield (image.reshape(-1, 3)[indices] * weights[..., None]).sum(axis=0).reshape(image.shape)
+def moved_by_one(image: np.ndarray) -> list[np.ndarray]:
+    """An image (H, W, 3) moved by one pixel: up, down, left and right. What leaves on one side enters on the other."""
+    return [np.roll(image, way, axis) for axis in (0, 1) for way in (-1, 1)]
 
 
 def robustness(model: Model, wanted: Sequence[Objective], images: Iterable[np.ndarray]) -> np.ndarray:
-    """For each objective and its picture: the value of the picture as it is, and the mean over 16 shakes; (n, 2)."""
+    """For each objective and its picture: the value as it is, the mean when moved by one pixel, and mirrored; (n, 3).
+
+    No pixel is computed anew from its neighbors.
+    """
     found = []
     for objective, image in zip(wanted, images, strict=True):
-        untouched, *shaken = responses(model, [objective], [image, *held_out_shakes(image)])[:, 0]
-        found.append((untouched, np.mean(shaken)))
+        untouched, *moved, mirrored = responses(model, [objective], [image, *moved_by_one(image), image[:, ::-1]])[:, 0]
+        found.append((untouched, np.mean(moved), mirrored))
     return np.array(found)
 
 
-class Patch(NamedTuple):
-    """A place of a photo that excites a channel: the photo's name, the unit's answer, and what the unit looks at."""
+def means_and_units(
+    model: Model, place: tuple[str, int], images: Sequence[np.ndarray], size: int = 64
+) -> tuple[np.ndarray, np.ndarray]:
+    """A channel's mean over all places, and its strongest unit, for images of one size: (n,) each.
 
-    photo: str
-    answer: float
-    image: np.ndarray
-
-
-def top_patches(model: Model, place: tuple[str, int], photos: dict[str, np.ndarray], count: int = 3) -> list[Patch]:
-    """The patches that excite a channel most, the strongest place of each photo {name: (H, W, 3)}, `count` of them.
-
-    place : (layer, channel). A patch is the square that holds 90 percent of what influences the unit, by the gradient.
+    place : (layer, channel).
     """
-    (layer, index), found = place, []
-    for name, photo in photos.items():
-        batch = model.preprocess(photo)
-        answers = capture(model.network, layer, batch)[layer][0, index]
-        row, column = map(int, np.unravel_index(answers.argmax(), answers.shape))
-        gradient = input_gradient(model.network, objectives.unit(layer, index, row, column), batch)[0]
-        if answers.max() > 0 and gradient.any():
-            top, left, side = influence_window(gradient)
-            found.append(Patch(name, float(answers.max()), photo[top : top + side, left : left + side]))
-    return sorted(found, key=lambda patch: -patch.answer)[:count]
+    (layer, index), maps = place, []
+    for start in range(0, len(images), size):
+        maps.append(capture(model.network, layer, batch_of(model, images[start : start + size]))[layer][:, index])
+    joined = np.concatenate(maps)
+    return joined.mean(axis=(1, 2)), joined.max(axis=(1, 2))
 
 
-def influence_window(gradient: np.ndarray, share: float = 0.9) -> tuple[int, int, int]:
-    """The smallest square, around the center of what influences a unit, that holds `share` of the influence.
-
-    gradient : of one unit for every pixel, (3, H, W). Returns the square's top, left and side in pixels; it lies within
-    the image. Source: Luo and others, "Understanding the effective receptive field", 2016.
-    Raises ValueError where nothing has influence.
-    """
-    strength = np.abs(gradient).sum(axis=0)
-    total = strength.sum()
-    if not total > 0:
-        raise ValueError("expected a unit that some pixel influences, got a gradient of 0: the unit is silent")
-    places = np.indices(strength.shape)
-    middle = [round(float((along * strength).sum() / total)) for along in places]
-    for side in range(2, min(strength.shape) + 1):
-        top, left = (
-            int(np.clip(center - side // 2, 0, length - side))
-            for center, length in zip(middle, strength.shape, strict=True)
-        )
-        if strength[top : top + side, left : left + side].sum() >= share * total:
-            break
-    return top, left, side
+def deviations(reached: np.ndarray, crops: np.ndarray) -> np.ndarray:
+    """By how many standard deviations of the crops' responses (m, n) the pictures' (n,) are above their mean: (n,)."""
+    return (reached - crops.mean(axis=0)) / crops.std(axis=0)
 
 
 def never_moved(model: Model, layer: str, channels: int, *, before_relu: bool) -> int:

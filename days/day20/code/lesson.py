@@ -8,19 +8,22 @@ from typing import Any
 import numpy as np
 
 from days.common.images import IMAGE_NAMES, load_image
-from days.common.models import Model
+from days.common.models import Model, load_model
 from days.common.squeezenet import convolution_behind
 from days.day17.code import lesson as lesson17
-from days.day17.code.backends import capture, filters
+from days.day17.code.backends import filters
 from days.day20.code import evidence, objectives
 from days.day20.code.ascent import maximize
 from days.day20.code.objectives import channel, direction, layer, logit, unit
+from days.day20.code.photographs import Crop, crops, photographs, top_crops
 
 SQUEEZENET_LAYERS = ("conv1_activation", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
 EFFICIENTNET_LAYERS = ("bn1", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
 CHANNELS = (16, 24, 32, 40)
 """The channels of fire7 on which the lesson turns its knobs."""
-PATCHED = {"fire3": (8,), "fire5": (16, 40), "fire7": (24, 40), "fire8": (0,), "fire9": (16, 56)}
+NINE = {"fire3": (8,), "fire5": (16, 40), "fire7": (24, 40), "fire8": (0,), "fire9": (16, 56)}
+"""Channels that are shown beside the crops that excite them most."""
+CONTROLLED, CONTROL_STEPS = tuple(range(0, 96, 8)), (128, 512)
 COMPARED = ("fire3", "fire5", "fire7", "fire9"), (8, 24, 40)
 OBJECTIVES = {
     'unit("fire7", 40)': unit("fire7.expand1x1", 40),
@@ -51,21 +54,26 @@ class Lesson(lesson17.Lesson):
         return {name: self.grow("fire7", CHANNELS, **knobs) for name, knobs in evidence.LADDER.items()}
 
     def scores(self, images: np.ndarray) -> np.ndarray:
-        """For each of the four channels' pictures: (4, 2), its objective, and the mean of it when shaken."""
+        """For each of the four channels' pictures: (4, 3), its objective, moved by one pixel, and mirrored."""
         wanted = objectives.requested("fire7", CHANNELS, True)
         return evidence.robustness(self.model, wanted, images)
 
-    def patches(self) -> dict[str, tuple[np.ndarray, list[np.ndarray], list[float]]]:
-        """{channel's name: (grown picture, patches of photos, their answers as shares of the picture's)}."""
-        photos, shown = {photo: load_image(photo, size=224) for photo in IMAGE_NAMES}, {}
-        for name, index in [(name, index) for name, indices in PATCHED.items() for index in indices]:
-            behind, number = convolution_behind(name, index)
-            patches = evidence.top_patches(self.model, (behind, number), photos)
+    @cached_property
+    def crops(self) -> list[Crop]:
+        """Thousands of crops of nineteen photos, of the pictures' size."""
+        return crops(photographs(), self.size)
+
+    def top_nine(self) -> dict[str, tuple[np.ndarray, list[np.ndarray], float, float]]:
+        """{channel's name: (grown picture, its nine best crops, and its response over the best crop's: by the mean over
+        all places, by the strongest unit)}."""
+        shown, images = {}, [crop.image for crop in self.crops]
+        for name, index in [(name, index) for name, indices in NINE.items() for index in indices]:
+            place = convolution_behind(name, index)
             (picture,) = self.grow(name, index)
-            answers = capture(self.model.network, behind, self.model.preprocess(picture))
-            strongest = answers[behind][0, number].max()
-            shares = [float(patch.answer / strongest) for patch in patches]
-            shown[f"{name}, {index}"] = picture, [patch.image for patch in patches], shares
+            means, units = evidence.means_and_units(self.model, place, [picture, *images])
+            best = top_crops(self.crops, means[1:])
+            times = means[0] / means[1:].max(), units[0] / units[1:].max()
+            shown[f"{name}, {index}"] = picture, [images[at] for at in best], *times
         return shown
 
     def first_filters(self, grown: np.ndarray) -> dict[str, np.ndarray]:
@@ -81,7 +89,7 @@ class Lesson(lesson17.Lesson):
         wanted = [one for name in layers for one in objectives.requested(name, channels, True)]
         names = [f"{name}, {index}" for name in layers for index in channels]
         pictures = np.concatenate([self.grow(name, channels) for name in layers])
-        images = pictures, evidence.photo_crops(self.size), evidence.noise_images(32, self.size)
+        images = pictures, [crop.image for crop in self.crops], evidence.noise_images(32, self.size)
         grown, crops, noise = (evidence.responses(self.model, wanted, some) for some in images)
         return names, np.diag(grown), crops, noise
 
@@ -93,8 +101,38 @@ class Lesson(lesson17.Lesson):
             counts[name] = channels, after, before
         return counts
 
+    def waves(self) -> dict[str, np.ndarray]:
+        """One wave, two waves and a photo in gray, (96, 96) each; the photo's amplitudes, slow waves in the middle."""
+        down, across = np.indices((self.size, self.size)) / self.size
+        one = np.cos(2 * np.pi * 3 * across)
+        photo = load_image("chelsea", size=self.size).mean(axis=2)
+        amplitudes = np.fft.fftshift(np.abs(np.fft.fft2(photo - photo.mean())))
+        return {
+            "one wave": one,
+            "two waves": one + 0.5 * np.cos(2 * np.pi * (6 * down - 2 * across)),
+            "a photo": photo,
+            "its amplitudes (log)": np.log(amplitudes + amplitudes.mean()),
+        }
+
     def spectra(self) -> dict[str, np.ndarray]:
-        """The mean amplitude by frequency, 1 to 63, of the photos and of noise drawn pixel by pixel."""
+        """The mean amplitude by frequency, 1 to 63, of the seven photos and of noise drawn pixel by pixel."""
         photos = [load_image(name, size=128).mean(axis=2) for name in IMAGE_NAMES]
         noise = list(np.random.default_rng(0).random((7, 128, 128)))
-        return {"7 photos": evidence.mean_amplitude(photos), "noise, pixel by pixel": evidence.mean_amplitude(noise)}
+        return {"7 photos": evidence.mean_amplitude(photos), "noise": evidence.mean_amplitude(noise)}
+
+    def untrained_control(self) -> dict[str, np.ndarray]:
+        """Deviations of the grown picture above the mean crop, for twelve channels of fire7: {network: (12,)}.
+
+        The trained network, and three with random weights, each after `CONTROL_STEPS` steps.
+        """
+        images, found = [crop.image for crop in self.crops[::4]], {}
+        wanted = objectives.requested("fire7", CONTROLLED, True)
+        networks = {"trained": self.model}
+        networks |= {f"random {seed}": load_model("squeezenet", weights="random", seed=seed) for seed in range(3)}
+        for name, model in networks.items():
+            crops = evidence.responses(model, wanted, images)
+            for steps in CONTROL_STEPS:
+                grown = self.grow("fire7", CONTROLLED, model=model, steps=steps)
+                own = np.diag(evidence.responses(model, wanted, grown))
+                found[f"{name}, {steps} steps"] = evidence.deviations(own, crops)
+        return found

@@ -45,6 +45,18 @@ def color_basis() -> np.ndarray:
     return (basis / np.linalg.norm(basis, axis=0).max()).astype(np.float32)
 
 
+@cache
+def photo_amplitudes(size: int) -> np.ndarray:
+    """The mean amplitude of every wave in the bundled photos, in the colors of `color_basis`: (3, size, size // 2 + 1).
+
+    As `np.fft.rfft2` lays waves out, of the values that a sigmoid turns into colors. Source: Fel and others, 2023,
+    arXiv:2306.06805, who take the mean over ImageNet.
+    """
+    photos = np.stack([load_image(name, size=size) for name in IMAGE_NAMES]).clip(0.02, 0.98).astype(np.float64)
+    values = np.einsum("dc,nhwc->ndhw", np.linalg.inv(color_basis()), np.log(photos / (1 - photos)))
+    return np.abs(np.fft.rfft2(values)).mean(axis=0).astype(np.float32)
+
+
 def start(count: int, size: int, *, seed: int, parameterization: str) -> np.ndarray:
     """Faint noise to grow pictures from: spectra (count, 3, size, size // 2 + 1, 2) or pixels (count, 3, size, size).
 

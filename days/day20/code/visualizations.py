@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from days.common import figures as fg
 from days.common.colors import ALARM, BLUE, INK, MUTED, ORANGE
-from days.common.images import IMAGE_NAMES
 from days.common.models import load_model
 from days.common.paths import outputs_dir
 from days.day20.code import evidence, objectives
@@ -58,18 +57,21 @@ def draw_rows(
 
 
 def draw_ladder(ladder: dict[str, np.ndarray], scores: dict[str, np.ndarray]) -> Figure:
-    """The pictures of every rung, and beside them the means of scores (n, 2): as they are, and shaken."""
+    """The pictures of every rung, and means of scores (n, 3) beside them: as it is, moved by one pixel, mirrored."""
     notes = {}
-    for name, both in scores.items():
-        untouched, shaken = both.mean(axis=0)
-        notes[name] = f"objective {untouched:.0f}\nshaken {shaken:.0f} ({shaken / untouched:.0%})"
+    for name, each in scores.items():
+        untouched, moved, mirrored = each.mean(axis=0)
+        notes[name] = (
+            f"objective {untouched:.0f}\none pixel on: {moved / untouched:.0%}\nmirrored: {mirrored / untouched:.0%}"
+        )
     labels = ", ".join(map(str, CHANNELS))
+    kept = "; ".join(f"{name}, {note}".replace("\n", ", ") for name, note in notes.items())
     alt = (
-        f"Six rows of pictures for channels {labels} of fire7, one knob more each: colored noise from raw pixels, then "
+        f"Rows of pictures for channels {labels} of fire7, one knob more each: colored noise from raw pixels, then "
         "gray relief with jitter, loud colors with Fourier, and natural-looking eggs, fur and eyes with decorrelated "
-        "colors. The objective is highest for the noise, which loses nearly all of it when it is shaken."
+        f"colors. {kept}."
     )
-    title = "fire7: one knob more on every rung. Right: the mean of the four objectives, as they are and shaken"
+    title = "fire7: one knob more on every rung. Right: the mean objective, and what is kept of it"
     heads = [f"channel {index}" for index in CHANNELS]
     return draw_rows(ladder, title, heads=heads, notes=notes, alt=alt)
 
@@ -81,14 +83,15 @@ def draw_against_photos(names: Sequence[str], pictures: np.ndarray, photos: np.n
     usual = np.abs(photos).max(axis=0)
     for values, shift, color, size, label in (
         (noise / usual, -0.15, MUTED, 9, f"{len(noise)} noise images"),
-        (photos / usual, 0.15, ORANGE, 9, f"{len(photos)} crops of {len(IMAGE_NAMES)} photos"),
+        (photos / usual, 0.15, ORANGE, 9, f"{len(photos):,} crops of photos"),
     ):
         axes.scatter(values, np.broadcast_to(places + shift, values.shape), s=size, color=color, alpha=0.5, label=label)
     axes.scatter(pictures / usual, places, s=60, marker="D", color=BLUE, label="grown picture")
     axes.axvline(0, color=INK, linewidth=0.6)
     axes.set_yticks(places, names, fontsize=8)
-    name = "channel's mean before its ReLU; 1 is its strongest answer to any crop, up or down"
-    fg.chart(axes, x=name, size=9).legend(fontsize=8, frameon=False, loc="center right")
+    name = "channel's mean before its ReLU; 1 is the largest |mean| over all crops"
+    fg.chart(axes, x=name, size=9)
+    figure.legend(fontsize=8, frameon=False, loc="outside upper center", ncols=3)
     beaten = int((pictures > photos.max(axis=0)).sum())
     return fg.describe(
         figure,
@@ -98,32 +101,17 @@ def draw_against_photos(names: Sequence[str], pictures: np.ndarray, photos: np.n
     )
 
 
-def draw_patches(rows: dict[str, tuple[np.ndarray, Sequence[np.ndarray], Sequence[float]]]) -> Figure:
-    """{channel: (grown picture, patches of photos, shares)}, two channels to a line.
+def draw_top_nine(rows: dict[str, tuple[np.ndarray, Sequence[np.ndarray], float, float]], count: int) -> Figure:
+    """{channel: (grown picture, its best crops, how many times their best by the mean, by the strongest unit)}.
 
-    shares : the unit's answer to each patch, as a share of the strongest unit's answer to the picture.
+    count : of how many crops they are the best.
     """
-    lines, width = -(-len(rows) // 2), 1 + max(len(patches) for _, patches, _ in rows.values())
-    figure = fg.new_figure(9.6, 1.45 * lines + 0.4)
-    figure.suptitle(
-        "left: grown picture. right: where the photos excite the channel most, and how much, in % of the picture",
-        fontsize=10,
-    )
-    grid = figure.subplots(lines, 2 * width + 1, squeeze=False, width_ratios=[1] * width + [0.3] + [1] * width)
-    for axes in grid.ravel():
-        axes.axis("off")
-    for place, (name, (picture, patches, shares)) in enumerate(rows.items()):
-        cells = grid[place // 2, (width + 1) * (place % 2) :]
-        for axes, image in zip(cells, (picture, *patches), strict=False):
-            axes.imshow(image, interpolation="lanczos")
-        cells[0].set_title(name, fontsize=8, color=INK)
-        for axes, share in zip(cells[1:], shares, strict=False):
-            axes.set_title(f"{share:.0%}", fontsize=8, color=MUTED)
-    return fg.describe(
-        figure,
-        f"For each of {len(rows)} channels a grown picture and the {width - 1} patches of photos that excite it most: "
-        "often the same eyes, stripes, curves or dots, sometimes nothing alike.",
-    )
+    panels = {name: [picture, *crops] for name, (picture, crops, *_) in rows.items()}
+    notes = {name: f"mean: {mean:.1f} times\nunit: {unit:.1f} times" for name, (*_, mean, unit) in rows.items()}
+    title = f"grown, then the best of {count:,} crops; right: the grown picture's response over the best crop's"
+    listed = "; ".join(f"{name}, {note}".replace("\n", ", ") for name, note in notes.items())
+    alt = f"For each channel a grown picture and the crops of photos that excite it most. {listed}."
+    return draw_rows(panels, title, heads=["grown"], notes=notes, alt=alt)
 
 
 def draw_silent(counts: dict[str, tuple[int, int, int]]) -> Figure:
@@ -138,18 +126,34 @@ def draw_silent(counts: dict[str, tuple[int, int, int]]) -> Figure:
     return fg.describe(figure, f"Bars of how many channels have no gradient on faint noise, by layer: {listed}.")
 
 
-def draw_spectrum(frequencies: np.ndarray, amplitudes: dict[str, np.ndarray]) -> Figure:
-    """Mean amplitude by frequency of several kinds of pictures, each 1 at the lowest, both axes logarithmic."""
-    figure, axes = fg.subplots(5.6, 2.9)
-    for (name, values), color, style in zip(amplitudes.items(), (BLUE, ORANGE, MUTED), ("-", "--", ":"), strict=False):
-        axes.loglog(frequencies, values / values[0], color=color, linestyle=style, label=name)
-    axes.loglog(frequencies, frequencies[0] / frequencies, color=INK, linewidth=0.8, label="1 / frequency")
-    fg.chart(axes, x="frequency (waves across the picture)", y="amplitude", size=9).legend(fontsize=8, frameon=False)
+def draw_waves(panels: dict[str, np.ndarray], amplitudes: dict[str, np.ndarray]) -> Figure:
+    """Gray panels {title: (h, w)}, and the mean amplitude by frequency of kinds of pictures, each 1 at 1 wave."""
+    figure, axes = fg.subplots(9.6, 2.5, 1, len(panels) + 1, width_ratios=[*([1] * len(panels)), 1.5])
+    for place, (title, panel) in enumerate(panels.items()):
+        fg.plain(axes[place], title).imshow(panel, cmap="gray", interpolation="nearest")
+    for (name, values), color, style in zip(amplitudes.items(), (BLUE, ORANGE), ("-", "--"), strict=False):
+        axes[-1].loglog(range(1, len(values) + 1), values / values[0], color=color, linestyle=style, label=name)
+    axes[-1].loglog([1, len(values)], [1, 1 / len(values)], color=INK, linewidth=0.8, label="1 / frequency")
+    fg.chart(axes[-1], "amplitude", "waves across the picture", size=9).legend(fontsize=7, frameon=False)
     return fg.describe(
         figure,
-        "Amplitude against frequency on logarithmic axes: photographs fall along the line 1 / frequency; noise drawn "
-        "pixel by pixel is flat.",
+        f"Panels: {', '.join(panels)}. Then amplitude against frequency on logarithmic axes: photographs fall along "
+        "the line 1 / frequency; noise drawn pixel by pixel is flat.",
     )
+
+
+def draw_control(deviations: dict[str, np.ndarray]) -> Figure:
+    """How far grown pictures are above the mean crop, in standard deviations, a row for each network: {name: (n,)}."""
+    figure, axes = fg.subplots(8, 0.3 * len(deviations) + 0.9)
+    for place, (name, values) in enumerate(reversed(deviations.items())):
+        color = BLUE if name.startswith("trained") else ORANGE
+        axes.scatter(values, np.full(len(values), place), s=14, color=color, alpha=0.7)
+        axes.scatter([values.mean()], [place], s=60, marker="|", color=INK)
+    axes.set_yticks(range(len(deviations)), reversed(deviations), fontsize=8)
+    name = "standard deviations above the mean crop; a dot for each channel, a stroke for their mean"
+    fg.chart(axes, x=name, size=9).set_xlim(left=0)
+    means = "; ".join(f"{name}: {values.min():.0f} to {values.max():.0f}" for name, values in deviations.items())
+    return fg.describe(figure, f"Rows of dots, a network each, in standard deviations above the mean crop: {means}.")
 
 
 def draw_confusion(answers: dict[str, np.ndarray], channels: Sequence[int]) -> Figure:
@@ -266,9 +270,9 @@ FIGURES = fg.Figures(
         "01_ladder.jpg": lambda lesson: draw_ladder(
             lesson.ladder, {name: lesson.scores(images) for name, images in lesson.ladder.items()}
         ),
-        "02_spectrum.png": lambda lesson: draw_spectrum(np.arange(1, 64), lesson.spectra()),
+        "02_spectrum.png": lambda lesson: draw_waves(lesson.waves(), lesson.spectra()),
         "03_against_photos.png": lambda lesson: draw_against_photos(*lesson.against_photos()),
-        "04_patches.jpg": lambda lesson: draw_patches(lesson.patches()),
+        "04_top_nine.jpg": lambda lesson: draw_top_nine(lesson.top_nine(), len(lesson.crops)),
         "05_never_moved.png": lambda lesson: draw_silent(lesson.never_moved()),
         "06_objectives.jpg": lambda lesson: draw_objectives(lesson.grow(list(OBJECTIVES.values()), size=160)),
         "07_diversity.jpg": _figure_diversity,
@@ -281,6 +285,7 @@ FIGURES = fg.Figures(
             "EfficientNet-Lite0, eight channels a block",
             lambda lesson: load_model("efficientnet_lite0"),
         ),
+        "11_untrained.png": lambda lesson: draw_control(lesson.untrained_control()),
     },
     {GROWING_GIF: anim_growing},
 )
