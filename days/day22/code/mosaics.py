@@ -58,7 +58,7 @@ def make_mosaics(count: int, *, seed: int) -> Mosaics:
     for index in range(check_integer(count, 1, "count")):
         asked = index % len(IMAGE_NAMES)
         others = generator.permutation([number for number in range(len(IMAGE_NAMES)) if number != asked])[:3]
-        cells = [_crop(generator, load_image(IMAGE_NAMES[number])) for number in (asked, *others)]
+        cells = [draw_crop(generator, IMAGE_NAMES[number], CELL) for number in (asked, *others)]
         order = generator.permutation(4)
         image, mask = (
             _joined([cells[place] for place in order]),
@@ -73,13 +73,14 @@ def _joined(cells: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.concatenate(cells[:2], axis=1), np.concatenate(cells[2:], axis=1)])
 
 
-def _crop(generator: np.random.Generator, photo: np.ndarray) -> np.ndarray:
-    """A square near the middle of a photo, flipped or not, at the size of a cell."""
+def draw_crop(generator: np.random.Generator, name: str, size: int) -> np.ndarray:
+    """A square near the middle of a bundled photo, flipped or not, as an image of `size` pixels."""
+    photo = load_image(name)
     height, width = photo.shape[:2]
     side = int(min(height, width) * generator.uniform(SMALLEST, 1))
     shift = generator.uniform(0.3, 0.7, size=2)
     top, left = int((height - side) * shift[0]), int((width - side) * shift[1])
-    crop = load_image(photo[top : top + side, left : left + side], size=CELL)
+    crop = load_image(photo[top : top + side, left : left + side], size=size)
     return crop[:, ::-1].copy() if generator.random() < 0.5 else crop
 
 

@@ -168,7 +168,7 @@ def _figure_shapes(lesson: Lesson) -> Figure:
 
 def _figure_mosaics(lesson: Lesson) -> Figure:
     pictures, heatmaps = lesson.mosaics("squeezenet")
-    shown = ("saliency", "guided backpropagation", "Grad-CAM", "HiResCAM, earlier layer", "occlusion")
+    shown = ("saliency", "integrated gradients", "guided backpropagation", "Grad-CAM", "occlusion")
     rows, names = {}, categories_of(lesson.model, pictures[:7])
     for index in (0, 1, 4):
         photo = pictures.images[index]
