@@ -17,9 +17,10 @@ from torch import nn
 from torch.nn import functional
 
 from days.common.datasets import SHAPE_NAMES, make_shapes
+from days.common.images import IMAGE_NAMES, load_image
 from days.day17.code.backends import capture
 from days.day18.code import torch_backend as shapes_backend
-from days.day22.code import attribution, maps, randomization, scoring, torch_backend
+from days.day22.code import attribution, maps, mosaics, randomization, scoring, torch_backend
 
 CAT, TABBY, ESPRESSO = 285, 281, 967
 
@@ -87,6 +88,46 @@ def channels_last(theirs: torch.Tensor) -> np.ndarray:
     return theirs[0].detach().numpy().transpose(1, 2, 0)
 
 
+@pytest.mark.parametrize("layer", ["conv1", "fire5", "fire9"])
+def test_hires_cam_is_captums_gradient_times_activation(squeezenet, peer, batch, layer):
+    from captum.attr import LayerGradientXActivation
+
+    theirs = LayerGradientXActivation(peer, peer.get_submodule(layer)).attribute(batch, target=CAT)
+    theirs = theirs.sum(dim=1)[0].detach().numpy()
+    ours = torch_backend.hires_cam(squeezenet.network, batch, layer, CAT, signed=True)
+    assert off_by(ours, theirs) < 1e-5
+    assert off_by(torch_backend.hires_cam(squeezenet.network, batch, layer, CAT), np.maximum(theirs, 0)) < 1e-5
+
+
+def test_layer_cam_by_hand(squeezenet, batch):
+    activations = capture(squeezenet.network, "fire5", batch)["fire5"].copy()
+    front, back = squeezenet.network[:8], squeezenet.network[8:]
+    inside = torch.from_numpy(activations).requires_grad_(True)
+    with torch.no_grad():
+        np.testing.assert_allclose(front(batch).numpy(), activations, atol=1e-4)
+    (gradients,) = torch.autograd.grad(back(inside + 0)[0, CAT], inside)
+    wanted = (gradients.clamp(min=0) * inside).sum(dim=1)[0].detach().numpy()
+    assert off_by(torch_backend.layer_cam(squeezenet.network, batch, "fire5", CAT), wanted) < 1e-4
+
+
+@pytest.mark.parametrize("category", [CAT, ESPRESSO, "space shuttle"])
+def test_grad_cam_at_fire9_is_a_share_of_hires_cam_and_at_fire5_it_is_another_map(squeezenet, batch, category):
+    """Where the category's own map is above 0, and the share of such places is the factor."""
+    number = squeezenet.categories.index(category) if isinstance(category, str) else category
+    above = capture(squeezenet.network, "conv10", batch)["conv10"][0, number] > 0
+    pair = [
+        method(squeezenet.network, batch, "fire9", number, signed=True)
+        for method in (torch_backend.grad_cam, torch_backend.hires_cam)
+    ]
+    assert np.abs(pair[0] - above.mean() * pair[1])[above].max() < 1e-5 * np.abs(pair[1]).max()
+    assert not pair[1][~above].any()
+    early = [
+        method(squeezenet.network, batch, "fire5", number).ravel()
+        for method in (torch_backend.grad_cam, torch_backend.hires_cam)
+    ]
+    assert np.corrcoef(early)[0, 1] < 0.3
+
+
 def test_saliency_is_captums(squeezenet, peer, batch):
     from captum.attr import Saliency
 
@@ -147,8 +188,6 @@ _OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in ("coffee", "fl
 
 @pytest.mark.parametrize("name", ["chelsea", *_OTHERS])
 def test_integrated_gradients_are_complete_to_a_hundredth(squeezenet, name):
-    from days.common.images import load_image
-
     batch = squeezenet.preprocess(load_image(name, size=224))
     ends = torch_backend.scores(squeezenet.network, torch.cat([batch, batch * 0]))
     number = int(ends[0].argmax())
@@ -181,8 +220,9 @@ def test_grad_cam_is_cam_where_the_head_is_a_mean_and_a_linear_layer():
         features = network[:4](image)[0].numpy()
     for number in range(5):
         cam = np.einsum("c,chw->hw", network[6].weight[number].detach().numpy(), features)
-        ours = torch_backend.grad_cam(network, image, "3", number, signed=True)
-        np.testing.assert_allclose(ours, cam / cam.size, atol=1e-6 * np.abs(cam).max())
+        for method in (torch_backend.grad_cam, torch_backend.hires_cam):
+            ours = method(network, image, "3", number, signed=True)
+            np.testing.assert_allclose(ours, cam / cam.size, atol=1e-6 * np.abs(cam).max())
 
 
 def test_grad_cam_of_squeezenets_last_maps_is_the_categorys_own_map(squeezenet, batch):
@@ -234,6 +274,8 @@ def both(name, squeezenet, keras_squeezenet, keras_backend, cat, *asked, **how):
         ("grad_cam", ("conv1", CAT), {}),
         ("grad_cam", ("fire5", CAT), {"signed": True}),
         ("grad_cam", ("fire9", ["Egyptian cat", "tabby", ESPRESSO]), {}),
+        ("hires_cam", ("fire5", CAT), {"signed": True}),
+        ("layer_cam", ("fire5", CAT), {}),
         ("saliency", ("tabby",), {}),
         ("guided_backpropagation", (["Egyptian cat", ESPRESSO],), {}),
         ("occlusion", ([CAT, TABBY],), {"size": 64, "stride": 40, "fill": (10.0, 0.0, -5.0)}),
@@ -952,25 +994,19 @@ def test_an_interval_is_as_wide_as_theory_says_and_shuts_a_constant_in():
         scoring.mean_and_interval(np.array([1, np.nan]))
 
 
-def test_the_table_ranks_a_planted_truth_first(shapes, shapes_model):
-    def probabilities(images):
-        return torch.softmax(torch.from_numpy(shapes_backend.scores(shapes_model.network, images)), 1).numpy()
-
-    how = {"size": 8, "stride": 4, "steps": 16, "names": shapes_model.categories}
+def test_the_truth_scores_best_and_random_numbers_worst(shapes, shapes_model):
+    how = {"size": 8, "stride": 4, "steps": 16, "samples": 8, "names": shapes_model.categories}
     methods = scoring.standard_methods("conv3_activation", **how)
     methods = {name: methods[name] for name in ("saliency", "integrated gradients", "occlusion", "Grad-CAM")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # 16 steps are few
         found = scoring.shape_maps(methods, shapes_model.network, shapes, shapes_backend.to_batch)
     assert {one.shape for one in found.values()} == {(60, 32, 32)}
-    table = scoring.summary(scoring.score_table(found | {"truth": shapes.masks * 1.0}, shapes, probabilities, steps=8))
-    means = {name: [scores[measure][0] for measure in scoring.MEASURES] for name, scores in table.items()}
-    assert means["truth"][:2] == [1, 1]
-    for name in ("saliency", "integrated gradients", "occlusion"):
-        assert means["random map"][0] < means[name][0]
-        assert means["random map"][1] < means[name][1] < 1
-        assert means["random map"][2] < means[name][2]
-        assert means["random map"][3] > means[name][3]
+    for measure in (scoring.pointing_game, scoring.share_inside):
+        means = {name: measure(maps, shapes.masks).mean() for name, maps in found.items()}
+        assert measure(shapes.masks * 1.0, shapes.masks).mean() == 1
+        for name in ("saliency", "integrated gradients", "occlusion"):
+            assert means["random map"] < means[name] < 1
 
 
 # ------------------------------------------------------------ randomization
@@ -1158,9 +1194,93 @@ def test_the_half_that_was_asked_for_wins_or_does_not():
     np.testing.assert_array_equal(scoring.asked_half_wins(*maps), [1, 0, 0.5, 0.5])
 
 
-def test_the_cascades_mean_is_taken_stage_by_stage():
-    from days.day22.code.lesson import mean_similarities
+# ------------------------------------------------------------ what the lesson says
 
-    first = [randomization.Similarity(1, 1), randomization.Similarity(0.2, 0.4)]
-    second = [randomization.Similarity(1, 1), randomization.Similarity(0.4, 0.0)]
-    assert mean_similarities([first, second]) == [(1, 1), pytest.approx((0.3, 0.2))]
+
+def guided_copy(network: nn.Module) -> nn.Module:
+    """As the lesson writes it: saliency of this copy is guided backpropagation."""
+    guided = copy.deepcopy(network)
+    for module in guided.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+            module.register_full_backward_hook(lambda module, back, _: (back[0].clamp(min=0),))
+    return guided
+
+
+def test_guided_backpropagation_draws_the_same_from_random_numbers(squeezenet, peer, batch):
+    """Random positive numbers that start at fire6 give nearly its picture of the cat; of the gradient they do not."""
+    cut, alike = [name for name, _ in peer.named_children()].index("fire6") + 1, {}
+    for kind, network in (("guided", guided_copy(peer)), ("ordinary", peer)):
+        pixels, drawn = batch.clone().requires_grad_(True), []
+        units = network[:cut](pixels)
+        start = torch.rand(units.shape, generator=torch.Generator().manual_seed(0))
+        drawn.append(torch.autograd.grad(units, pixels, start)[0][0])
+        drawn.append(torch.autograd.grad(network(pixels)[0, CAT], pixels)[0][0])
+        alike[kind] = np.corrcoef([one.abs().sum(dim=0).ravel().numpy() for one in drawn])[0, 1]
+    assert alike["guided"] > 0.9
+    assert alike["ordinary"] < 0.65
+
+
+def test_what_all_scores_have_in_common_moves_their_maps_and_no_difference(batch, peer):
+    def shifted(pixels):
+        return peer(pixels) + 0.05 * pixels[:, :, -40:, -40:].sum(dim=(1, 2, 3))[:, None]
+
+    pixels = batch.clone().requires_grad_(True)
+    plain, moved = peer(pixels)[0], shifted(pixels)[0]
+    assert (plain.softmax(0) - moved.softmax(0)).abs().max() < 1e-3
+
+    def map_of(value):
+        return torch.autograd.grad(value, pixels, retain_graph=True)[0][0].abs().sum(dim=0).numpy()
+
+    assert off_by(map_of(moved[CAT] - moved[TABBY]), map_of(plain[CAT] - plain[TABBY])) < 1e-3
+    corner = maps.smoothed(map_of(moved[CAT]), 4)
+    assert min(np.unravel_index(corner.argmax(), corner.shape)) > 180
+
+
+def test_grad_cams_brightest_place_costs_no_more_than_random_squares(squeezenet, cat):
+    def covered(row, column):
+        image = cat.copy()
+        image[row - 16 : row + 16, column - 16 : column + 16] = np.array([123, 117, 104]) / 255
+        return squeezenet.logits(squeezenet.preprocess(image))[0, CAT]
+
+    before = squeezenet.logits(squeezenet.preprocess(cat))[0, CAT]
+    falls = np.array([before - covered(*place) for place in np.random.default_rng(0).integers(16, 209, (50, 2))])
+    beaten = [(falls < before - covered(*place)).mean() for place in ((86, 70), (106, 68), (163, 77))]
+    assert beaten[2] < 0.75 < beaten[0] < beaten[1]
+    assert beaten[1] > 0.9
+
+
+def test_the_rim_of_fire4_is_bright_in_every_photo_and_that_of_fire9_in_none(squeezenet):
+    ratios = {"fire4": [], "fire9": []}
+    for name in IMAGE_NAMES:
+        photo = squeezenet.preprocess(load_image(name, size=224))
+        for layer, found in ratios.items():
+            heatmap = torch_backend.grad_cam(
+                squeezenet.network, photo, layer, int(squeezenet.logits(photo)[0].argmax())
+            )
+            inside = heatmap[1:-1, 1:-1]
+            rim = (heatmap.sum() - inside.sum()) / (heatmap.size - inside.size)
+            found.append(rim / inside.mean())
+    assert min(ratios["fire4"]) > 1 > max(ratios["fire9"])
+
+
+def test_a_mosaic_holds_the_photo_that_is_asked_for_where_its_mask_says():
+    pictures = mosaics.make_mosaics(8, seed=3)
+    assert pictures.photos.tolist() == [0, 1, 2, 3, 4, 5, 6, 0]
+    for image, mask, cell in zip(pictures.images, pictures.masks, pictures.cells, strict=True):
+        np.testing.assert_array_equal(image[mask].reshape(160, 160, 3), cell)
+    np.testing.assert_array_equal(pictures[:2].images, mosaics.make_mosaics(2, seed=3).images)
+    assert (mosaics.make_mosaics(2, seed=4).images != pictures[:2].images).any()
+    blob = np.broadcast_to(scoring.centered_blob((320, 320)), pictures.masks.shape)
+    np.testing.assert_array_equal(scoring.pointing_game(blob, pictures.masks), 0.25)
+
+
+@pytest.mark.slow
+def test_on_mosaics_of_photos_grad_cam_points_better_than_guided_backpropagation(squeezenet):
+    pictures = mosaics.make_mosaics(21, seed=0)
+    methods = scoring.standard_methods("fire9")
+    methods = {name: methods[name] for name in ("guided backpropagation", "Grad-CAM")}
+    found = mosaics.mosaic_maps(squeezenet, pictures, methods)
+    hits = {name: scoring.pointing_game(heatmaps, pictures.masks) for name, heatmaps in found.items()}
+    assert scoring.mean_and_interval(hits["Grad-CAM"] - hits["guided backpropagation"])[1] > 0
+    assert scoring.mean_and_interval(hits["Grad-CAM"] - 0.25)[1] > 0

@@ -7,6 +7,8 @@ import scipy
 
 from days.common import cases
 from days.common.exercises import exercise
+from days.common.tasks import task
+from days.day22.code import claims
 
 
 def _layer(generator, *shape):
@@ -307,3 +309,48 @@ def added_up(gradient, image, baseline, steps):
     """Image and baseline (H, W) -> integrated gradients (H, W)."""
     places = (np.arange(steps) + 0.5) / steps
     return (image - baseline) * np.mean([gradient(baseline + t * (image - baseline)) for t in places], axis=0)
+
+
+@task(
+    "9.8 · 30 min · ●●●",
+    rubric=claims.rubric,
+    given=(2026,),
+    wrong=[
+        "the claim is believed, and its own box is named",
+        lambda number: {"falls": 3.0, "random": 0.0, "stands": True, "instead": claims.make_claim(number).box},
+        "no control: any fall is taken for a proof",
+        ('"random": float(np.mean(control))', '"random": 0.0'),
+        "the verdict is turned round",
+        ("costs > np.quantile(control, 0.9)", "costs <= np.quantile(control, 0.9)"),
+        "the fall of the probability, not of the score",
+        ('"falls": costs', '"falls": costs / 40'),
+        "a box that hardly matters",
+        ("max(tried,", "min(tried,"),
+    ],
+    hints=[
+        "`claims.fall(number, box)` covers a box in the mean color. Do it for the claimed box and for fifty random "
+        "ones of the same size.",
+        "The claim stands if its box costs more than nine in ten random boxes.",
+        "For a box that matters, walk over the photo in steps of 16 pixels; keep what costs much in both fills.",
+    ],
+)
+def refute(number):
+    """A number -> your report on `claims.make_claim(number)`, a dict as described above."""
+    from days.day22.code import claims, rocket
+
+    claim = claims.make_claim(number)
+    costs = claims.fall(number, claim.box)
+    places = np.random.default_rng(0).integers(0, 185, (50, 2)).tolist()
+    control = [claims.fall(number, (top, top + 40, left, left + 40)) for top, left in places]
+
+    def worth(box):
+        beside = claims.fall(number, box, lambda photo, hole: rocket.wiped(photo, [hole]))
+        return min(claims.fall(number, box), beside)
+
+    tried = [(top, top + 40, left, left + 40) for top in range(0, 185, 23) for left in range(0, 185, 23)]
+    return {
+        "falls": costs,
+        "random": float(np.mean(control)),
+        "stands": bool(costs > np.quantile(control, 0.9)),
+        "instead": max(tried, key=worth),
+    }

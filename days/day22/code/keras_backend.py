@@ -4,7 +4,9 @@ from days.day19.code.keras_backend import keras, tensorflow  # noqa: F401
 from days.day22.code.methods import (  # noqa: F401
     grad_cam,
     guided_backpropagation,
+    hires_cam,
     integrated_gradients,
+    layer_cam,
     occlusion,
     saliency,
     scores,

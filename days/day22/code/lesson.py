@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 
 import numpy as np
 
 from days.common.datasets import make_shapes
 from days.common.images import load_image
-from days.common.models import Model, load_model, softmax
+from days.common.models import Model, load_model
 from days.day17.code import lesson as lesson17
 from days.day22.code import methods, randomization, scoring
 from days.day22.code.maps import smoothed
+from days.day22.code.mosaics import Mosaics, make_mosaics, mosaic_maps
 
 SIZE = 224
 LAYERS = ("conv1_activation", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
@@ -30,6 +31,9 @@ STAGES = {"untouched": 0, "conv10": 1, "fire9": 2, "fire8": 3, "fire6": 5, "fire
 """Stages of the cascade that are shown, by the layer shuffled last: how many layers are shuffled."""
 CASCADED = (*FINE, "Grad-CAM", "occlusion")
 """The methods whose maps are watched while the network is shuffled."""
+NETWORKS = {"squeezenet": "SqueezeNet", "efficientnet_lite0": "EfficientNet-Lite0"}
+DEPTHS = {"squeezenet": ("fire9", "fire5"), "efficientnet_lite0": ("bn2", "blocks.4")}
+"""The layers of each network at which the CAMs are compared: the last with maps, and an earlier one."""
 GUIDED = ("Egyptian cat", "espresso", "drilling platform", "goldfish")
 
 
@@ -44,9 +48,18 @@ def visible(heatmap: np.ndarray, method: str) -> tuple[np.ndarray, float]:
     return blurred, max(float(np.percentile(blurred, 99.5)), 1e-12)
 
 
-def mean_similarities(runs: Sequence[Sequence[randomization.Similarity]]) -> list[randomization.Similarity]:
-    """The mean of several runs of the cascade, stage by stage."""
-    return [randomization.Similarity(*np.mean(stage, axis=0)) for stage in zip(*runs, strict=True)]
+def six_and_early(last: str, early: str, **how) -> dict[str, Callable]:
+    """The six methods, Grad-CAM at the layer `last`, and Grad-CAM and HiResCAM at the layer `early`, by name."""
+    names = {"names": how["names"]} if "names" in how else {}
+
+    def at(method, layer: str) -> Callable:
+        return lambda network, batch, category: method(network, batch, layer, category, **names)
+
+    found = scoring.standard_methods(last, **how)
+    return found | {
+        "Grad-CAM, earlier layer": at(methods.grad_cam, early),
+        "HiResCAM, earlier layer": at(methods.hires_cam, early),
+    }
 
 
 class Lesson(lesson17.Lesson):
@@ -71,34 +84,48 @@ class Lesson(lesson17.Lesson):
         return methods.grad_cam(self.model.network, self.batch(photo), layer, category, **settings)
 
     @cached_property
-    def cascade(self) -> dict[str, list]:
-        """The means of `randomization.cascade` over three seeds: Egyptian cat on chelsea."""
-        methods = scoring.standard_methods(LAYER, steps=32, stride=32)
-        chosen = {
-            name: lambda network, method=methods[name]: method(network, self.batch("chelsea"), "Egyptian cat")
-            for name in CASCADED
-        }
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # 32 steps are complete to some percent, enough for ranks
-            runs = [randomization.cascade(self.model.network, chosen, seed=seed) for seed in range(3)]
-        return {name: mean_similarities([run[name] for run in runs]) for name in CASCADED}
-
-    @cached_property
     def witness(self) -> Model:
         """EfficientNet-Lite0, which gets the rocket right, by a little."""
         return load_model("efficientnet_lite0")
 
     @lru_cache(maxsize=2)  # noqa: B019 - a lesson lives as long as its figures
     def shapes(self, count: int, seed: int = 1):
-        """Day 18's network, held-out shapes, their maps {method: (N, H, W)}, and its probabilities as a function."""
+        """Held-out shapes, and their maps {method: (N, H, W)} by Day 18's network."""
         from days.day18.code import torch_backend as shapes_backend
 
         model, data = shapes_backend.shapes_model(), make_shapes(count, seed=seed)
-        methods = scoring.standard_methods("conv3_activation", size=8, stride=4, names=model.categories)
+        how = {"size": 8, "stride": 4, "names": model.categories}
+        methods = six_and_early("conv3_activation", "conv2_activation", **how)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # few of 500 are complete to 2 or 3 instead of 1 percent
-            maps = scoring.shape_maps(methods, model.network, data, shapes_backend.to_batch)
-        return data, maps, lambda images: softmax(shapes_backend.scores(model.network, images))
+            return data, scoring.shape_maps(methods, model.network, data, shapes_backend.to_batch)
+
+    @lru_cache(maxsize=2)  # noqa: B019 - a lesson lives as long as its figures
+    def mosaics(self, name: str) -> tuple[Mosaics, dict[str, np.ndarray]]:
+        """42 mosaics of photos, each photo asked for six times, and their maps {method: (N, H, W)} by a network.
+
+        name : "squeezenet" or "efficientnet_lite0". SmoothGrad and integrated gradients take fewer steps here.
+        """
+        model, pictures = self.model if name == "squeezenet" else self.witness, make_mosaics(42, seed=0)
+        methods = six_and_early(*DEPTHS[name], size=54, stride=54, steps=12, samples=8)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # 12 steps are complete to some percent
+            maps = mosaic_maps(model, pictures, methods)
+        maps["centered blob"] = np.broadcast_to(scoring.centered_blob(pictures.masks.shape[1:]), pictures.masks.shape)
+        maps["random map"] = scoring.random_map(pictures.masks.shape, 0)
+        return pictures, maps
+
+    def pointing(self) -> dict[str, dict[str, scoring.Interval]]:
+        """{where it was measured: {method: mean and interval of the pointing game}}, three tests."""
+        tests = {"500 drawn shapes,\nDay 18's network": self.shapes(500)}
+        tests |= {f"42 mosaics of photos,\n{title}": self.mosaics(name) for name, title in NETWORKS.items()}
+        return {
+            test: {
+                name: scoring.mean_and_interval(scoring.pointing_game(heatmaps, data.masks))
+                for name, heatmaps in maps.items()
+            }
+            for test, (data, maps) in tests.items()
+        }
 
     def shuffled_maps(self) -> dict[str, list[np.ndarray]]:
         """{method: a map of the cat for each of `STAGES`}."""

@@ -54,15 +54,64 @@ def grad_cam(
 
     Source: Selvaraju and others, "Grad-CAM: visual explanations from deep networks", 2017.
     """
+
+    def mean(gradients: np.ndarray) -> np.ndarray:
+        return gradients.mean(axis=(2, 3), dtype=np.float64, keepdims=True)
+
+    found = _evidence(network, batch, layer, category, mean, signed, grid, names)
+    return _handed_out(*found, name="Grad-CAM", where=f" at {layer!r}")
+
+
+def hires_cam(
+    network,
+    batch,
+    layer: str,
+    category: Category,
+    *,
+    signed: bool = False,
+    grid: tuple[int, int] | None = None,
+    names: Sequence[str] | None = None,
+) -> np.ndarray:
+    """`grad_cam` whose weights are not averaged over places: (h, w) or (n, h, w).
+
+        map = sum over c of gradients[c] * activations[c]
+
+    Source: Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural
+    networks", 2020, arXiv:2011.08891.
+    """
+    found = _evidence(network, batch, layer, category, lambda gradients: gradients, signed, grid, names)
+    return _handed_out(*found, name="HiResCAM", where=f" at {layer!r}")
+
+
+def layer_cam(
+    network,
+    batch,
+    layer: str,
+    category: Category,
+    *,
+    grid: tuple[int, int] | None = None,
+    names: Sequence[str] | None = None,
+) -> np.ndarray:
+    """`hires_cam` of the gradients above 0 alone: (h, w) or (n, h, w).
+
+    Source: Jiang and others, "LayerCAM: exploring hierarchical class activation maps for localization", 2021,
+    doi:10.1109/TIP.2021.3089943.
+    """
+    found = _evidence(network, batch, layer, category, lambda gradients: gradients.clip(min=0), False, grid, names)
+    return _handed_out(*found, name="LayerCAM", where=f" at {layer!r}")
+
+
+def _evidence(
+    network, batch, layer, category: Category, weigh: Callable[[np.ndarray], np.ndarray], signed: bool, grid, names
+) -> tuple[np.ndarray, Wanted, Callable[[int], str]]:
+    """A layer's maps, added up with weights that `weigh` makes of the gradients (n, C, h, w); see `_handed_out`."""
     if not isinstance(layer, str):
         raise ValueError(f"expected a layer's name, got {brief(layer)}: conv_layers(network) lists some")
     activations, gradients, asked = _look(network, batch, category, names, layer)
     if grid is None:
         backend_of(network).check_axes(network, layer, activations, batch)
     activations, gradients = (check_maps(layer, values, grid) for values in (activations, gradients))
-    weights = gradients.mean(axis=(2, 3), dtype=np.float64)
-    evidence = np.einsum("nc,nchw->nhw", weights, np.broadcast_to(activations, gradients.shape))
-    evidence = evidence.astype(activations.dtype)
+    evidence = (weigh(gradients) * activations).sum(axis=1, dtype=np.float64).astype(activations.dtype)
     why_zero = _why_zero(network, batch, asked, layer)
 
     def why(index: int) -> str:
@@ -70,7 +119,7 @@ def grad_cam(
             return "all evidence in it speaks against the category; signed=True shows it"
         return "its weighted maps cancel out" if gradients[index].any() else why_zero(index)
 
-    return _handed_out(evidence if signed else np.maximum(evidence, 0), asked, "Grad-CAM", why, f" at {layer!r}")
+    return evidence if signed else np.maximum(evidence, 0), asked, why
 
 
 def saliency(network, batch, category: Category, *, names: Sequence[str] | None = None) -> np.ndarray:
@@ -79,7 +128,7 @@ def saliency(network, batch, category: Category, *, names: Sequence[str] | None 
     Source: Simonyan and others, "Deep inside convolutional networks", 2013.
     """
     _, gradients, asked = _look(network, batch, category, names)
-    return _handed_out(_channels_last(gradients), asked, "saliency", _why_zero(network, batch, asked))
+    return _handed_out(_channels_last(gradients), asked, _why_zero(network, batch, asked), name="saliency")
 
 
 def smooth_grad(
@@ -108,7 +157,7 @@ def smooth_grad(
         noise = generator.standard_normal(pixels.shape[1:], np.float32)
         total += _gradient(network, pixels + deviation * noise, asked)
     maps = (total / samples).astype(pixels.dtype)
-    return _handed_out(maps, asked, "SmoothGrad", _why_zero(network, batch, asked))
+    return _handed_out(maps, asked, _why_zero(network, batch, asked), name="SmoothGrad")
 
 
 def integrated_gradients(
@@ -143,7 +192,7 @@ def integrated_gradients(
     maps = (way * total).astype(pixels.dtype)
     ends = (asked_for(_scores(network, one), asked.targets) for one in (pixels, np.broadcast_to(start, pixels.shape)))
     _warn_if_incomplete(maps, asked.targets, *ends)
-    return _handed_out(maps, asked, "integrated gradients", _why_zero(network, batch, asked))
+    return _handed_out(maps, asked, _why_zero(network, batch, asked), name="integrated gradients")
 
 
 def _warn_if_incomplete(maps: np.ndarray, targets: np.ndarray, after: np.ndarray, before: np.ndarray) -> None:
@@ -184,7 +233,7 @@ def guided_backpropagation(network, batch, category: Category, *, names: Sequenc
     """
     _, gradients, asked = _look(network, batch, category, names, guided=True)
     maps = _channels_last(gradients)
-    return _handed_out(maps, asked, "guided backpropagation", _why_zero(network, batch, asked))
+    return _handed_out(maps, asked, _why_zero(network, batch, asked), name="guided backpropagation")
 
 
 def occlusion(
@@ -221,7 +270,7 @@ def occlusion(
             total[:, down, across] += (before - asked_for(answer, asked.targets))[:, None, None]
             times[down, across] += 1
     maps = (total / times).astype(np.float32)
-    return _handed_out(maps, asked, "occlusion", lambda index: "no square changes the score")
+    return _handed_out(maps, asked, lambda index: "no square changes the score", name="occlusion")
 
 
 def squares(height: int, width: int, size: int, stride: int) -> Iterator[tuple[slice, slice]]:
@@ -254,7 +303,9 @@ def scores(network, batch) -> np.ndarray:
     return _scores(network, _pixels(network, batch))
 
 
-def _handed_out(maps: np.ndarray, asked: Wanted, name: str, why: Callable[[int], str], where: str = "") -> np.ndarray:
+def _handed_out(
+    maps: np.ndarray, asked: Wanted, why: Callable[[int], str], *, name: str, where: str = ""
+) -> np.ndarray:
     """Maps (n, ...), or the only one of them where one category of one image was asked for.
 
     Warns of every map that is not finite, or 0 everywhere, and says `why` of the map of that number.

@@ -17,8 +17,6 @@ from days.common.datasets import Shapes
 from days.day22.code import methods
 from days.day22.code.maps import enlarge, strength
 
-MEASURES = ("pointing game", "share inside", "insertion", "deletion")
-"""In the first three more is better, in the last one less."""
 BATCH = 50
 
 Interval = tuple[float, float, float]
@@ -152,12 +150,14 @@ def centered_blob(size: tuple[int, int], width: float = 0.25) -> np.ndarray:
 # ---------------------------------------------------------------- all together
 
 
-def standard_methods(layer: str, *, size: int = 32, stride: int = 16, steps: int = 128, **how) -> dict[str, Callable]:
+def standard_methods(
+    layer: str, *, size: int = 32, stride: int = 16, steps: int = 128, samples: int = 25, **how
+) -> dict[str, Callable]:
     """The six methods by name, each a function (network, batch, category) -> maps of pixels or of places.
 
     What is signed in several colors is taken by its strength, the sum of |values| over colors. The network may be of
-    either framework. layer : Grad-CAM's. size, stride : occlusion's. steps : of integrated gradients. how : `names`,
-    for example.
+    either framework. layer : Grad-CAM's. size, stride : occlusion's. steps : of integrated gradients. samples : of
+    SmoothGrad. how : `names`, for example.
     """
 
     def strong(method, **knobs):
@@ -165,7 +165,7 @@ def standard_methods(layer: str, *, size: int = 32, stride: int = 16, steps: int
 
     return {
         "saliency": strong(methods.saliency),
-        "SmoothGrad": strong(methods.smooth_grad),
+        "SmoothGrad": strong(methods.smooth_grad, samples=samples),
         "integrated gradients": strong(methods.integrated_gradients, steps=steps),
         "guided backpropagation": strong(methods.guided_backpropagation),
         "Grad-CAM": lambda network, batch, category: methods.grad_cam(network, batch, layer, category, **how),
@@ -191,37 +191,6 @@ def shape_maps(
     maps["centered blob"] = np.broadcast_to(centered_blob(size), (len(shapes), *size))
     maps["random map"] = random_map((len(shapes), *size), seed)
     return maps
-
-
-def score_table(
-    maps: dict[str, np.ndarray], shapes: Shapes, probabilities: Callable[[np.ndarray], np.ndarray], *, steps: int = 16
-) -> dict[str, dict[str, np.ndarray]]:
-    """Every map's scores by all `MEASURES`: {method: {measure: (N,)}}.
-
-    Insertion and deletion are areas under the curves of the true shape's probability; what is covered takes the
-    image's own mean color.
-
-    maps : {method: (N, H, W)}, as `shape_maps` makes them. probabilities : images (n, H, W, 3) -> (n, categories).
-    """
-
-    def areas(image: np.ndarray, heatmap: np.ndarray, label: int) -> tuple[float, float]:
-        mean = image.mean(axis=(0, 1))
-        return insertion_deletion(lambda n: probabilities(n)[:, label], image, heatmap, fill=mean, steps=steps).areas
-
-    table = {}
-    for name, heatmaps in maps.items():
-        curves = np.transpose([areas(*one) for one in zip(shapes.images, heatmaps, shapes.labels, strict=True)])
-        values = pointing_game(heatmaps, shapes.masks), share_inside(heatmaps, shapes.masks), *curves
-        table[name] = dict(zip(MEASURES, values, strict=True))
-    return table
-
-
-def summary(table: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, Interval]]:
-    """The table's means with their intervals: {method: {measure: (mean, low, high)}}."""
-    return {
-        name: {measure: mean_and_interval(values) for measure, values in scores.items()}
-        for name, scores in table.items()
-    }
 
 
 def mean_and_interval(values: np.ndarray, *, seed: int = 0, rounds: int = 2000) -> Interval:

@@ -3,7 +3,9 @@
 from days.day22.code.methods import (  # noqa: F401
     grad_cam,
     guided_backpropagation,
+    hires_cam,
     integrated_gradients,
+    layer_cam,
     occlusion,
     saliency,
     scores,

@@ -9,20 +9,18 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from days.common.colors import ALARM, BLUE, INK, MUTED, ORANGE
+from days.common.colors import BLUE, INK, MUTED
 from days.common.datasets import SHAPE_NAMES
 from days.common.figures import Figures, chart, describe, draw_panels, new_figure, plain, save_gif
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import outputs_dir
 from days.day20.code.visualizations import draw_rows
-from days.day22.code import methods, randomization, rocket, scoring
-from days.day22.code.lesson import ASKED, CASCADED, GUIDED, LAYERS, SIZE, STAGES, Lesson, visible
+from days.day22.code import methods, rocket
+from days.day22.code.attribution import Rather
+from days.day22.code.lesson import ASKED, GUIDED, LAYERS, SIZE, STAGES, Lesson, visible
 from days.day22.code.maps import overlay
+from days.day22.code.mosaics import categories_of
 
-LOOKS = dict(
-    zip(CASCADED, ((BLUE, "-"), (BLUE, "--"), (BLUE, ":"), (ALARM, "-"), (ORANGE, "-"), (INK, "--")), strict=True)
-)
-"""Color and style of the line of each method whose maps are watched while the network is shuffled."""
 CONTROLS = ("centered blob", "random map")
 
 
@@ -34,44 +32,25 @@ def marked(photo: np.ndarray, heatmap: np.ndarray, *, top: float | None = None) 
     return overlay(photo, heatmap, 0.8, top=top)
 
 
-def draw_scores(table: dict[str, dict[str, tuple[float, float, float]]], count: int) -> Figure:
-    """{method: {measure: (mean, low, high)}}, one line a method, one panel a measure."""
-    measures, names = list(next(iter(table.values()))), list(table)
-    figure = new_figure(9.6, 0.4 * len(names) + 1.3)
-    figure.suptitle(f"means over {count} images, with their 95 % bootstrap intervals", fontsize=10)
-    places, best = np.arange(len(names))[::-1], []
-    for axes, measure in zip(figure.subplots(1, len(measures), sharey=True), measures, strict=True):
+def draw_pointing(tests: dict[str, dict[str, tuple[float, float, float]]]) -> Figure:
+    """{test: {method: (mean, low, high)}}, one line a method, one panel a test."""
+    names = list(next(iter(tests.values())))
+    figure = new_figure(9.6, 0.38 * len(names) + 1.3)
+    figure.suptitle("how often the map's largest value lies on what was asked for, 95 % intervals", fontsize=10)
+    places = np.arange(len(names))[::-1]
+    for axes, (test, found) in zip(figure.subplots(1, len(tests), sharey=True), tests.items(), strict=True):
         for place, name in zip(places, names, strict=True):
-            mean, low, high = table[name][measure]
+            mean, low, high = found[name]
             color = MUTED if name in CONTROLS else BLUE
             axes.plot([low, high], [place, place], color=color, linewidth=2)
             axes.plot(mean, place, "s" if name in CONTROLS else "o", color=color, markersize=4)
             axes.annotate(f"{mean:.2f}", (mean, place), (0, 4), textcoords="offset points", fontsize=7, ha="center")
         axes.set_yticks(places, names, fontsize=8)
-        chart(axes, f"{measure}\n({'less' if measure == 'deletion' else 'more'} is better)")
+        axes.set_xlim(-0.05, 1.08)
+        chart(axes, test)
         axes.grid(axis="y", linewidth=0.4)
-        ordered = sorted(names, key=lambda name: table[name][measure][0], reverse=measure != "deletion")
-        best.append(f"{measure}: {ordered[0]}")
-    return describe(figure, f"Four panels of dots with intervals for {', '.join(names)}. Best by {', '.join(best)}.")
-
-
-def draw_cascade(curves: dict[str, list], layers: Sequence[str]) -> Figure:
-    """{method: similarities (stages + 1)}: rank correlation and structure against the layer that was shuffled last."""
-    figure = new_figure(9.6, 3.5)
-    places = np.arange(len(layers) + 1)
-    panels = {"rank": "correlation of ranks", "structure": "structural similarity"}
-    for axes, (field, title) in zip(figure.subplots(1, 2), panels.items(), strict=True):
-        for name, similarities in curves.items():
-            color, style = LOOKS[name]
-            values = [getattr(similarity, field) for similarity in similarities]
-            axes.plot(places, values, style, color=color, marker=".", label=name)
-        axes.axhline(0, color=INK, linewidth=0.6)
-        axes.set_xticks(places, ["none", *layers], rotation=45, ha="right", fontsize=8)
-        title = f"{title} with the untouched network's map, mean of 3 shufflings"
-        chart(axes, title, "shuffled from the last layer down to", title_size=8)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
-    last = ", ".join(f"{name} {similarities[-1].rank:.2f}" for name, similarities in curves.items())
-    return describe(figure, f"Curves that fall from 1 while layers are shuffled; ranks, all layers shuffled: {last}.")
+    best = [f"{test.replace(chr(10), ' ')}: {max(found, key=found.get)}" for test, found in tests.items()]
+    return describe(figure, f"Dots with intervals for {', '.join(names)}. Best at {'; '.join(best)}.")
 
 
 def draw_explanation(
@@ -152,38 +131,57 @@ def _figure_layers(lesson: Lesson) -> Figure:
 
 
 def _figure_categories(lesson: Lesson) -> Figure:
-    panels, labels = [], []
-    for name, categories in ASKED.items():
-        photo, maps = load_image(name, size=SIZE), lesson.grad_cam(name, list(categories))
-        shares = dict(lesson.model.predict(photo, 1000))
-        panels += [photo, *(marked(photo, heatmap, top=maps.max()) for heatmap in maps)]
-        labels += [name, *(f"{category}: {shares[category]:.2f}" for category in categories)]
-    alt = "Three photos and Grad-CAM for three categories of each, which look almost the same within a photo."
-    title = "Grad-CAM at fire9 for three categories of a photo, with their probability; each row on one scale"
-    return draw_panels(np.stack(panels), title=title, labels=labels, columns=4, alt=alt)
+    rows = {}
+    for name, (this, other, *_) in ASKED.items():
+        photo, asked = load_image(name, size=SIZE), [this, other, Rather(this, other), Rather(other, this)]
+        maps = lesson.grad_cam(name, asked)
+        tops = [maps[:2].max()] * 2 + [maps[2:].max()] * 2
+        seen = [marked(photo, heatmap, top=top) for heatmap, top in zip(maps, tops, strict=True)]
+        rows[f"{this}\nor {other}?"] = np.stack([photo, *seen])
+    alt = (
+        "Three photos, each with Grad-CAM for two categories, which look almost the same, and for the one rather than "
+        "the other, which do not: each of these marks places that the other leaves dark."
+    )
+    heads = ["photo", "the first", "the second", "first rather\nthan second", "second rather\nthan first"]
+    title = "Grad-CAM at fire9; the two categories on one scale, the two differences on another\n"
+    return draw_rows(rows, title, heads=heads, margin=0.9, width=8.4, alt=alt)
 
 
 def _figure_shapes(lesson: Lesson) -> Figure:
-    data, heatmaps, _ = lesson.shapes(500)
+    data, heatmaps = lesson.shapes(500)
+    shown = [name for name in heatmaps if "earlier" not in name]
     rows = {}
     for label, name in enumerate(SHAPE_NAMES):
         index = int(np.flatnonzero(data.labels == label)[1])
         photo = data.images[index]
         mask = np.where(data.masks[index][..., None], np.ones(3), 0.15)
-        panels = np.stack([photo, mask, *(marked(photo, maps[index]) for maps in heatmaps.values())])
+        panels = np.stack([photo, mask, *(marked(photo, heatmaps[one][index]) for one in shown)])
         rows[name] = panels.repeat(3, axis=1).repeat(3, axis=2)
     alt = (
         "Six pictures of shapes with their masks, and the maps of six methods and two controls: four methods mark "
         "pieces of the outline, occlusion squares on the shape, Grad-CAM spots that often lie beside it."
     )
-    heads = ["image", "mask", *(_in_lines(name.replace("backpropagation", "backprop.")) for name in heatmaps)]
+    heads = ["image", "mask", *(_in_lines(name.replace("backpropagation", "backprop.")) for name in shown)]
     title = "six shapes, whose truth is known; each map scaled by itself\n"
     return draw_rows(rows, title, heads=heads, margin=0.4, alt=alt)
 
 
-def _figure_scores(lesson: Lesson) -> Figure:
-    data, maps, probabilities = lesson.shapes(500)
-    return draw_scores(scoring.summary(scoring.score_table(maps, data, probabilities)), len(data))
+def _figure_mosaics(lesson: Lesson) -> Figure:
+    pictures, heatmaps = lesson.mosaics("squeezenet")
+    shown = ("saliency", "integrated gradients", "guided backpropagation", "Grad-CAM", "occlusion")
+    rows, names = {}, categories_of(lesson.model, pictures[:7])
+    for index in (0, 1, 4):
+        photo = pictures.images[index]
+        asked = np.where(pictures.masks[index][..., None], photo, 0.2)
+        seen = [_seen(photo, heatmaps[name][index], name) for name in shown]
+        rows[_in_lines(lesson.model.categories[names[index]])] = np.stack([photo, asked, *seen])
+    alt = (
+        "Three pictures of two by two photos, the photo that is asked for, and five maps of each. Grad-CAM and "
+        "occlusion mostly stay in the right quarter; guided backpropagation marks edges in all four."
+    )
+    heads = ["picture", "asked for", *map(_in_lines, shown)]
+    title = "four photos in one picture, one of them asked for; each map scaled by itself\n\n"
+    return draw_rows(rows, title, heads=heads, margin=0.5, alt=alt)
 
 
 def _figure_cascade_maps(lesson: Lesson) -> Figure:
@@ -269,9 +267,9 @@ FIGURES = Figures(
         "01_layers.jpg": _figure_layers,
         "02_categories.jpg": _figure_categories,
         "03_shapes.png": _figure_shapes,
-        "04_scores.png": _figure_scores,
+        "04_pointing.png": lambda lesson: draw_pointing(lesson.pointing()),
         "05_cascade_maps.jpg": _figure_cascade_maps,
-        "06_cascade.png": lambda lesson: draw_cascade(lesson.cascade, randomization.CASCADE),
+        "06_mosaics.jpg": _figure_mosaics,
         "07_scales.jpg": _figure_scales,
         "08_guided.jpg": _figure_guided,
         "09_rocket.jpg": _figure_rocket,

@@ -1,0 +1,163 @@
+"""A claim made from a map, to be put to the test: "SqueezeNet says this because of what stands there".
+
+    claim = make_claim(7)                    # a photo, its category, a box, and the words
+    rubric({"falls": 2.1, "random": 1.9, "stands": False, "instead": (40, 80, 60, 100)}, 7)
+
+Every number makes another claim: a photo, a method, and the place where its map is brightest. Some claims hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from days.common.checks import check_integer, is_number
+from days.common.comparison import brief
+from days.common.images import IMAGE_NAMES
+from days.common.models import Model, load_model
+from days.common.tasks import Point
+from days.day22.code.maps import enlarge, smoothed
+from days.day22.code.methods import grad_cam
+from days.day22.code.mosaics import draw_crop
+from days.day22.code.rocket import Box, wiped
+from days.day22.code.scoring import standard_methods
+
+SIDE = 40
+"""Of every box, in pixels."""
+METHODS = ("guided backpropagation", "Grad-CAM at fire4", "Grad-CAM", "saliency", "occlusion")
+PLACES = 80
+"""So many random boxes are the control."""
+STRONG = 0.9
+"""A box counts if it costs more than this share of random boxes. Between `OPEN` either verdict is taken."""
+OPEN = (0.8, 0.95)
+MEAN_COLOR = np.array([123, 117, 104], np.float32) / 255
+
+
+class Claim(NamedTuple):
+    """What somebody read off a map.
+
+    photo : an image (224, 224, 3). category : what SqueezeNet names it. box : (top, bottom, left, right), 40 x 40
+    pixels. words : the claim.
+    """
+
+    photo: np.ndarray
+    category: str
+    box: Box
+    words: str
+
+
+class Control(NamedTuple):
+    """The falls of the score for random boxes, (n,), by the two fills: the mean color, and the colors beside."""
+
+    plain: np.ndarray
+    beside: np.ndarray
+
+
+def make_claim(number: int) -> Claim:
+    """The claim that belongs to a number, 0 or more."""
+    photo, category, box, method = _claim(check_integer(number, 0, "number"))
+    top, bottom, left, right = box
+    place = f"rows {top} to {bottom}, columns {left} to {right}"
+    return Claim(photo.copy(), category, box, f"SqueezeNet says {category} because of {place}: {method} is brightest.")
+
+
+def in_mean_color(photo: np.ndarray, box: Box) -> np.ndarray:
+    """The photo (H, W, 3) with a box in the mean color of the training set."""
+    top, bottom, left, right = box
+    found = photo.copy()
+    found[top:bottom, left:right] = MEAN_COLOR
+    return found
+
+
+def fall(number: int, box: Box, fill: Callable[[np.ndarray, Box], np.ndarray] = in_mean_color) -> float:
+    """By how much the score of a claim's category falls where `fill` covers a box of its photo."""
+    photo, category, *_ = _claim(number)
+    model = squeezenet()
+    index = model.categories.index(category)
+    whole, covered = (model.logits(model.preprocess(image))[0, index] for image in (photo, fill(photo, box)))
+    return float(whole - covered)
+
+
+def rubric(report: Mapping, number: int) -> list[Point]:
+    """What a report says of a claim, measured: the fall, the control, the verdict, and a box that does matter.
+
+    report : {"falls": the fall of the score, "random": the mean fall of random boxes, "stands": True or False,
+    "instead": (top, bottom, left, right)}. Raises ValueError for what is no such report.
+    """
+    falls, random, stands, instead = _read(report)
+    box, control = make_claim(number).box, _control(number)
+    measured, mean = fall(number, box), float(control.plain.mean())
+    left_open = 0.5 * float(control.plain.std())  # fifty boxes miss the mean by a seventh of it
+    beaten = float((control.plain < measured).mean())
+    shares = [(control.plain < fall(number, instead)).mean(), (control.beside < fall(number, instead, _beside)).mean()]
+    either = OPEN[0] <= beaten <= OPEN[1]
+    return [
+        Point(abs(falls - measured) <= 0.1, f"covering the claimed box costs {measured:.1f}, you say {falls:.1f}"),
+        Point(
+            abs(random - mean) <= left_open,
+            f"{PLACES} random boxes cost {mean:.1f} on average, you say {random:.1f}",
+        ),
+        Point(
+            either or stands == (beaten > STRONG),
+            f"the claimed box costs more than {beaten:.0%} of random ones, and you say that the claim "
+            + ("stands" if stands else "falls"),
+        ),
+        Point(
+            min(shares) >= STRONG,
+            f"your box costs more than {shares[0]:.0%} of random ones in the mean color, and more than {shares[1]:.0%} "
+            "in the colors beside it",
+        ),
+    ]
+
+
+def _read(report: Mapping) -> tuple[float, float, bool, Box]:
+    names = ("falls", "random", "stands", "instead")
+    if not isinstance(report, Mapping) or set(report) != set(names):
+        raise ValueError(f"expected a dict with {', '.join(names)}, got {brief(report)}")
+    falls, random, stands, instead = (report[name] for name in names)
+    if not is_number(falls) or not is_number(random) or not isinstance(stands, (bool, np.bool_)):
+        raise ValueError(f"expected two numbers and True or False, got {brief((falls, random, stands))}")
+    edges = np.asarray(instead)
+    if edges.shape != (4,) or edges.dtype.kind not in "iu":
+        raise ValueError(f"expected instead=(top, bottom, left, right) in whole pixels, got {brief(instead)}")
+    top, bottom, left, right = (int(edge) for edge in edges)
+    if bottom - top != SIDE or right - left != SIDE or min(top, left) < 0 or max(bottom, right) > 224:
+        raise ValueError(f"expected a box of {SIDE} x {SIDE} pixels inside 224 x 224, got {(top, bottom, left, right)}")
+    return float(falls), float(random), bool(stands), (top, bottom, left, right)
+
+
+def _beside(photo: np.ndarray, box: Box) -> np.ndarray:
+    return wiped(photo, [box])
+
+
+@lru_cache(maxsize=1)
+def squeezenet() -> Model:
+    """The network that every claim is about."""
+    return load_model("squeezenet")
+
+
+@lru_cache(maxsize=16)
+def _claim(number: int) -> tuple[np.ndarray, str, Box, str]:
+    generator, model = np.random.default_rng([22, number]), squeezenet()
+    photo = draw_crop(generator, str(generator.choice(IMAGE_NAMES)), 224)
+    category, method = model.predict(photo, 1)[0][0], str(generator.choice(METHODS))
+    batch = model.preprocess(photo)
+    if method == "Grad-CAM at fire4":
+        heatmap = grad_cam(model.network, batch, "fire4", category)
+    else:
+        heatmap = standard_methods("fire9", stride=32)[method](model.network, batch, category)
+    heatmap = smoothed(enlarge(heatmap, photo.shape[:2]), 8)
+    row, column = (
+        int(np.clip(place - SIDE // 2, 0, 224 - SIDE)) for place in np.unravel_index(heatmap.argmax(), heatmap.shape)
+    )
+    return photo, category, (row, row + SIDE, column, column + SIDE), method
+
+
+@lru_cache(maxsize=16)
+def _control(number: int) -> Control:
+    places = np.random.default_rng([2222, number]).integers(0, 224 - SIDE + 1, (PLACES, 2)).tolist()
+    boxes = [(top, top + SIDE, left, left + SIDE) for top, left in places]
+    return Control(*(np.array([fall(number, box, fill) for box in boxes]) for fill in (in_mean_color, _beside)))
