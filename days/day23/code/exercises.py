@@ -376,9 +376,9 @@ def diagnose_01(patient):
         ("(filters, biases):", "(filters, biases)[:1]:"),
         "A copy need not be exact: a cosine of 0.97 and more is out of line with everything else here.",
         ("redundant_pairs(filters, biases)", "redundant_pairs(filters, biases, 0.9999)"),
-        "The pairs are right. One filter has no twin, and no kin either.",
+        "The pairs are right. One filter has no twin and is unlike all others.",
         ("detectors.noise_filters(filters)", "[]"),
-        "Filters that are merely rough were called noise. Ask the second witness, kinship, too.",
+        "Filters that are merely rough were called noise. Ask the second test, `detectors.closeness`, too.",
         (
             "detectors.noise_filters(filters)",
             "np.flatnonzero(detectors.correlated_neighbors(filters) < detectors.AS_ROUGH_AS_NOISE)",

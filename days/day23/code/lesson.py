@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+from scipy import optimize
 
 from days.common.datasets import Shapes, make_shapes
 from days.day18.code import runs, storage
@@ -28,6 +29,15 @@ class Lesson:
     def healthy(self) -> patients.Patient:
         """A healthy patient of the same build."""
         return patients.admit(6, "healthy")[0]
+
+    def matches(self, layer: str) -> np.ndarray:
+        """For each filter of the healthy network's layer, the teaching patient's that is most like it, each once: (n,).
+
+        By cosines, so that their sum over all pairs is as large as it can be.
+        """
+        rows = [one.weights[layer][0].reshape(len(one.weights[layer][0]), -1) for one in (self.healthy, self.admitted[0])]
+        units = [row / np.linalg.norm(row, axis=1, keepdims=True) for row in rows]
+        return optimize.linear_sum_assignment(-units[0] @ units[1].T)[1]
 
     @cached_property
     def images(self) -> np.ndarray:
