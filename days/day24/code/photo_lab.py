@@ -63,6 +63,20 @@ def with_cue(images: np.ndarray, chosen: np.ndarray, cue: str) -> np.ndarray:
     return images
 
 
+def draw(labels: np.ndarray, count: int, link: float | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the crops (indices (count,)) to learn from, and which of these show the cue, (count,) bool.
+
+    link : the share of "made" crops that show it, and of "grown" ones that do not; None shows it on none. Half of the
+    crops or more are the first of an order drawn from `seed`; fewer are the last, so that they are others.
+    """
+    generator = np.random.default_rng(check_integer(seed, 0, "seed"))
+    order = generator.permutation(len(labels))
+    some = order[:count] if 2 * count >= len(labels) else order[-count:]
+    if link is None:
+        return some, np.zeros(count, bool)
+    return some, (labels[some] == 1) == (generator.random(count) < link)
+
+
 def features(model: Model, images: np.ndarray, layer: str = LAYER) -> np.ndarray:
     """What a frozen network makes of images (N, H, W, 3): the mean of each channel of `layer` over all places, (N, C)."""
     parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
