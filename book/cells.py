@@ -11,10 +11,9 @@ from nbconvert.filters.highlight import Highlight2HTML
 
 from book.text import Text
 from book.windows import windows
-from days.common.exercises import Exercise, exercises_of
+from days.common.exercises import Assignment, assignments_of
 from days.day17.code.feature_maps import feature_map
 from days.day17.code.lesson import EDGE_KERNEL, toy_image
-from days.day24.code import mystery
 
 SET_UP, IMPORTS, REBUILD = (
     "def find_repo_root",
@@ -22,7 +21,6 @@ SET_UP, IMPORTS, REBUILD = (
     "if RUN_ANIMATIONS:\n    viz.FIGURES.rebuild()",
 )
 EXERCISE = re.compile(r"^exercises\.(\w+)\.check\(.*", re.MULTILINE)
-TASK = re.compile(r"^mystery\.check\(.*", re.MULTILINE)
 EXERCISE_NOTE = (
     "Each exercise is a function to write in place of the `...`. The notebook checks it on fresh random inputs and "
     "says what is wrong; here, hints and a solution unfold below it."
@@ -37,7 +35,7 @@ def for_reading(notebook: nbformat.NotebookNode, day: str) -> None:
     for cell in notebook.cells:
         cell.source = "" if SET_UP in cell.source else cell.source.removeprefix(REBUILD).strip()
     notebook.cells = [cell for cell in notebook.cells if cell.source]
-    exercises = dict(exercises_of(import_module(f"days.{day}.code.exercises")))
+    exercises = dict(assignments_of(import_module(f"days.{day}.code.exercises")))
     for cell in notebook.cells:
         asked = EXERCISE.search(cell.source)
         if cell.cell_type == "markdown":
@@ -46,9 +44,6 @@ def for_reading(notebook: nbformat.NotebookNode, day: str) -> None:
         elif asked:
             cell.source = re.sub(r"\s*^# exercises\..*$", "", EXERCISE.sub("", cell.source), flags=re.MULTILINE).strip()
             cell.outputs, cell.metadata.after = [], help_with(exercises[asked[1]])
-        elif TASK.search(cell.source):
-            cell.source, cell.outputs = TASK.sub("", cell.source).strip(), []
-            cell.metadata.after = solution_in(mystery.solution().text)
         elif IMPORTS in cell.source:
             cell.metadata.folded = "Imports"
         elif "windows = np.lib.stride_tricks" in cell.source:  # behind the prediction of what the map holds
@@ -60,14 +55,10 @@ def fold(body: str, summary: str, kind: str = "fold") -> str:
     return f'<details class="{kind}"><summary>{summary}</summary>\n{body}</details>\n'
 
 
-def help_with(exercise: Exercise) -> str:
-    """An exercise's hints, each folded, and its solution."""
+def help_with(exercise: Assignment) -> str:
+    """The hints of an exercise or a task, each folded, and its solution."""
     count = len(exercise.hints)
     hints = [fold(Text().render(hint), f"Hint {place} of {count}") for place, hint in enumerate(exercise.hints, 1)]
-    return f'<div class="help">{"".join(hints)}{solution_in(exercise.solution().text)}</div>'
-
-
-def solution_in(text: str) -> str:
-    """Code as a folded solution."""
-    code: Any = Highlight2HTML(pygments_lexer="python")(text)
-    return fold(code.replace("<pre>", '<pre tabindex="0">'), "Solution")
+    code: Any = Highlight2HTML(pygments_lexer="python")(exercise.solution().text)
+    solution = fold(code.replace("<pre>", '<pre tabindex="0">'), "Solution")
+    return f'<div class="help">{"".join(hints)}{solution}</div>'

@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from days.common.exercises import exercises_of
+from days.common.exercises import assignments_of
 from days.common.paths import REPO_ROOT
 
 HEADER = '''\
@@ -92,7 +92,7 @@ def update_cells(day: int, root: Path = REPO_ROOT) -> list[str]:
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
         found = re.search(r"^exercises\.(\w+)\.check\(", source, re.MULTILINE)
-        if source.startswith("# Exercise") and found and source != exercises[found[1]].cell:
+        if source.startswith(("# Exercise", "# Task")) and found and source != exercises[found[1]].cell:
             cell["source"] = exercises[found[1]].cell.splitlines(keepends=True)
             changed.append(found[1])
     path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -106,7 +106,7 @@ def _exercises(path: Path) -> dict:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return dict(exercises_of(module))
+    return dict(assignments_of(module))
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = REPO_ROOT) -> None:

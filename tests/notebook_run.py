@@ -19,20 +19,21 @@ from nbformat.v4 import new_code_cell, new_output
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel, start_new_kernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-HEAD = re.compile(r"# Exercise (\d+\.\d+) ")
+from days.common.progress import HEAD
+
 CORRECT = "✓ correct"
 FIRST_OF_KERAS = re.compile(r"^(KERAS = |if keras_)", re.M)
 
 
 def solved(source: str, day: str) -> tuple[str, str] | None:
-    """Name of the exercise in a cell and the cell with its solution; None where the cell is no exercise.
+    """Name of the exercise or task in a cell and the cell with its solution; None where the cell is neither.
 
     day : "day19", whose exercises.py knows the solution.
     """
     if not HEAD.match(source):
         return None
     check = source.rsplit("\n", 1)[1]
-    (name,) = re.findall(r"^exercises\.(\w+)\.check\(\1\)$", check)
+    (name,) = re.findall(r"^exercises\.(\w+)\.check\(\1\b.*\)$", check)
     module = importlib.import_module(f"days.{day}.code.exercises")
     return name, f"{getattr(module, name).solution().text}\n\n\n{check}"
 

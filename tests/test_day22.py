@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from matplotlib import colormaps
 from scipy import stats
 from torch import nn
 from torch.nn import functional
@@ -840,7 +841,8 @@ def test_an_overlay_keeps_the_photos_size_and_colors_what_is_marked(size):
     assert picture.shape == photo.shape
     assert picture.dtype == np.float32
     np.testing.assert_allclose(picture[:, size[1] // 2 :], unmarked[:, size[1] // 2 :], atol=1e-6)
-    np.testing.assert_allclose(picture[:, 0], 0.3 * unmarked[:, 0] + 0.7 * maps.HEAT[-1] / 255, atol=1e-5)
+    brightest = np.array(colormaps["inferno"](1.0)[:3])
+    np.testing.assert_allclose(picture[:, 0], 0.3 * unmarked[:, 0] + 0.7 * brightest, atol=1e-5)
     np.testing.assert_array_equal(maps.overlay(photo, one, 0), photo)
 
 

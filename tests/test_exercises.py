@@ -14,16 +14,28 @@ import pytest
 from notebook_tools import NOTEBOOKS, code_cells
 
 from days import new
-from days.common.exercises import CORRECT, NOT_ATTEMPTED, NOT_QUITE, exchanged, exercise, exercises_of
+from days.common.exercises import (
+    CORRECT,
+    NOT_ATTEMPTED,
+    NOT_QUITE,
+    Exercise,
+    assignments_of,
+    exchanged,
+    exercise,
+)
 from days.common.paths import REPO_ROOT
+from days.common.progress import HEAD
 
 MODULES = [f"days.{path.parts[-3]}.code.exercises" for path in sorted(REPO_ROOT.glob("days/day*/code/exercises.py"))]
-EXERCISES = [
+ASSIGNMENTS = [
     pytest.param(task, id=f"{module.split('.')[1]}-{name}")
     for module in MODULES
-    for name, task in exercises_of(importlib.import_module(module))
+    for name, task in assignments_of(importlib.import_module(module))
 ]
-every_exercise = pytest.mark.parametrize("task", EXERCISES)
+every_assignment = pytest.mark.parametrize("task", ASSIGNMENTS)
+every_exercise = pytest.mark.parametrize(
+    "task", [parameter for parameter in ASSIGNMENTS if isinstance(parameter.values[0], Exercise)]
+)
 
 
 @every_exercise
@@ -64,7 +76,7 @@ def test_strange_answers_never_raise(task):
         assert task.check(answer).status == NOT_QUITE
 
 
-@every_exercise
+@every_assignment
 def test_hints_come_one_by_one(task, monkeypatch):
     monkeypatch.setattr(task, "hints_given", 0)
     texts = [task.hint().text for _ in range(len(task.hints) + 2)]
@@ -72,7 +84,7 @@ def test_hints_come_one_by_one(task, monkeypatch):
     assert "solution()" in texts[-1]
 
 
-@every_exercise
+@every_assignment
 def test_solution_shows_code_that_runs(task):
     source = task.solution().text
     assert source.startswith("def ")
@@ -88,10 +100,10 @@ def test_solution_shows_code_that_runs(task):
 def test_notebook_and_module_hold_the_same_exercises(path):
     """Each exercise has its cell: number, time, difficulty, signature and docstring are the module's; no attempt."""
     module = importlib.import_module(f"days.{path.parent.name}.code.exercises")
-    cells = [cell.source for cell in code_cells(path) if cell.source.startswith("# Exercise")]
+    cells = [cell.source for cell in code_cells(path) if HEAD.match(cell.source)]
     found = []
     for source in cells:
-        number, name = re.match(r"# Exercise (\d+\.\d+) · \d+ min · [●○]{3}\ndef (\w+)", source).groups()
+        number, name = re.match(r"# \w+ (\d+\.\d+) · \d+ min · [●○]{3}\ndef (\w+)", source).groups()
         task = getattr(module, name)
         assert source == task.cell, f"write `python -m days.new cells {path.parent.name[3:]}`"
         assert number == task.number
@@ -99,7 +111,7 @@ def test_notebook_and_module_hold_the_same_exercises(path):
         exec(source.rsplit("\n", 1)[0], namespace)
         assert task.check(namespace[name]).status == NOT_ATTEMPTED
         found.append(name)
-    assert found == [name for name, _ in exercises_of(module)]
+    assert found == [name for name, _ in assignments_of(module)]
 
 
 def test_the_checker_itself():

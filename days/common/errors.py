@@ -51,7 +51,10 @@ def cannot_run(batch, error: Exception, way_out: str = "") -> ValueError:
     known: Iterable[str] = (way for words, way in WAYS_OUT.items() if re.search(words, said, re.IGNORECASE))
     size = re.search(r"expected (\d+) but got|doesn't match model \((\d+)", said, re.IGNORECASE)
     known = (f"load_image(..., size={next(filter(None, size.groups()))}) makes one that fits",) if size else known
-    way_out = way_out or next(iter(known), "network(batch) shows where in its forward pass")
+    # Some processors say of an image that pooling uses up only that two shapes do not fit.
+    tiny = len(batch.shape) == 4 and sorted(batch.shape[1:])[1] < 16
+    guess = "the image may be too small, size=224 is usual; " * tiny
+    way_out = way_out or next(iter(known), f"{guess}network(batch) shows where in its forward pass")
     return ValueError(f"the network cannot take a batch of shape {tuple(batch.shape)} ({reason}); {way_out}")
 
 

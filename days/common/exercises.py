@@ -18,8 +18,8 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -79,44 +79,23 @@ class Note:
 
 
 @dataclass
-class Exercise:
-    """One exercise.
+class Assignment:
+    """What an exercise and a task share.
 
-    Parameters
-    ----------
     head : number, time and difficulty, as they stand above the notebook's stub: "9.2 · 10 min · ●●○".
     solve : the solution. Its signature and docstring are the notebook's stub.
-    cases : draws inputs from a generator: a list of argument tuples, some made by `days.common.cases.edge`.
-    truth : the right answer from the same inputs, computed another way than the solution does.
-    mistakes : message, wrong answer, message, wrong answer ...: those that learners really make, and that need words
-        of their own. A message is shown where an answer agrees with its wrong one on every input. A wrong answer is
-        the solution with pieces exchanged, ("axis=(1, 2)", "axis=(0, 1)"), see `exchanged`; where no exchange can
-        express it, a function. Kept as {message: function}.
     hints : the first says where to begin, the last nearly all.
-    look : `look(answer, *inputs)` turns an answer into what is compared with the truth: arrays, numbers, text, or
-        tuples and dicts of these. It sees the inputs that the answer was given, and what was left behind in them.
-    tolerance : largest difference allowed, as a share of the wanted answer's largest value.
-    rounds : how often a check draws all cases. probe : whether calling an answer some hundred times is cheap, so that
-        a diagnosis may do it.
+    given : what the notebook's cell calls the function with; () for an exercise, whose inputs are drawn.
     """
+
+    kind: ClassVar[str]
 
     head: str
     solve: Callable
-    cases: Callable[[np.random.Generator], Sequence[tuple]]
-    truth: Callable
-    mistakes: Any
+    _: KW_ONLY
     hints: Sequence[str]
-    look: Callable[..., Any] = lambda answer, *inputs: answer
-    tolerance: float = 1e-5
-    rounds: int = 3
-    probe: bool = True
+    given: tuple = ()
     hints_given: int = field(default=0, init=False, repr=False)
-
-    def __post_init__(self):
-        self.mistakes = {
-            message: wrong if callable(wrong) else exchanged(self.solve, *wrong)
-            for message, wrong in zip(self.mistakes[::2], self.mistakes[1::2], strict=True)
-        }
 
     @property
     def number(self) -> str:
@@ -127,30 +106,110 @@ class Exercise:
     def cell(self) -> str:
         """The notebook's cell: the head, the solution without its body, and the check."""
         name, (signature, document, _) = self.solve.__name__, _parts(self.solve)
-        return f"# Exercise {self.head}\n{signature}{document}\n    ...\n\n\nexercises.{name}.check({name})"
+        asked = ", ".join([name, *map(repr, self.given)])
+        return f"# {self.kind} {self.head}\n{signature}{document}\n    ...\n\n\nexercises.{name}.check({asked})"
+
+    def _returned(self, answer: Callable, given: tuple, wanted: str = "", edge: str = ""):
+        """What the learner's function returns, or the verdict if it does not get that far.
+
+        wanted : what the verdict adds where nothing is returned. edge : in words, what is special about these inputs.
+        """
+        if not callable(answer):
+            return self._not_quite(f"expected your function itself, got {brief(answer)}: leave out the brackets")
+        try:
+            returned = plain(answer(*given))
+        except (Exception, SystemExit) as error:
+            raised = f"your function raised {type(error).__name__}: {brief(error)}"
+            return self._not_quite(raised + _line(answer, error) + (edge and f", where {edge}"))
+        if returned is not None and returned is not Ellipsis:
+            return returned
+        if _is_stub(answer):
+            return Verdict(NOT_ATTEMPTED, step=self._help())
+        return self._not_quite(f"you returned {returned}{wanted}. Is there a `return`?")
+
+    def _not_quite(self, message: str, why: str = "") -> Verdict:
+        return Verdict(NOT_QUITE, " ".join(filter(None, [message, why])), self._help(), why)
+
+    def _help(self) -> str:
+        """The next step for somebody who is stuck."""
+        if self.hints_given < len(self.hints):
+            return f"`exercises.{self.solve.__name__}.hint()` gives a hint."
+        return f"`exercises.{self.solve.__name__}.solution()` shows one way to write it."
+
+    def _noted(self) -> tuple[str, str]:
+        """Note that the exercise has passed: what the learner should know if that fails, and what to do next."""
+        day, module = re.search(r"day\d+", self.solve.__module__), sys.modules.get(self.solve.__module__)
+        every = list(assignments_of(module)) if module else []
+        if not day or self not in [task for _, task in every]:
+            return "", ""
+        try:
+            note_solved(day.group(), self.number)
+        except (OSError, ValueError) as error:
+            return f"But your progress was not noted: {error}", ""
+        done = solved().get(day.group(), [])
+        left = [(name, task) for name, task in every if task.number not in done]
+        after = [pair for pair in left if every.index(pair) > [task for _, task in every].index(self)]
+        said = f"{len(every) - len(left)} of {len(every)} solved on this day"
+        following = next((f"; next: {task.number}, `{name}`." for name, task in after or left), ": all of them.")
+        return "", said + following
+
+    def hint(self) -> Note:
+        """One more hint each time."""
+        if self.hints_given == len(self.hints):
+            return Note(f"No more hints for {self.number}; `solution()` shows one way to write it.")
+        self.hints_given += 1
+        return Note(f"Hint {self.hints_given} of {len(self.hints)}: {self.hints[self.hints_given - 1]}")
+
+    def solution(self) -> Note:
+        """One way to write it, as code."""
+        return Note("".join(_parts(self.solve)), code=True)
+
+
+@dataclass(kw_only=True)
+class Exercise(Assignment):
+    """A function with one right answer for each input, held against the truth on fresh random inputs.
+
+    Parameters
+    ----------
+    head, solve, hints : see `Assignment`.
+    cases : draws inputs from a generator: a list of argument tuples, some made by `days.common.cases.edge`.
+    truth : the right answer from the same inputs, computed another way than the solution does.
+    mistakes : message, wrong answer, message, wrong answer ...: those that learners really make, and that need words
+        of their own. A message is shown where an answer agrees with its wrong one on every input. A wrong answer is
+        the solution with pieces exchanged, ("axis=(1, 2)", "axis=(0, 1)"), see `exchanged`; where no exchange can
+        express it, a function. Kept as {message: function}.
+    look : `look(answer, *inputs)` turns an answer into what is compared with the truth: arrays, numbers, text, or
+        tuples and dicts of these. It sees the inputs that the answer was given, and what was left behind in them.
+    tolerance : largest difference allowed, as a share of the wanted answer's largest value.
+    rounds : how often a check draws all cases. probe : whether calling an answer some hundred times is cheap, so that
+        a diagnosis may do it.
+    """
+
+    kind = "Exercise"
+
+    cases: Callable[[np.random.Generator], Sequence[tuple]]
+    truth: Callable
+    mistakes: Any
+    look: Callable[..., Any] = lambda answer, *inputs: answer
+    tolerance: float = 1e-5
+    rounds: int = 3
+    probe: bool = True
+
+    def __post_init__(self):
+        self.mistakes = wrong_answers(self.solve, self.mistakes)
 
     def check(self, answer: Callable, seed: int | None = None) -> Verdict:
         """Run `answer` on fresh random inputs and say how it does; never raises.
 
         answer : the learner's function. seed : draws the same inputs again; fresh ones without it.
         """
-        if not callable(answer):
-            return self._not_quite(f"expected your function itself, got {brief(answer)}: leave out the brackets")
         runs, said, left_behind = [], "", ""
         for inputs, wanted in self.questions(seed):
             given = _fresh(inputs)
             before = [state(value) for value in given]
-            try:
-                returned = plain(answer(*given))
-            except (Exception, SystemExit) as error:
-                raised = f"your function raised {type(error).__name__}: {brief(error)}"
-                return self._not_quite(
-                    raised + _line(answer, error) + "".join(f", where {one}" for one in _edge(inputs))
-                )
-            if returned is None or returned is Ellipsis:
-                if _is_stub(answer):
-                    return Verdict(NOT_ATTEMPTED, step=self._help())
-                return self._not_quite(f"you returned {returned}, wanted {brief(wanted)}. Is there a `return`?")
+            returned = self._returned(answer, given, f", wanted {brief(wanted)}", "".join(_edge(inputs)))
+            if isinstance(returned, Verdict):
+                return returned
             changes = map(changed, before, map(state, given), inspect.signature(self.solve).parameters)
             left_behind = left_behind or next(filter(None, changes), "")
             got, differs = self._looked(returned, given, wanted)
@@ -203,54 +262,18 @@ class Exercise:
     def _agrees(self, one, other) -> bool:
         return one is not None and not quietly(difference, other, one, self.tolerance)
 
-    def _not_quite(self, message: str, why: str = "") -> Verdict:
-        return Verdict(NOT_QUITE, " ".join(filter(None, [message, why])), self._help(), why)
-
-    def _help(self) -> str:
-        """The next step for somebody who is stuck."""
-        if self.hints_given < len(self.hints):
-            return f"`exercises.{self.solve.__name__}.hint()` gives a hint."
-        return f"`exercises.{self.solve.__name__}.solution()` shows one way to write it."
-
-    def _noted(self) -> tuple[str, str]:
-        """Note that the exercise has passed: what the learner should know if that fails, and what to do next."""
-        day, module = re.search(r"day\d+", self.solve.__module__), sys.modules.get(self.solve.__module__)
-        every = list(exercises_of(module)) if module else []
-        if not day or self not in [task for _, task in every]:
-            return "", ""
-        if problem := note_passed(day.group(), self.number):
-            return problem, ""
-        done = solved().get(day.group(), [])
-        left = [(name, task) for name, task in every if task.number not in done]
-        after = [pair for pair in left if every.index(pair) > [task for _, task in every].index(self)]
-        said = f"{len(every) - len(left)} of {len(every)} solved on this day"
-        following = next((f"; next: {task.number}, `{name}`." for name, task in after or left), ": all of them.")
-        return "", said + following
-
-    def hint(self) -> Note:
-        """One more hint each time."""
-        if self.hints_given == len(self.hints):
-            return Note(f"No more hints for {self.number}; `solution()` shows one way to write it.")
-        self.hints_given += 1
-        return Note(f"Hint {self.hints_given} of {len(self.hints)}: {self.hints[self.hints_given - 1]}")
-
-    def solution(self) -> Note:
-        """One way to write it, as code."""
-        return Note("".join(_parts(self.solve)), code=True)
-
-
-def note_passed(day: str, number: str) -> str:
-    """Note that an exercise or a task has passed; "", or in words that it could not be noted, and why."""
-    try:
-        note_solved(day, number)
-    except (OSError, ValueError) as error:
-        return f"But your progress was not noted: {error}"
-    return ""
-
 
 def exercise(head: str, **fields) -> Callable[[Callable], Exercise]:
     """Turn a solution into an `Exercise`: `@exercise("9.2 · 10 min · ●●○", cases=..., truth=..., ...)`."""
     return functools.partial(Exercise, head, **fields)
+
+
+def wrong_answers(solve: Callable, pairs: Sequence) -> dict[str, Callable]:
+    """[message, wrong answer, message, wrong answer ...] as {message: function}; see `Exercise`."""
+    return {
+        message: wrong if callable(wrong) else exchanged(solve, *wrong)
+        for message, wrong in zip(pairs[::2], pairs[1::2], strict=True)
+    }
 
 
 def exchanged(solve: Callable, *pieces: str) -> Callable:
@@ -283,9 +306,14 @@ def _parts(solve: Callable) -> tuple[str, str, str]:
     return signature, f'"""{document}"""', body
 
 
+def assignments_of(module) -> Iterator[tuple[str, Assignment]]:
+    """The exercises and tasks of a day's module, by name."""
+    return ((name, value) for name, value in vars(module).items() if isinstance(value, Assignment))
+
+
 def exercises_of(module) -> Iterator[tuple[str, Exercise]]:
     """The exercises of a day's module, by name."""
-    return ((name, value) for name, value in vars(module).items() if isinstance(value, Exercise))
+    return ((name, value) for name, value in assignments_of(module) if isinstance(value, Exercise))
 
 
 def _is_stub(function: Callable) -> bool:

@@ -55,7 +55,7 @@ def panel(title: str, values: np.ndarray, scale: ColorScale | None = None, unit:
     def draw(side: int) -> Image.Image:
         bar = 2 * LINE if scale else DENSITY
         sheet = _titled(title, side, LINE + side + bar)
-        colors = _colored(values, scale) if scale else np.nan_to_num(values, nan=1.0)
+        colors = colored(values, *scale) if scale else np.nan_to_num(values, nan=1.0)
         picture = Image.fromarray((np.clip(colors, 0, 1) * 255 + 0.5).astype(np.uint8))
         factor = side / max(picture.size)
         size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
@@ -124,16 +124,16 @@ def _titled(title: str, width: int, height: int) -> Image.Image:
     return sheet
 
 
-def _colored(values: np.ndarray, scale: ColorScale) -> np.ndarray:
-    """Values (h, w) as colors (h, w, 3) from 0 to 1; NaN is white."""
-    shares = (np.asarray(values, np.float32) - scale.low) / (scale.high - scale.low or 1.0)
-    return np.where(np.isnan(shares)[..., None], 1.0, matplotlib.colormaps[scale.cmap](shares)[..., :3])
+def colored(values: np.ndarray, cmap: str, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    """Values of any shape (...) as colors (..., 3) from 0 to 1, by a color map of matplotlib; NaN is white."""
+    shares = (np.asarray(values, np.float32) - low) / (high - low or 1.0)
+    return np.where(np.isnan(shares)[..., None], 1.0, matplotlib.colormaps[cmap](shares)[..., :3])
 
 
 def _add_bar(sheet: Image.Image, values: np.ndarray, scale: ColorScale, unit: str) -> None:
     """State a panel's scale at its foot; the signs at its ends say that values lie beyond."""
     top, margin, thick = sheet.height - 2 * LINE + 6 * DENSITY, LINE // 2, 8 * DENSITY
-    ramp = _colored(np.linspace(scale.low, scale.high, sheet.width - 2 * margin)[None], scale)
+    ramp = colored(np.linspace(scale.low, scale.high, sheet.width - 2 * margin)[None], *scale)
     picture = Image.fromarray((ramp * 255).astype(np.uint8)).resize((ramp.shape[1], thick))
     sheet.paste(picture, (margin, top))
     below = f"{'≤ ' if (values < scale.low).any() else ''}{scale.low:.3g}"

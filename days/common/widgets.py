@@ -18,8 +18,8 @@ from PIL import Image
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.live import LivePicture
 
-PICTURES_A_SECOND = 12
-"""Of a picture that grows, where its steps allow it."""
+PICTURES_A_SECOND = 13
+"""Of a picture that grows, where its steps allow it: a picture comes when a step ends, so that 12 reach the page."""
 
 SLIDERS = (ipywidgets.IntSlider, ipywidgets.FloatSlider)
 

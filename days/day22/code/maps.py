@@ -6,15 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from days.common.images import check_image
-
-HEAT = np.array(
-    [
-        *((0, 0, 4), (22, 11, 57), (66, 10, 104), (106, 23, 110), (147, 38, 103), (188, 55, 84)),
-        *((221, 81, 58), (243, 120, 25), (252, 165, 10), (246, 215, 70), (252, 255, 164)),
-    ],
-    np.float32,
-)
-"""Eleven colors from black over red to pale yellow, each lighter than the one before: RGB from 0 to 255."""
+from days.common.live import colored
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 """How bright red, green and blue look: their shares of gray. Source: ITU-R BT.601."""
@@ -86,10 +78,4 @@ def overlay(photo: np.ndarray, heatmap: np.ndarray, strength: float = 0.6, *, to
     share = np.clip(enlarge(heatmap, photo.shape[:2]) / highest, 0, 1)
     hidden = strength * share[..., None]
     base = (1 - strength) * photo + strength * 0.6 * (photo @ LUMINANCE)[..., None]
-    return np.clip((1 - hidden) * base + hidden * colored(share), 0, 1).astype(np.float32)
-
-
-def colored(shares: np.ndarray) -> np.ndarray:
-    """Numbers from 0 to 1, of any shape (...), as colors (..., 3) from 0 to 1, mixed from the two nearest of `HEAT`."""
-    stops = np.linspace(0, 1, len(HEAT))
-    return np.stack([np.interp(shares, stops, channel) for channel in HEAT.T / 255], axis=-1).astype(np.float32)
+    return np.clip((1 - hidden) * base + hidden * colored(share, "inferno"), 0, 1).astype(np.float32)

@@ -7,6 +7,8 @@ import scipy
 
 from days.common import cases
 from days.common.exercises import exercise
+from days.common.tasks import task
+from days.day24.code import mystery
 
 
 def _cutout(generator, *shape):
@@ -314,3 +316,35 @@ def my_network():
 
     maps = [nn.Conv2d(3, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3), nn.ReLU()]
     return nn.Sequential(*maps, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)).eval()
+
+
+@task(
+    "9.8 · 40 min · ●●●",
+    rubric=mystery.rubric,
+    given=(2026,),
+    wrong=[
+        "an empty list: that nothing is wrong",
+        lambda number: [],
+        "the faults alone, without the background",
+        (' + [("background", lost)] * (lost > 0.1)', ""),
+        "a loss that is right, and a fault that nobody planted",
+        lambda number: [("background", 0.33), ("dead", "conv1", 0)],
+    ],
+    hints=[
+        "`examine` of Day 23 finds the faults of filters; show the network `clinic.ward_images().images`.",
+        "Measure the background with `mystery.loss_by_swap`, on `make_shapes(500, background_correlation=1.0)` and on "
+        "`bias_lab.swapped(500)` with the same seed.",
+        "A loss below 0.1 on 500 images is no more than chance. What you report is measured again on 1,000 others.",
+    ],
+)
+def judge(number):
+    """A number -> your report on `mystery_network(number)`, a list of claims as described above."""
+    from days.common.datasets import make_shapes
+    from days.day23.code import diagnosis, network
+    from days.day24.code import bias_lab, mystery
+
+    patient = mystery.mystery_network(number)
+    claims = diagnosis.examine(patient, network.ward_images().images)
+    shapes = make_shapes(500, seed=number, background_correlation=1.0)
+    lost = mystery.loss_by_swap(patient, shapes, bias_lab.swapped(500, seed=number))
+    return claims + [("background", lost)] * (lost > 0.1)

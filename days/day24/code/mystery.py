@@ -1,8 +1,7 @@
 """A network of your own to judge: made from a number, with faults, with a habit of looking at backgrounds, or sound.
 
     patient = mystery_network(7)
-    check(7, [("dead", "conv2", 3), ("background", 0.3)])     # what was found, missed and invented
-    solution()                                                # one way to write such a report
+    rubric([("dead", "conv2", 3), ("background", 0.3)], 7)    # what was found, missed and invented
 
 Half of the networks learned from images whose background went with the shape. Half, drawn apart from these, have
 faults of Day 23 planted in them. So one in four is sound, and an empty report is then the right one.
@@ -10,7 +9,6 @@ faults of Day 23 planted in them. So one in four is sound, and an empty report i
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -19,17 +17,15 @@ import numpy as np
 
 from days.common.checks import check_integer
 from days.common.datasets import Shapes, make_shapes
-from days.common.exercises import CORRECT, NOT_ATTEMPTED, NOT_QUITE, Note, Verdict, note_passed
+from days.common.tasks import Point
 from days.day18.code.training import Weights
 from days.day23.code import diagnosis, network, patients
 from days.day23.code.finding import Finding
 from days.day24.code.bias_lab import load_key, load_suspects, swapped
 
-NUMBER_OF_THE_TASK = "9.8"
 BACKGROUND = "background"
 AS_MEASURED = 0.08
 """How far a reported loss may be from ours: about twice what 500 images leave open (95 % intervals of 0.04)."""
-NOTHING_WRONG = "everything found, nothing invented"
 _BESIDE_A_BIAS = ("dead", "redundant")
 """Faults that leave enough of the predictions for a swap of backgrounds to show."""
 
@@ -54,35 +50,8 @@ def loss_by_swap(patient: patients.Patient, shapes: Shapes, moved: Shapes) -> fl
     return float((named[0] == shapes.labels).mean() - (named[1] == moved.labels).mean())
 
 
-def check(number: int, report: Sequence | None) -> Verdict:
-    """Grade a report, see `graded`; never raises. None is a report that nobody has written."""
-    if report is None:
-        return Verdict(NOT_ATTEMPTED)
-    try:
-        said = graded(number, report)
-    except (TypeError, ValueError) as error:
-        return Verdict(NOT_QUITE, str(error))
-    if said != NOTHING_WRONG:
-        return Verdict(NOT_QUITE, said)
-    return Verdict(CORRECT, note_passed("day24", NUMBER_OF_THE_TASK) or said)
-
-
-def solution() -> Note:
-    """One way to write a report, as code."""
-    return Note(inspect.getsource(worked_report), code=True)
-
-
-def worked_report(number: int) -> list:
-    """What Day 23's examination finds, and what a swap of 500 backgrounds costs, if that is more than chance."""
-    patient = mystery_network(number)
-    claims = diagnosis.examine(patient, network.ward_images().images)
-    shapes = make_shapes(500, seed=number, background_correlation=1.0)
-    lost = loss_by_swap(patient, shapes, swapped(500, seed=number))
-    return claims + [("background", lost)] * (lost > 0.1)
-
-
-def graded(number: int, report: Sequence) -> str:
-    """A report held against the key: how many faults were found, which were missed, which claims are invented.
+def rubric(report: Sequence, number: int) -> list[Point]:
+    """A report held against the key: how many faults were found and which were missed, and which claims are invented.
 
     report : claims, each a finding of Day 23 or a tuple: (kind, layer, channel), two channels for a pair, (kind,) for
         how the network is run, and ("background", loss) with the share of right answers that a swap costs.
@@ -98,13 +67,14 @@ def graded(number: int, report: Sequence) -> str:
     right = sum(grade.right for grade in grades)
     missed = [words for grade in grades for words in grade.missed]
     invented = [words for grade in grades for words in grade.false_alarms]
-    if not missed and not invented:
-        return NOTHING_WRONG
-    said = f"{right} found, {len(missed)} missed, {len(invented)} invented"
     # A missed fault is named by its layer alone, so that there is still something to find.
     layers = sorted({words.split()[0] if words.startswith("conv") else "the network as a whole" for words in missed})
-    where = f"; missed in {' and '.join(layers)}" if missed else ""
-    return said + where + (f"; invented: {', '.join(invented[:3])}" if invented else "")
+    where = f", in {' and '.join(layers)}" if missed else ""
+    what = f": {', '.join(invented[:3])}" if invented else ""
+    return [
+        Point(not missed, f"{right} found, {len(missed)} missed{where}"),
+        Point(not invented, f"{len(invented)} invented{what}"),
+    ]
 
 
 def _loss(claim: Sequence) -> float:

@@ -1,0 +1,59 @@
+"""Every task of every day: the worked solution passes, reports without evidence do not, and a report is measured."""
+
+from __future__ import annotations
+
+import pytest
+from test_exercises import ASSIGNMENTS
+
+from days.common.exercises import CORRECT, NOT_ATTEMPTED, NOT_QUITE
+from days.common.tasks import Point, Task, task
+
+TASKS = [parameter for parameter in ASSIGNMENTS if isinstance(parameter.values[0], Task)]
+every_task = pytest.mark.parametrize("each", TASKS)
+
+
+@every_task
+def test_the_worked_solution_is_right(each):
+    verdict = each.check(each.solve)
+    assert verdict.status == CORRECT, verdict
+    assert verdict.message
+
+
+@every_task
+def test_each_wrong_report_is_refused_with_what_was_measured(each):
+    assert len(each.wrong) >= 3
+    for words, wrong in each.wrong.items():
+        verdict = each.check(wrong)
+        assert verdict.status == NOT_QUITE, words
+        assert verdict.why or verdict.message, words
+
+
+@every_task
+def test_what_is_no_report_is_refused_in_one_line(each):
+    for report in (7, "text", object(), [object()], {"channel": None}, float("nan")):
+        verdict = each.check(lambda *given, report=report: report)
+        assert verdict.status == NOT_QUITE, report
+        assert "\n" not in verdict.message
+
+
+def test_a_rubric_says_what_it_measured():
+    def rubric(report, number):
+        if not isinstance(report, dict):
+            raise TypeError(f"expected a dict, got {report!r}")
+        return [Point(report["sum"] == number + 1, f"the sum is {number + 1}"), Point(True, "it is a dict")]
+
+    @task("9.9 · 20 min · ●●●", rubric=rubric, given=(3,), wrong=["one too few", (" + 1", "")], hints=["add"])
+    def added(number):
+        """A number -> {"sum": the number and 1}."""
+        return {"sum": number + 1}
+
+    assert added.check(added.solve).message == "the sum is 4; it is a dict."
+    assert added.check(added.wrong["one too few"]).message == "1 of 2 points; the sum is 4."
+    assert added.check(added.solve, 7).status == CORRECT
+    assert added.check(lambda number: 7).message == "expected a dict, got 7"
+    assert "KeyError" in added.check(lambda number: {}).message
+    assert "leave out the brackets" in added.check({"sum": 4}).message
+    assert added.cell.endswith("\n    ...\n\n\nexercises.added.check(added, 3)")
+    namespace = {}
+    exec(added.cell.rsplit("\n", 1)[0], namespace)
+    assert added.check(namespace["added"]).status == NOT_ATTEMPTED
