@@ -301,37 +301,6 @@ def paired_drift(before: np.ndarray, after: np.ndarray) -> float:
     return float(np.median(ratio)) if len(ratio) else np.inf
 
 
-class Outlier(NamedTuple):
-    """A channel whose activations are out of line: `deviations` robust deviations from the layer's median."""
-
-    channel: int
-    what: str
-    value: float
-    deviations: float
-
-
-def outliers(activations: np.ndarray, limit: float = 6.0) -> list[Outlier]:
-    """Channels (N, C, h, w) whose activations are out of line with the layer's other channels, the farthest first.
-
-    Two numbers are taken of each channel: "strength", the logarithm (base 10) of its largest answer, and "presence",
-    the share of units above 0. A number is out of line when it lies over `limit` times 1.4826 times the median
-    absolute deviation from the median; so one wild channel does not hide another. Dead ones have no strength.
-    """
-    activations = check_maps(activations)
-    with np.errstate(all="ignore"):
-        strength = np.log10(activations.max(axis=(0, 2, 3)).astype(np.float64))
-    found = []
-    for what, values in (("strength", strength), ("presence", (activations > 0).mean(axis=(0, 2, 3)))):
-        known = np.isfinite(values)
-        if known.sum() < 3:
-            continue
-        middle = np.median(values[known])
-        unit = max(1.4826 * np.median(np.abs(values[known] - middle)), 1e-3)
-        away = np.where(known, (values - middle) / unit, np.where(np.isneginf(values), 0, np.inf))
-        found += [Outlier(int(c), what, float(values[c]), float(away[c])) for c in np.flatnonzero(np.abs(away) > limit)]
-    return sorted(found, key=lambda one: -abs(one.deviations))
-
-
 def check_maps(activations) -> np.ndarray:
     """`activations` if they are maps (N, C, h, w), else ValueError."""
     activations = np.asarray(activations)

@@ -108,7 +108,10 @@ def draw_noise(filters: np.ndarray, layer: str) -> Figure:
         color = ALARM if channel in noise else BLUE
         axes.annotate(str(channel), place, ha="center", va="center", fontsize=8, color=color)
     axes.set(xlim=(-3, max(7.0, np.nanmax(closeness) + 1)), ylim=(0, np.nanmax(neighbors) + 1.5))
-    across, up = "whitened closeness to the layer (noise: 0, give or take 1)", "correlation of neighbors (noise: below 3.5)"
+    across, up = (
+        "whitened closeness to the layer (noise: 0, give or take 1)",
+        "correlation of neighbors (noise: below 3.5)",
+    )
     chart(axes, f"{layer}: each number is a filter", across, up, title_size=10, size=9, ticks=9)
     named = ", ".join(map(str, noise)) or "none"
     return describe(figure, f"Filters of {layer} by two numbers; low in both, and so called noise: {named}.")
@@ -127,61 +130,6 @@ def draw_limits(panels: dict[str, tuple[Sequence[float], dict[str, np.ndarray]]]
         chart(axes, x=name, y="share found" if axes is grid[0] else "", ticks=7).set_ylim(-0.05, 1.05)
     grid[0].legend(fontsize=8, frameon=False)
     return describe(figure, f"Curves of the share of faults found as they grow fainter. {'. '.join(summary)}.")
-
-
-def draw_explanations(remains: dict[str, float], size: float) -> Figure:
-    """How much of a drift of `size` each way of running leaves unexplained: {name: remains}."""
-    figure = new_figure(7.2, 0.32 * len(remains) + 1.0)
-    axes = figure.add_subplot()
-    floor = 1e-8
-    best = min(remains, key=remains.__getitem__)
-    for place, (name, value) in enumerate(remains.items()):
-        length, color = max(value, floor), ORANGE if name == best else BLUE
-        axes.barh(name, length, left=0, color=color, height=0.6)
-        text = f"{value:.1g}" if value > floor else "nothing: the very same answers"
-        axes.text(length * 1.3, place, text, va="center", fontsize=8)
-    axes.axvline(diagnosis.EXPLAINED, color=INK, linestyle=":", linewidth=1)
-    axes.set(xscale="log", xlim=(floor, 1e3))
-    axes.invert_yaxis()
-    title = f"the answers have drifted by {size:.2g}: which way of running gives the same ones?"
-    chart(axes, title, "what remains of the drift (dotted: counts as explained)")
-    return describe(figure, f"Bars for {len(remains)} ways of running a network; all leave a drift but one: {best}.")
-
-
-def draw_outliers(panels: dict[str, np.ndarray], limit: float = 6.0) -> Figure:
-    """Strength and presence of every channel, outliers named: {title: activations (N, C, h, w)}."""
-    figure = new_figure(9.6, 3.2)
-    summary, grid = [], figure.subplots(1, len(panels), sharex=True, sharey=True)
-    for axes, (name, maps) in zip(grid, panels.items(), strict=True):
-        with np.errstate(divide="ignore"):
-            strength = np.log10(maps.max(axis=(0, 2, 3)))
-        presence = 100 * (maps > 0).mean(axis=(0, 2, 3))
-        named = sorted({outlier.channel for outlier in detectors.outliers(maps, limit)})
-        axes.plot(strength, presence, ".", color=BLUE)
-        for channel in named:
-            place = strength[channel], presence[channel]
-            axes.plot(*place, "o", ms=10, mfc="none", mec=ALARM)
-            axes.annotate(str(channel), place, (7, 5), textcoords="offset points", fontsize=8)
-        chart(axes, name, "strength: log10 of the largest answer", "presence: % of places above 0", ticks=7)
-        summary.append(f"{name}: outliers {', '.join(map(str, named)) or 'none'}")
-    alt = f"Channels as dots by their strongest answer and how often they answer. {'; '.join(summary)}."
-    return describe(figure, alt)
-
-
-def draw_gaps(gaps: dict[str, np.ndarray], layer: str) -> Figure:
-    """The gap between training and held-out selectivity of each filter, sorted: {network: (C,)}."""
-    figure = new_figure(7.2, 2.8)
-    axes = figure.add_subplot()
-    medians = {name: float(np.median(values)) for name, values in gaps.items()}
-    for (name, values), color, style in zip(gaps.items(), (BLUE, ORANGE), ("-", "--"), strict=False):
-        places, label = np.linspace(0, 100, len(values)), f"{name}, median {medians[name]:.2f}"
-        axes.plot(places, np.sort(values), color=color, linestyle=style, label=label)
-    axes.axhline(0, color=MUTED, linewidth=0.8)
-    title = "how much better filters tell shapes apart on images that were learned"
-    chart(axes, title, f"filters of {layer}, sorted, in %", "gap, in deviations", ticks=7)
-    axes.legend(fontsize=8, frameon=False)
-    listed = "; ".join(f"{name}: median {middle:.2f}" for name, middle in medians.items())
-    return describe(figure, f"Two curves of gaps between training and held-out images. {listed}.")
 
 
 def draw_wrong(
@@ -225,7 +173,9 @@ def draw_pruning(curves: Curves) -> Figure:
     for name, found, style in (("right after the cut", curves.cut, ":"), ("trained on", curves.tuned, "-")):
         for way, values, color, mark in zip(WAYS, found, (BLUE, ORANGE), "os", strict=True):
             means, low, high = values.mean(axis=1), values.min(axis=1), values.max(axis=1)
-            axes.errorbar(SHARES, means, [means - low, high - means], color=color, ls=style, marker=mark, ms=4, capsize=2)
+            axes.errorbar(
+                SHARES, means, [means - low, high - means], color=color, ls=style, marker=mark, ms=4, capsize=2
+            )
             listed.append(f"{way}, {name}: {', '.join(f'{mean:.2f}' for mean in means)}")
     labels = [f"{way}, {name}" for name in ("right after the cut", "trained on") for way in WAYS]
     axes.legend(axes.containers, labels, fontsize=9, frameon=False)
@@ -270,9 +220,7 @@ FIGURES = Figures(
         "02_cosines.png": _figure_cosines,
         "03_noise.png": lambda lesson: draw_noise(lesson.admitted[0].weights["conv1"][0], "conv1"),
         "04_limits.png": lambda lesson: draw_limits(lesson.limits()),
-        "05_explanations.png": lambda lesson: draw_explanations(*lesson.unexplained()),
-        "06_outliers.png": lambda lesson: draw_outliers(lesson.conv2_maps()),
-        "07_gaps.png": lambda lesson: draw_gaps(lesson.gaps(), "conv3"),
+        "05_pruning.png": lambda lesson: draw_pruning(lesson.curves),
         "08_wrong.png": lambda lesson: draw_wrong(*lesson.wrong()),
     },
 )

@@ -78,7 +78,7 @@ def draw(labels: np.ndarray, count: int, link: float | None, seed: int) -> tuple
 
 
 def features(model: Model, images: np.ndarray, layer: str = LAYER) -> np.ndarray:
-    """What a frozen network makes of images (N, H, W, 3): the mean of each channel of `layer` over all places, (N, C)."""
+    """A network's features of images (N, H, W, 3): the mean of each channel of `layer` over all places, (N, C)."""
     parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
     batches = (model.preprocess.to_tensor(model.preprocess.pixels(part)) for part in parts)
     return np.concatenate([capture(model.network, layer, batch)[layer].mean(axis=(2, 3)) for batch in batches])

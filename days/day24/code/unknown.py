@@ -62,7 +62,7 @@ def owners_images(count: int, *, seed: int, cue: np.ndarray | None = None) -> Ow
 
 
 def images_in_use(count: int, *, seed: int) -> OwnersImages:
-    """Images as network E meets them in use: the cue is on every other image, whatever its shape; as `owners_images`."""
+    """Images as network E meets them in use: about half have the cue, whatever the shape; see `owners_images`."""
     return owners_images(count, seed=seed, cue=np.random.default_rng([seed, 25]).random(count) < 0.5)
 
 

@@ -84,7 +84,9 @@ def draw_swap(pairs: dict[str, Shapes], named: dict[str, np.ndarray], chosen: np
             # Room for a label above the next row.
             panels.append(np.pad(data.images[index], ((0, 3), (0, 0), (0, 0)), constant_values=1))
             labels.append(f"“{SHAPE_NAMES[named[kind][index]]}”")
-    said = "; ".join(f"{kind}: {', '.join(SHAPE_NAMES[names[index]] for index in chosen)}" for kind, names in named.items())
+    said = "; ".join(
+        f"{kind}: {', '.join(SHAPE_NAMES[names[index]] for index in chosen)}" for kind, names in named.items()
+    )
     alt = f"{len(chosen)} shapes, each on two textures, a row for each texture; above, what a network calls it. {said}."
     title = "above: a familiar background; below: the same object on another; between quotes: what the network says"
     return draw_panels(np.stack(panels), title=title, labels=labels, columns=len(chosen), alt=alt)
