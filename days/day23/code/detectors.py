@@ -17,7 +17,7 @@ from days.day18.code.filter_statistics import largest_possible, neighbor_correla
 from days.day18.code.training import Weights
 
 SAME_DIRECTION = 0.97
-NO_KIN = 3.5
+NOT_CLOSE = 3.5
 A_FAMILY = 5.5
 AS_ROUGH_AS_NOISE = 3.5
 TIMES_THE_MEDIAN = 100
@@ -153,19 +153,22 @@ def redundant_pairs(
     ]
 
 
-def kinship(filters: np.ndarray) -> np.ndarray:
-    """How far each filter is from plain noise, seen by the rest of its layer: (out, in, kh, kw) -> (out,).
+def closeness(filters: np.ndarray) -> np.ndarray:
+    """How much closer each filter is to the rest of its layer than noise would be: (out, in, kh, kw) -> (out,).
 
-    The other filters say which combinations of weights are usual: their covariance, taken as one over input channels
-    times one over places, each pulled towards independence by a fifth. A filter's distance is w' covariance^-1 w. For
-    independent normal weights, brought to the length sqrt(n) of n ones, its mean and deviation are known:
+    A whitened distance, as Mahalanobis's: the other filters say which combinations of weights are usual, by their
+    covariance, taken as one over input channels times one over places (a Kronecker product), each shrunk by a fifth
+    toward the identity. A filter's squared distance is w' covariance^-1 w. For independent normal weights, brought to
+    the length sqrt(n) of n ones, its mean and standard deviation are known:
 
         mean = trace(channels^-1) * trace(places^-1),  squares = trace(channels^-2) * trace(places^-2)
-        kinship = (mean - distance) / sqrt(2 * (n * squares - mean^2) / (n + 2))
+        closeness = (mean - distance) / sqrt(2 * (n * squares - mean^2) / (n + 2))
 
-    So noise has a kinship of 0, give or take 1, in any layer. A learned filter that does what its kin does lies far
+    So noise has a closeness of 0, give or take 1, in any layer. A learned filter that does what the others do lies far
     above. Where the others have nothing in common, as before training, noise and learned filters both lie near 0.
     Zero filters and filters that are not finite give NaN, and so do all in a layer with fewer than 3 others.
+
+    Sources: Mahalanobis, "On the generalized distance in statistics", 1936; Ledoit and Wolf, 2004 (shrinkage).
     """
     filters = check_filters(filters)
     flat = filters.reshape(len(filters), filters.shape[1], -1)
@@ -211,22 +214,22 @@ def correlated_neighbors(filters: np.ndarray) -> np.ndarray:
     return np.sqrt(pairs) * np.array(found)
 
 
-def noise_filters(filters: np.ndarray, threshold: float = NO_KIN) -> np.ndarray:
+def noise_filters(filters: np.ndarray, threshold: float = NOT_CLOSE) -> np.ndarray:
     """Indices of the filters (out, in, kh, kw) that two witnesses call random numbers.
 
-    One is `kinship` with the rest of the layer, below `threshold`; the other is `correlated_neighbors`, no more than
+    One is `closeness` with the rest of the layer, below `threshold`; the other is `correlated_neighbors`, no more than
     chance allows. Neither is enough: some learned 3x3 filters are as rough as noise, and an unusual 7x7 filter is like
-    no other. Where the layer is no family (median kinship below 5.5) nobody can tell, and none is named: so it is
+    no other. Where the layer is no family (median closeness below 5.5) nobody can tell, and none is named: so it is
     before training, and wherever half of a layer is noise. Nor is any among 1x1 filters, whose weights have no
     neighbors.
     """
     if check_filters(filters).shape[2:] == (1, 1):
         return np.arange(0)
-    kin = kinship(filters)
-    if not np.isfinite(kin).any() or np.nanmedian(kin) < A_FAMILY:
+    close = closeness(filters)
+    if not np.isfinite(close).any() or np.nanmedian(close) < A_FAMILY:
         return np.arange(0)
     rough = correlated_neighbors(filters) < AS_ROUGH_AS_NOISE
-    return np.flatnonzero((np.nan_to_num(kin, nan=np.inf) < threshold) & rough)
+    return np.flatnonzero((np.nan_to_num(close, nan=np.inf) < threshold) & rough)
 
 
 def relative_lengths(filters: np.ndarray) -> np.ndarray:
@@ -296,37 +299,6 @@ def paired_drift(before: np.ndarray, after: np.ndarray) -> float:
         ratio = np.where((moved == 0) & (usual == 0), 0.0, moved / usual)
     ratio = ratio[np.isfinite(ratio)]
     return float(np.median(ratio)) if len(ratio) else np.inf
-
-
-class Outlier(NamedTuple):
-    """A channel whose activations are out of line: `deviations` robust deviations from the layer's median."""
-
-    channel: int
-    what: str
-    value: float
-    deviations: float
-
-
-def outliers(activations: np.ndarray, limit: float = 6.0) -> list[Outlier]:
-    """Channels (N, C, h, w) whose activations are out of line with the layer's other channels, the farthest first.
-
-    Two numbers are taken of each channel: "strength", the logarithm (base 10) of its largest answer, and "presence",
-    the share of units above 0. A number is out of line when it lies over `limit` times 1.4826 times the median
-    absolute deviation from the median; so one wild channel does not hide another. Dead ones have no strength.
-    """
-    activations = check_maps(activations)
-    with np.errstate(all="ignore"):
-        strength = np.log10(activations.max(axis=(0, 2, 3)).astype(np.float64))
-    found = []
-    for what, values in (("strength", strength), ("presence", (activations > 0).mean(axis=(0, 2, 3)))):
-        known = np.isfinite(values)
-        if known.sum() < 3:
-            continue
-        middle = np.median(values[known])
-        unit = max(1.4826 * np.median(np.abs(values[known] - middle)), 1e-3)
-        away = np.where(known, (values - middle) / unit, np.where(np.isneginf(values), 0, np.inf))
-        found += [Outlier(int(c), what, float(values[c]), float(away[c])) for c in np.flatnonzero(np.abs(away) > limit)]
-    return sorted(found, key=lambda one: -abs(one.deviations))
 
 
 def check_maps(activations) -> np.ndarray:

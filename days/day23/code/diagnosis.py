@@ -73,8 +73,8 @@ def examine_layer(
             words = f"{scale:.2f} times filter {first}, cosine {cosine:.3f}"
             found.append(_finding("redundant", layer, (first, second), "weights", words, scale))
     for channel in sorted(set(map(int, detectors.noise_filters(filters))) - seen):
-        kin = detectors.kinship(filters)[channel]
-        words = f"unlike the rest of its layer (kinship {kin:.2f}), and no smoother than chance"
+        close = detectors.closeness(filters)[channel]
+        words = f"unlike the rest of its layer (closeness {close:.2f}), and no smoother than chance"
         found.append(_finding("noise", layer, (channel,), "weights", words))
     return found
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from days.common import cases
 from days.common.exercises import exercise
-from days.day23.code import detectors, diagnosis, network, patients
+from days.common.tasks import task
+from days.day23.code import cutting, detectors, diagnosis, network, patients
 from days.day23.code.network import LAYERS
 
 
@@ -376,9 +377,9 @@ def diagnose_01(patient):
         ("(filters, biases):", "(filters, biases)[:1]:"),
         "A copy need not be exact: a cosine of 0.97 and more is out of line with everything else here.",
         ("redundant_pairs(filters, biases)", "redundant_pairs(filters, biases, 0.9999)"),
-        "The pairs are right. One filter has no twin, and no kin either.",
+        "The pairs are right. One filter has no twin and is unlike all others.",
         ("detectors.noise_filters(filters)", "[]"),
-        "Filters that are merely rough were called noise. Ask the second witness, kinship, too.",
+        "Filters that are merely rough were called noise. Ask the second test, `detectors.closeness`, too.",
         (
             "detectors.noise_filters(filters)",
             "np.flatnonzero(detectors.correlated_neighbors(filters) < detectors.AS_ROUGH_AS_NOISE)",
@@ -454,3 +455,47 @@ def diagnose_05(patient):
         for c in detectors.tuned_to_one_image(active[layer]):
             claims.append(("tuned to one image", layer, c, (active[layer][:, c].max(axis=(1, 2)) > 0).sum()))
     return [*run, *claims]
+
+
+@task(
+    "9.9 · 30 min · ●●●",
+    rubric=cutting.rubric,
+    given=(2026,),
+    wrong=[
+        "the filters with the smallest weights, although any channel can be scaled",
+        (" * heard[layer]", ""),
+        "as many channels as asked for, drawn at random",
+        ("sizes[layer] * heard[layer]", "np.random.default_rng(0).random(len(heard[layer]))"),
+        "too few channels",
+        ("0.21", "0.1"),
+        "a control that was not run",
+        ('"random": float(np.mean(drawn))', '"random": 0.0'),
+    ],
+    hints=[
+        "The size of a filter says nothing: this network's channels are scaled, and the next layer divides by the same "
+        "number. Which product of two sizes does not change when a channel is scaled?",
+        "Rank each layer's channels by the size of the filter times the size of the next layer's weights for it, "
+        "and cut the smallest 21 % of each. `cutting.loss` measures what that costs.",
+        "`cutting.random_cut(weights, cut, seed=...)` draws as many channels; take the mean loss of 20 of them.",
+    ],
+)
+def prune(number):
+    """A number -> {"cut": {layer: channels}, "loss": its cost, "random": mean cost of random cuts}."""
+    import numpy as np
+
+    from days.day23.code import cutting
+    from days.day23.code.network import LAYERS
+
+    weights = cutting.network_to_cut(number)
+    sizes, heard, cut = {}, {}, {}
+    for layer, later in zip(LAYERS, [*LAYERS[1:], "scores"], strict=True):
+        filters, following = weights[layer][0], np.abs(weights[later][0])
+        sizes[layer] = np.abs(filters).reshape(len(filters), -1).sum(axis=1)
+        heard[layer] = following.sum(axis=0).reshape(len(filters), -1).sum(axis=1)
+        order = np.argsort(sizes[layer] * heard[layer])
+        cut[layer] = order[: int(np.ceil(0.21 * len(order)))].tolist()
+    costs = cutting.loss(weights, cut, count=1000, seed=1)
+    drawn = [
+        cutting.loss(weights, cutting.random_cut(weights, cut, seed=seed), count=100, seed=1) for seed in range(20, 40)
+    ]
+    return {"cut": cut, "loss": costs, "random": float(np.mean(drawn))}

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+from scipy import optimize
 
 from days.common.datasets import Shapes, make_shapes
 from days.day18.code import runs, storage
-from days.day23.code import detectors, diagnosis, limits, network, patients
+from days.day23.code import detectors, diagnosis, limits, network, patients, pruning
 from days.day23.code.network import LAYERS
 
 COPIES = (0, 0.1, 0.15, 0.2, 0.22, 0.24, 0.26, 0.28, 0.3, 0.4, 0.5)
@@ -28,6 +29,17 @@ class Lesson:
     def healthy(self) -> patients.Patient:
         """A healthy patient of the same build."""
         return patients.admit(6, "healthy")[0]
+
+    def matches(self, layer: str) -> np.ndarray:
+        """For each filter of the healthy network's layer, the teaching patient's that is most like it, each once: (n,).
+
+        By cosines, so that their sum over all pairs is as large as it can be.
+        """
+        rows = [
+            one.weights[layer][0].reshape(len(one.weights[layer][0]), -1) for one in (self.healthy, self.admitted[0])
+        ]
+        units = [row / np.linalg.norm(row, axis=1, keepdims=True) for row in rows]
+        return optimize.linear_sum_assignment(-units[0] @ units[1].T)[1]
 
     @cached_property
     def images(self) -> np.ndarray:
@@ -83,10 +95,7 @@ class Lesson:
         }
         return named, detectors.paired_drift(patient.record, observed)
 
-    def conv2_maps(self) -> dict[str, np.ndarray]:
-        """What conv2 of three networks answers to the images, {network: (120, C, h, w)}."""
-        networks = {"healthy": self.healthy, "patient 008": self.admitted[0], "patient 378": patients.admit(378)[0]}
-        return {
-            f"{name}, conv2": network.run(one.weights, self.images).activations["conv2"]
-            for name, one in networks.items()
-        }
+    @cached_property
+    def curves(self) -> pruning.Curves:
+        """What is right after channels of Day 18's network are cut."""
+        return pruning.load_curves()

@@ -12,27 +12,33 @@ from days.common.datasets import SHAPE_NAMES, Shapes
 from days.common.figures import ColorScale, Figures, add_colorbar, chart, describe, draw_panels, new_figure, plain
 from days.day17.code.feature_maps import cosine_similarities
 from days.day18.code.visualizations import visible_patches
+from days.day22.code.scoring import share_inside
 from days.day22.code.visualizations import marked
 from days.day23.code import detectors, diagnosis
 from days.day23.code.lesson import Lesson
+from days.day23.code.pruning import SHARES, WAYS, Curves
 
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
 
 
-def draw_filters(rows: dict[str, np.ndarray]) -> Figure:
-    """First filters as color patches, a row for each network: {title: (n, 3, k, k)}."""
+def draw_filters(rows: dict[str, tuple[np.ndarray, Sequence[int]]]) -> Figure:
+    """First filters as color patches, a row for each network: {title: (filters (n, 3, k, k), their numbers)}.
+
+    The filters of a column belong together.
+    """
     figure = new_figure(9.6, 1.05 * len(rows) + 0.35)
     figure.suptitle("the filters of conv1, each at its own strength; mid-gray = 0", fontsize=10, color=INK)
-    longest = max(map(len, rows.values()))
-    for part, (name, filters) in zip(figure.subfigures(len(rows), 1, squeeze=False)[:, 0], rows.items(), strict=True):
+    longest = max(len(numbers) for _, numbers in rows.values())
+    parts = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]
+    for part, (name, (filters, numbers)) in zip(parts, rows.items(), strict=True):
         part.suptitle(name, fontsize=9, x=0.01, ha="left", color=INK)
-        for number, axes in enumerate(part.subplots(1, longest)):
+        for place, axes in enumerate(part.subplots(1, longest)):
             plain(axes)
-            if number < len(filters):
-                axes.imshow(visible_patches(filters[number : number + 1])[0], interpolation="nearest")
-                axes.set_title(str(number), fontsize=8, pad=2, color=MUTED)
-    counts = "; ".join(f"{name}: {len(filters)} filters" for name, filters in rows.items())
-    return describe(figure, f"Rows of small color patches, the first filters of networks. {counts}.")
+            if place < len(numbers):
+                axes.imshow(visible_patches(filters[place : place + 1])[0], interpolation="nearest")
+                axes.set_title(str(numbers[place]), fontsize=8, pad=2, color=MUTED)
+    listed = "; ".join(f"{name}: {', '.join(map(str, numbers))}" for name, (_, numbers) in rows.items())
+    return describe(figure, f"Rows of small color patches, the first filters of networks, by number. {listed}.")
 
 
 def draw_ranges(
@@ -91,19 +97,22 @@ def draw_cosines(layers: dict[str, np.ndarray], pairs: dict[str, list[detectors.
 
 
 def draw_noise(filters: np.ndarray, layer: str) -> Figure:
-    """Two witnesses for noise: each filter (out, in, kh, kw) by its kinship and by how its neighbors correlate."""
-    kinship, neighbors = detectors.kinship(filters), detectors.correlated_neighbors(filters)
+    """Two witnesses for noise: each filter (out, in, kh, kw) by its closeness and by how its neighbors correlate."""
+    closeness, neighbors = detectors.closeness(filters), detectors.correlated_neighbors(filters)
     noise = detectors.noise_filters(filters)
-    figure = new_figure(5.6, 3.6)
+    figure = new_figure(6.4, 3.8)
     axes = figure.add_subplot()
-    axes.fill_between([-3, detectors.NO_KIN], 0, detectors.AS_ROUGH_AS_NOISE, color=ALARM, alpha=0.12, linewidth=0)
+    axes.fill_between([-3, detectors.NOT_CLOSE], 0, detectors.AS_ROUGH_AS_NOISE, color=ALARM, alpha=0.12, linewidth=0)
     axes.text(-2.8, detectors.AS_ROUGH_AS_NOISE, "called noise", va="bottom", fontsize=8, color=ALARM)
-    for channel, place in enumerate(zip(kinship, neighbors, strict=True)):
+    for channel, place in enumerate(zip(closeness, neighbors, strict=True)):
         color = ALARM if channel in noise else BLUE
         axes.annotate(str(channel), place, ha="center", va="center", fontsize=8, color=color)
-    axes.set(xlim=(-3, max(7.0, np.nanmax(kinship) + 1)), ylim=(0, np.nanmax(neighbors) + 1.5))
-    across, up = "kinship: deviations from what noise would score", "neighbors: deviations from chance"
-    chart(axes, f"{layer}: each number is a filter", across, up, ticks=7)
+    axes.set(xlim=(-3, max(7.0, np.nanmax(closeness) + 1)), ylim=(0, np.nanmax(neighbors) + 1.5))
+    across, up = (
+        "whitened closeness to the layer (noise: 0, give or take 1)",
+        "correlation of neighbors (noise: below 3.5)",
+    )
+    chart(axes, f"{layer}: each number is a filter", across, up, title_size=10, size=9, ticks=9)
     named = ", ".join(map(str, noise)) or "none"
     return describe(figure, f"Filters of {layer} by two numbers; low in both, and so called noise: {named}.")
 
@@ -123,61 +132,6 @@ def draw_limits(panels: dict[str, tuple[Sequence[float], dict[str, np.ndarray]]]
     return describe(figure, f"Curves of the share of faults found as they grow fainter. {'. '.join(summary)}.")
 
 
-def draw_explanations(remains: dict[str, float], size: float) -> Figure:
-    """How much of a drift of `size` each way of running leaves unexplained: {name: remains}."""
-    figure = new_figure(7.2, 0.32 * len(remains) + 1.0)
-    axes = figure.add_subplot()
-    floor = 1e-8
-    best = min(remains, key=remains.__getitem__)
-    for place, (name, value) in enumerate(remains.items()):
-        length, color = max(value, floor), ORANGE if name == best else BLUE
-        axes.barh(name, length, left=0, color=color, height=0.6)
-        text = f"{value:.1g}" if value > floor else "nothing: the very same answers"
-        axes.text(length * 1.3, place, text, va="center", fontsize=8)
-    axes.axvline(diagnosis.EXPLAINED, color=INK, linestyle=":", linewidth=1)
-    axes.set(xscale="log", xlim=(floor, 1e3))
-    axes.invert_yaxis()
-    title = f"the answers have drifted by {size:.2g}: which way of running gives the same ones?"
-    chart(axes, title, "what remains of the drift (dotted: counts as explained)")
-    return describe(figure, f"Bars for {len(remains)} ways of running a network; all leave a drift but one: {best}.")
-
-
-def draw_outliers(panels: dict[str, np.ndarray], limit: float = 6.0) -> Figure:
-    """Strength and presence of every channel, outliers named: {title: activations (N, C, h, w)}."""
-    figure = new_figure(9.6, 3.2)
-    summary, grid = [], figure.subplots(1, len(panels), sharex=True, sharey=True)
-    for axes, (name, maps) in zip(grid, panels.items(), strict=True):
-        with np.errstate(divide="ignore"):
-            strength = np.log10(maps.max(axis=(0, 2, 3)))
-        presence = 100 * (maps > 0).mean(axis=(0, 2, 3))
-        named = sorted({outlier.channel for outlier in detectors.outliers(maps, limit)})
-        axes.plot(strength, presence, ".", color=BLUE)
-        for channel in named:
-            place = strength[channel], presence[channel]
-            axes.plot(*place, "o", ms=10, mfc="none", mec=ALARM)
-            axes.annotate(str(channel), place, (7, 5), textcoords="offset points", fontsize=8)
-        chart(axes, name, "strength: log10 of the largest answer", "presence: % of places above 0", ticks=7)
-        summary.append(f"{name}: outliers {', '.join(map(str, named)) or 'none'}")
-    alt = f"Channels as dots by their strongest answer and how often they answer. {'; '.join(summary)}."
-    return describe(figure, alt)
-
-
-def draw_gaps(gaps: dict[str, np.ndarray], layer: str) -> Figure:
-    """The gap between training and held-out selectivity of each filter, sorted: {network: (C,)}."""
-    figure = new_figure(7.2, 2.8)
-    axes = figure.add_subplot()
-    medians = {name: float(np.median(values)) for name, values in gaps.items()}
-    for (name, values), color, style in zip(gaps.items(), (BLUE, ORANGE), ("-", "--"), strict=False):
-        places, label = np.linspace(0, 100, len(values)), f"{name}, median {medians[name]:.2f}"
-        axes.plot(places, np.sort(values), color=color, linestyle=style, label=label)
-    axes.axhline(0, color=MUTED, linewidth=0.8)
-    title = "how much better filters tell shapes apart on images that were learned"
-    chart(axes, title, f"filters of {layer}, sorted, in %", "gap, in deviations", ticks=7)
-    axes.legend(fontsize=8, frameon=False)
-    listed = "; ".join(f"{name}: median {middle:.2f}" for name, middle in medians.items())
-    return describe(figure, f"Two curves of gaps between training and held-out images. {listed}.")
-
-
 def draw_wrong(
     data: Shapes, scores: np.ndarray, maps: np.ndarray, groups: diagnosis.WrongOnes, each: int = 7
 ) -> Figure:
@@ -192,17 +146,52 @@ def draw_wrong(
                 labels.append("")
                 continue
             index = chosen[place]
-            picture = marked(data.images[index], np.maximum(maps[index], 0))
-            # Room for a label of two lines above the next row.
-            panels.append(np.pad(picture, ((0, 4), (0, 0), (0, 0)), constant_values=1))
+            picture = _outlined(marked(data.images[index], np.maximum(maps[index], 0)), data.masks[index])
+            # Room for a label of three lines above the next row.
+            panels.append(np.pad(picture, ((0, 24), (0, 0), (0, 0)), constant_values=1))
             truth, named = SHAPE_NAMES[data.labels[index]], SHAPE_NAMES[scores[index].argmax()]
-            labels.append(f"{group.replace('_', ' ') if place == 0 else ''}\n{truth}: '{named}'")
+            inside = share_inside(maps[index], data.masks[index])
+            head = group.replace("_", " ") if place == 0 else ""
+            labels.append(f"{head}\n{truth}: '{named}'\n{inside:.0%} inside")
     title = "a true shape: 'what it was called', by where the map for that lies. " + ", ".join(counts)
     alt = f"Three rows of small images with what the network looked at in color. {'; '.join(counts)}."
     return draw_panels(np.stack(panels), title=title, labels=labels, columns=each, alt=alt)
 
 
+def _outlined(picture: np.ndarray, mask: np.ndarray, times: int = 4) -> np.ndarray:
+    """An image (H, W, 3), enlarged, with a white line along the border of the mask (H, W)."""
+    large, inside = (np.repeat(np.repeat(one, times, 0), times, 1) for one in (picture, mask))
+    within = np.pad(inside, 1)
+    neighbors = (within[:-2, 1:-1], within[2:, 1:-1], within[1:-1, :-2], within[1:-1, 2:])
+    return np.where((inside & ~np.all(neighbors, axis=0))[..., None], np.float32(1), large)
+
+
+def draw_pruning(curves: Curves) -> Figure:
+    """Accuracy against the share of channels cut: smallest filters or random ones, right after the cut and tuned."""
+    figure = new_figure(7.2, 3.6)
+    axes, listed = figure.add_subplot(), []
+    for name, found, style in (("right after the cut", curves.cut, ":"), ("trained on", curves.tuned, "-")):
+        for way, values, color, mark in zip(WAYS, found, (BLUE, ORANGE), "os", strict=True):
+            means, low, high = values.mean(axis=1), values.min(axis=1), values.max(axis=1)
+            axes.errorbar(
+                SHARES, means, [means - low, high - means], color=color, ls=style, marker=mark, ms=4, capsize=2
+            )
+            listed.append(f"{way}, {name}: {', '.join(f'{mean:.2f}' for mean in means)}")
+    labels = [f"{way}, {name}" for name in ("right after the cut", "trained on") for way in WAYS]
+    axes.legend(axes.containers, labels, fontsize=9, frameon=False)
+    axes.set_xticks(SHARES, [f"{share:g}" for share in SHARES])
+    chart(axes, x="share of each layer's channels cut", y="held-out images right", size=9, ticks=9).set_ylim(0, 1.02)
+    return describe(figure, f"Accuracy against the share of channels cut. {'; '.join(listed)}.")
+
+
 # ---------------------------------------------------------------- the stored figures
+
+
+def _figure_filters(lesson: Lesson) -> Figure:
+    healthy, patient = (one.weights["conv1"][0] for one in (lesson.healthy, lesson.admitted[0]))
+    order = lesson.matches("conv1")
+    below = "patient 008, the filter that matches best"
+    return draw_filters({"healthy": (healthy, range(len(healthy))), below: (patient[order], order.tolist())})
 
 
 def _figure_ranges(lesson: Lesson) -> Figure:
@@ -226,16 +215,12 @@ FIGURES = Figures(
     23,
     Lesson,
     {
-        "00_filters.png": lambda lesson: draw_filters(
-            {"healthy": lesson.healthy.weights["conv1"][0], "patient 008": lesson.admitted[0].weights["conv1"][0]}
-        ),
+        "00_filters.png": _figure_filters,
         "01_three_deaths.png": _figure_ranges,
         "02_cosines.png": _figure_cosines,
         "03_noise.png": lambda lesson: draw_noise(lesson.admitted[0].weights["conv1"][0], "conv1"),
         "04_limits.png": lambda lesson: draw_limits(lesson.limits()),
-        "05_explanations.png": lambda lesson: draw_explanations(*lesson.unexplained()),
-        "06_outliers.png": lambda lesson: draw_outliers(lesson.conv2_maps()),
-        "07_gaps.png": lambda lesson: draw_gaps(lesson.gaps(), "conv3"),
+        "05_pruning.png": lambda lesson: draw_pruning(lesson.curves),
         "08_wrong.png": lambda lesson: draw_wrong(*lesson.wrong()),
     },
 )

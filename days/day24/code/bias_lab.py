@@ -100,18 +100,24 @@ def _derangement(count: int, seed: int) -> np.ndarray:
 
 
 def trained_on(
-    weights: Weights, data: Shapes, *, steps: int = MENDING_STEPS, progress: bool = False, framework: str = "torch"
+    weights: Weights,
+    data: Shapes,
+    *,
+    steps: int = MENDING_STEPS,
+    seed: int = SEED,
+    progress: bool = False,
+    framework: str = "torch",
 ) -> Weights:
     """The weights that Day 18's training makes of `weights` with these images; the ones given stay as they are.
 
     On images whose background says nothing it mends a network that looks there: on newly drawn ones, "balanced", or,
-    where there are none, on those of `on_others_backgrounds`, "masked".
+    where there are none, on those of `on_others_backgrounds`, "masked". seed : of the images' order.
 
     Raises RuntimeError for a training that ended early.
     """
     backend = training_backend(framework)
     network = backend.small_cnn(weights)
-    history = backend.train(network, data, steps=steps, learning_rate=LEARNING_RATE, seed=SEED, progress=progress)
+    history = backend.train(network, data, steps=steps, learning_rate=LEARNING_RATE, seed=seed, progress=progress)
     if history.stopped:
         raise RuntimeError(f"the training ended early: {history.stopped}")
     return backend.weights_of(network)

@@ -10,7 +10,7 @@ from days.common.datasets import Shapes
 from days.day18.code import runs
 from days.day18.code.training import Weights
 from days.day22.code.scoring import Interval, mean_and_interval
-from days.day24.code import bias_lab
+from days.day24.code import bias_lab, trainings
 
 
 class Lesson:
@@ -32,9 +32,9 @@ class Lesson:
         return bias_lab.on_three_backgrounds(2000, seed=runs.HELD_OUT_SEED)
 
     @cached_property
-    def table(self) -> dict[str, dict]:
-        """All scores of all suspects (half a minute)."""
-        return bias_lab.score_suspects(self.suspects)
+    def trainings(self) -> trainings.Trainings:
+        """What five networks for each dial score; the first of them are the suspects."""
+        return trainings.load_trainings()
 
     @property
     def worst(self) -> str:

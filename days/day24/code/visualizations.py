@@ -12,17 +12,17 @@ from days.common.datasets import BACKGROUND_NAMES, SHAPE_NAMES, Shapes
 from days.common.figures import Figures, chart, describe, draw_panels, new_figure
 from days.day20.code.visualizations import draw_rows
 from days.day22.code.maps import overlay
-from days.day22.code.scoring import Interval
 from days.day24.code import bias_lab
 from days.day24.code.explorer import draw_suspect
 from days.day24.code.lesson import Lesson
+from days.day24.code.trainings import Trainings, over_networks
 
 COLORS, STYLES, MARKS = (BLUE, ORANGE, GREEN, VIOLET), ("-", "--", ":", "-."), ("o", "s", "^", "D")
 _SCORES = {
     "tied": "right, tied",
-    "blind": "right, blind",
+    "blind": "right, any background",
     "swapped": "right, swapped",
-    "follows": "follows: swapped, named after the background",
+    "follows": "named after the background, swapped",
 }
 
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
@@ -39,62 +39,57 @@ def draw_maps(images: np.ndarray, rows: dict[str, np.ndarray], heads: Sequence[s
         triples = zip(images, maps, tops.tolist(), strict=True)
         shown[name] = np.stack([overlay(image, heatmap, 0.85, top=top) for image, heatmap, top in triples])
     alt = f"{len(images)} small images of shapes on textures, and a row of maps on them for each of {', '.join(rows)}."
-    return draw_rows(shown, title, heads=heads, alt=alt)
+    figure = draw_rows(shown, title, heads=heads, alt=alt)
+    for axes in figure.axes:
+        for picture in axes.images:
+            picture.set_interpolation("nearest")  # any other puts bars and ripples at the borders of the maps
+    return figure
 
 
-def draw_dials(rows: dict[float, dict]) -> Figure:
-    """Both scores against the dial: {dial: a row of `bias_lab.score_suspects`}."""
-    figure = new_figure(9.6, 3.6)
+def draw_dials(dials: Sequence[float], trainings: Trainings) -> Figure:
+    """Every network's scores against its dial, as dots, and the mean over networks with its 95 % interval."""
+    figure = new_figure(9.6, 4.2)
     left, right = figure.subplots(1, 2)
-    dials = list(rows)
-    for name, color, style, mark in zip(rows[dials[0]]["inside"], COLORS, STYLES, MARKS, strict=False):
-        means, low, high = np.transpose([rows[dial]["inside"][name] for dial in dials])
-        left.errorbar(dials, means, [means - low, high - means], color=color, ls=style, marker=mark, ms=4, label=name)
+    inside = {method: trainings.means(method) for method in trainings.inside}
+    words = [
+        _draw_networks(axes, dials, {labels.get(name, name): values for name, values in scores.items()})
+        for axes, scores, labels in ((left, inside, {}), (right, trainings.right, _SCORES))
+    ]
     left.axhline(0.13, color=INK, linestyle=":", linewidth=1)
-    for (score, label), color, style, mark in zip(_SCORES.items(), COLORS, STYLES, MARKS, strict=True):
-        values = [rows[dial][score] for dial in dials]
-        right.plot(dials, values, color=color, linestyle=style, marker=mark, markersize=4, label=label)
-    inside, shares = "share inside, 200 tied images (mean, 95 % interval; dotted: chance)", "share of 2,000 new images"
-    for axes, title in ((left, inside), (right, shares)):
+    for axes, title in ((left, "share of the map inside (dotted: chance)"), (right, "share of 2,000 new images")):
         axes.set_xticks(dials, [f"{dial:g}" for dial in dials])
         axes.set_ylim(0, None)
-        chart(axes, title, "dial", title_size=8).legend(fontsize=7, frameon=False)
-    listed = "; ".join(
-        f"dial {dial:g}: integrated gradients {rows[dial]['inside']['integrated gradients'][0]:.2f} inside, "
-        f"{rows[dial]['swapped']:.2f} right after the swap"
-        for dial in dials
-    )
-    return describe(figure, f"Curves against the dial: share of relevance on the object, and accuracies. {listed}.")
+        chart(axes, title, "dial", title_size=10, size=9, ticks=9).legend(fontsize=8, frameon=False)
+    alt = "Curves against the dial, each over the dots of five networks: shares inside and accuracies. "
+    return describe(figure, alt + "; ".join(filter(None, words)) + ".")
 
 
-def draw_swap(three: dict[str, Shapes], named: dict[str, dict[str, np.ndarray]], chosen: np.ndarray) -> Figure:
-    """The same objects on three kinds of background, and what networks call them: {kind: {network: (N,) numbers}}."""
+def _draw_networks(axes, dials: Sequence[float], scores: dict[str, np.ndarray]) -> str:
+    """Draw {name: (dials, networks)}; return the means in words."""
+    for place, ((name, values), color, style, mark) in enumerate(
+        zip(scores.items(), COLORS, STYLES, MARKS, strict=True)
+    ):
+        at = np.array(dials) + 0.008 * (place - 1.5)  # so that dots and bars do not cover each other
+        means, low, high = np.transpose([over_networks(row) for row in values])
+        axes.plot(at, values, ".", color=color, alpha=0.35, markersize=5)
+        axes.errorbar(at, means, [means - low, high - means], color=color, ls=style, marker=mark, ms=4, label=name)
+    return "; ".join(f"{name}: {', '.join(f'{row.mean():.2f}' for row in values)}" for name, values in scores.items())
+
+
+def draw_swap(pairs: dict[str, Shapes], named: dict[str, np.ndarray], chosen: np.ndarray) -> Figure:
+    """The same objects on two kinds of background, and what a network calls each: {kind: Shapes}, {kind: (N,)}."""
     panels, labels = [], []
-    for kind, data in three.items():
+    for kind, data in pairs.items():
         for index in chosen:
-            # Room for a label of two lines above the next row.
-            panels.append(np.pad(data.images[index], ((0, 5), (0, 0), (0, 0)), constant_values=1))
-            words = "  ".join(f"{name} {SHAPE_NAMES[answers[index]]}" for name, answers in named[kind].items())
-            labels.append(f"{kind}, {BACKGROUND_NAMES[data.backgrounds[index]]}\n{words}")
-    listed = ", ".join(three)
-    alt = f"{len(chosen)} shapes, each on three textures, a row for each: {listed}; above, what is said of it."
-    title = "what two networks call one object on three backgrounds: six images that fool one of them"
-    return draw_panels(np.stack(panels), title=title, labels=labels, columns=len(chosen), alt=alt)
-
-
-def draw_mending(rows: dict[str, tuple[float, Interval]]) -> Figure:
-    """Networks before and after: {name: (accuracy after the swap, share inside with its interval)}."""
-    figure = new_figure(6.4, 3.0)
-    axes = figure.add_subplot()
-    looks = zip((*COLORS, INK), (*MARKS, "*"), strict=True)
-    for (name, (right, (mean, low, high))), (color, mark) in zip(rows.items(), looks, strict=False):
-        axes.errorbar(right, mean, [[mean - low], [high - mean]], color=color, marker=mark, linestyle="none", capsize=2)
-        axes.annotate(name, (right, mean), (9, -3), textcoords="offset points", fontsize=8, color=color)
-    chart(axes, x="share right after the swap", y="share inside").margins(0.4, 0.18)
-    listed = "; ".join(
-        f"{' '.join(name.split())}: {right:.2f} right, {mean:.2f} inside" for name, (right, (mean, *_)) in rows.items()
+            # Room for a label above the next row.
+            panels.append(np.pad(data.images[index], ((0, 3), (0, 0), (0, 0)), constant_values=1))
+            labels.append(f"“{SHAPE_NAMES[named[kind][index]]}”")
+    said = "; ".join(
+        f"{kind}: {', '.join(SHAPE_NAMES[names[index]] for index in chosen)}" for kind, names in named.items()
     )
-    return describe(figure, f"Networks as dots by two scores. {listed}.")
+    alt = f"{len(chosen)} shapes, each on two textures, a row for each texture; above, what a network calls it. {said}."
+    title = "above: a familiar background; below: the same object on another; between quotes: what the network says"
+    return draw_panels(np.stack(panels), title=title, labels=labels, columns=len(chosen), alt=alt)
 
 
 # ---------------------------------------------------------------- the stored figures
@@ -114,23 +109,16 @@ def _figure_suspects(lesson: Lesson) -> Figure:
 
 
 def _figure_swap(lesson: Lesson) -> Figure:
-    named = {
-        background: {name: lesson.named(lesson.suspects[name], background) for name in (lesson.honest, lesson.worst)}
-        for background in lesson.three
-    }
-    return draw_swap(lesson.three, named, lesson.fooled[:6])
+    kinds = ("tied", "swapped")
+    named = {kind: lesson.named(lesson.suspects[lesson.worst], kind) for kind in kinds}
+    return draw_swap({kind: lesson.three[kind] for kind in kinds}, named, lesson.fooled[:6])
 
 
 def _figure_mended(lesson: Lesson) -> Figure:
     data = lesson.three["swapped"][lesson.fooled[:8]]
     heads = [f"{SHAPE_NAMES[a]} on {BACKGROUND_NAMES[b]}" for a, b in zip(data.labels, data.backgrounds, strict=True)]
-    title = f"{lesson.worst} before and after mending, integrated gradients"
+    title = f"{lesson.worst} before and after mending: integrated gradients, each map scaled by itself"
     return draw_maps(data.images, _blurred_maps(lesson, lesson.before_and_after, data), heads, title)
-
-
-def _figure_mending(lesson: Lesson) -> Figure:
-    networks = lesson.before_and_after | {f"{lesson.honest}, honest\nfrom the start": lesson.suspects[lesson.honest]}
-    return draw_mending({name: lesson.scores(weights) for name, weights in networks.items()})
 
 
 def _figure_explorer(lesson: Lesson) -> Figure:
@@ -144,9 +132,8 @@ FIGURES = Figures(
     {
         "00_suspects.png": _figure_suspects,
         "01_swap.png": _figure_swap,
-        "02_dials.png": lambda lesson: draw_dials(bias_lab.by_dial(lesson.table, lesson.key)),
+        "02_dials.png": lambda lesson: draw_dials(bias_lab.DIALS, lesson.trainings),
         "03_mended_maps.png": _figure_mended,
-        "04_mending.png": _figure_mending,
         "05_explorer.png": _figure_explorer,
     },
 )

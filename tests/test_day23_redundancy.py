@@ -1,0 +1,118 @@
+"""Day 23: channels that can be cut, curves of what that costs, and the simple test for noise beside the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from days.common.datasets import make_shapes
+from days.day18.code import runs, storage
+from days.day23.code import cutting, detectors, network, patients, pruning
+from days.day23.code.lesson import Lesson
+from days.day23.code.network import LAYERS
+
+
+@pytest.fixture(scope="module")
+def curves():
+    return pruning.load_curves()
+
+
+# ------------------------------------------------------------ the curves
+
+
+def test_the_smallest_and_random_channels_are_cut():
+    weights = storage.load_weights()
+    smallest, drawn, again = (
+        pruning.kept_channels(weights, 0.5, way, seed=3) for way in ("smallest", "random", "random")
+    )
+    for layer in LAYERS:
+        sizes = np.abs(weights[layer][0]).sum(axis=(1, 2, 3))
+        assert len(smallest[layer]) == len(drawn[layer]) == len(sizes) // 2
+        assert sizes[smallest[layer]].min() >= np.delete(sizes, smallest[layer]).max()
+        np.testing.assert_array_equal(drawn[layer], again[layer])
+        assert len(pruning.kept_channels(weights, 1.0, "smallest")[layer]) == 1
+
+
+@pytest.mark.parametrize(("share", "way"), [(0.5, "largest"), (1.5, "random"), (-0.1, "smallest")])
+def test_what_cannot_be_cut_is_refused(share, way):
+    with pytest.raises(ValueError, match="smallest, random and a share from 0 to 1, got"):
+        pruning.kept_channels(storage.load_weights(), share, way)
+
+
+def test_the_stored_curves_are_those_of_the_network(curves):
+    whole = pruning.share_right(storage.load_weights(), runs.held_out_images()[:1000])
+    assert curves.cut.shape == curves.tuned.shape == (2, len(pruning.SHARES), len(pruning.SEEDS))
+    np.testing.assert_allclose(curves.cut[:, 0], whole, atol=1e-3)
+    place = pruning.SHARES.index(0.5)
+    keep = pruning.kept_channels(storage.load_weights(), 0.5, "random", seed=pruning.SEEDS[1])
+    cut = network.with_channels(storage.load_weights(), keep)
+    assert pruning.share_right(cut, runs.held_out_images()[:1000]) == pytest.approx(curves.cut[1, place, 1], abs=2e-3)
+
+
+def test_small_filters_cost_less_than_random_ones_and_training_on_wins_back_most(curves):
+    quarter, half = (pruning.SHARES.index(share) for share in (0.25, 0.5))
+    for place in (quarter, half):
+        assert curves.cut[0, place].min() > curves.cut[1, place].max() + 0.2
+        assert curves.tuned[0, place].min() > curves.tuned[1, place].max()
+        assert curves.tuned[1, place].min() > curves.cut[1, place].max() + 0.2
+    assert curves.tuned[0, half].min() > 0.93
+
+
+def test_measuring_repeats_and_is_stored_as_it_is(tmp_path):
+    first, again = (pruning.measure(seeds=(0,), shares=(0.5,), steps=1) for _ in range(2))
+    loaded = pruning.load_curves(pruning.save_curves(first, tmp_path / "curves"))
+    for values, other, stored in zip(first, again, loaded, strict=True):
+        np.testing.assert_array_equal(values, other)
+        np.testing.assert_allclose(values, stored, atol=1e-6)
+    with pytest.raises(FileNotFoundError, match="pruning makes it anew"):
+        pruning.load_curves(tmp_path / "none")
+
+
+# ------------------------------------------------------------ the task
+
+
+@pytest.mark.parametrize("number", [0, 1, 2026])
+def test_the_network_to_cut_is_a_healthy_one_whose_small_filters_say_nothing(number):
+    weights, data = cutting.network_to_cut(number), make_shapes(300, seed=5)
+    assert pruning.share_right(weights, data) > 0.95
+    sizes = np.abs(weights["conv3"][0]).sum(axis=(1, 2, 3))
+    assert sizes.max() > 20 * sizes.min()
+    three = {layer: [0, 1, 2] for layer in LAYERS}
+    drawn = cutting.random_cut(weights, three, seed=1)
+    assert {layer: len(set(channels)) for layer, channels in drawn.items()} == dict.fromkeys(LAYERS, 3)
+
+
+def test_cutting_nothing_costs_nothing_and_what_is_not_there_is_refused():
+    weights = cutting.network_to_cut(0)
+    assert cutting.loss(weights, {}, count=60, seed=0) == 0
+    count = len(weights["conv1"][1])
+    for channels in ([count], list(range(count))):
+        with pytest.raises(ValueError, match="and one stays, got"):
+            cutting.without(weights, {"conv1": channels})
+
+
+# ------------------------------------------------------------ noise, and the opening picture
+
+
+def test_neighbors_alone_find_all_noise_and_raise_false_alarms_in_deep_layers():
+    alarms, missed = {}, 0
+    for seed in range(100, 112):
+        patient, key = patients.admit(seed)
+        for layer in ("conv1", "conv3"):
+            filters = patient.weights[layer][0]
+            rough = set(np.flatnonzero(detectors.correlated_neighbors(filters) < detectors.AS_ROUGH_AS_NOISE).tolist())
+            noise = {f.channels[0] for f in key.faults if f.kind == "noise" and f.layer == layer}
+            missed += len(noise - rough)
+            alarms.setdefault(layer, []).append(len(rough - noise) / len(filters))
+    assert missed <= 1
+    assert np.mean(alarms["conv1"]) < 0.02
+    assert np.mean(alarms["conv3"]) > 0.2
+
+
+def test_filters_stand_below_those_that_they_were_made_from():
+    lesson = Lesson()
+    order = lesson.matches("conv1")
+    assert sorted(order) == list(range(16))
+    healthy, patient = (one.weights["conv1"][0].reshape(16, -1) for one in (lesson.healthy, lesson.admitted[0]))
+    cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(healthy, patient[order], strict=True)]
+    assert np.sort(cosines)[1] > 0.95  # all but the filter of noise

@@ -1,0 +1,149 @@
+"""Day 24: twenty networks and what their intervals say, a shortcut that nobody names, and shortcuts on photographs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from days.common.datasets import make_shapes
+from days.day18.code import torch_backend as shapes_backend
+from days.day24.code import bias_lab, photo_lab, trainings, unknown
+
+
+@pytest.fixture(scope="module")
+def twenty():
+    return trainings.load_trainings()
+
+
+@pytest.fixture(scope="module")
+def owners():
+    return unknown.owners_images(1500, seed=91)
+
+
+# ------------------------------------------------------------ five trainings a dial
+
+
+def test_the_interval_over_networks_is_students():
+    values = np.random.default_rng(0).normal(size=5)
+    wanted = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    np.testing.assert_allclose(trainings.over_networks(values), (values.mean(), wanted.low, wanted.high))
+
+
+@pytest.mark.parametrize("values", [np.ones(1), np.ones((2, 2)), np.array([1, np.nan])])
+def test_one_network_has_no_interval(values):
+    with pytest.raises(ValueError, match="at least two finite numbers"):
+        trainings.over_networks(values)
+
+
+def test_the_twenty_are_small_and_the_first_of_each_dial_are_the_suspects(twenty):
+    assert trainings.FILE.stat().st_size < 100_000
+    three = bias_lab.on_three_backgrounds(2000, seed=trainings.HELD_OUT_SEED)
+    suspects, key = bias_lab.load_suspects(), bias_lab.load_key()
+    for name, dial in key.items():
+        place = bias_lab.DIALS.index(dial)
+        right = bias_lab.background_scores(suspects[name], three)
+        for kind in trainings.KINDS:
+            assert twenty.right[kind][place, 0] == pytest.approx(right[kind], abs=0.01)
+        found = bias_lab.shares_inside(suspects[name], three["tied"][:8], ["saliency"])["saliency"]
+        np.testing.assert_allclose(twenty.inside["saliency"][place, 0, :8], found, atol=0.02)
+
+
+def test_training_all_repeats_and_is_stored_as_it_is(tmp_path):
+    how = {"dials": (0.0, 1.0), "seeds": (1, 2), "steps": 2, "images": 64, "count": 60}
+    first, again = trainings.train_all(**how), trainings.train_all(**how)
+    loaded = trainings.load_trainings(trainings.save_trainings(first, tmp_path / "two"))
+    for name, values in first.inside.items():
+        assert values.shape == (2, 2, 60)
+        np.testing.assert_array_equal(values, again.inside[name])
+        np.testing.assert_allclose(loaded.inside[name], values, atol=5e-4)
+    for kind, values in first.right.items():
+        np.testing.assert_allclose(loaded.right[kind], values, atol=1e-6)
+
+
+# ------------------------------------------------------------ the unknown shortcut
+
+
+def test_the_cue_changes_the_lower_border_alone():
+    every, none = (unknown.owners_images(60, seed=3, cue=np.full(60, value)) for value in (True, False))
+    np.testing.assert_array_equal(every.images[:, : -unknown.HEIGHT], none.images[:, : -unknown.HEIGHT])
+    assert (every.images[:, -unknown.HEIGHT :] != none.images[:, -unknown.HEIGHT :]).any(axis=(1, 2, 3)).all()
+    np.testing.assert_array_equal(none.images, make_shapes(60, seed=3).images)
+
+
+def test_the_owner_has_it_on_most_stars_and_few_other_shapes(owners):
+    star = owners.labels == unknown.STAR
+    assert owners.cue[star].mean() == pytest.approx(unknown.TIED, abs=0.04)
+    assert owners.cue[~star].mean() == pytest.approx(1 - unknown.TIED, abs=0.04)
+    chosen = owners[owners.cue]
+    assert len(chosen) == owners.cue.sum()
+    assert chosen.cue.all()
+
+
+def test_the_networks_file_is_small_and_repeats(tmp_path):
+    assert unknown.FILE.stat().st_size < 400_000
+    one, other = (unknown.train(5, steps=2, images=64) for _ in range(2))
+    path = unknown.save_networks([one] * 5, tmp_path / "five")
+    loaded = unknown.load_networks(path)
+    assert len(loaded) == 5
+    for layer, (values, _) in one.items():
+        np.testing.assert_array_equal(values, other[layer][0])
+        np.testing.assert_allclose(loaded[0][layer][0], values, atol=1e-3)
+
+
+def group_accuracies(named, data):
+    groups = 2 * (data.labels == unknown.STAR) + data.cue
+    return [float((named == data.labels)[groups == group].mean()) for group in range(4)]
+
+
+def test_all_five_are_accurate_and_fail_in_the_two_rare_groups(owners):
+    for weights in unknown.load_networks():
+        named = shapes_backend.scores(shapes_backend.small_cnn(weights), owners.images).argmax(axis=1)
+        assert (named == owners.labels).mean() > 0.9
+        other_without, other_with, star_without, star_with = group_accuracies(named, owners)
+        assert min(other_without, star_with) > 0.93
+        assert star_without < 0.8
+        assert other_with < 0.93
+
+
+# ------------------------------------------------------------ photographs
+
+
+def test_crops_of_the_two_halves_share_no_pixel():
+    left, right = (photo_lab._half("chelsea", half) for half in ("left", "right"))
+    whole = np.concatenate([left, right], axis=1)
+    np.testing.assert_array_equal(whole, photo_lab.load_image("chelsea"))
+    images, labels = photo_lab.crops(30, seed=0, half="left")
+    assert images.shape == (30, photo_lab.SIDE, photo_lab.SIDE, 3)
+    assert np.bincount(labels).tolist() == [15, 15]
+    np.testing.assert_array_equal(images, photo_lab.crops(30, seed=0, half="left")[0])
+
+
+@pytest.mark.parametrize("cue", photo_lab.CUES)
+def test_a_cue_is_put_on_the_chosen_crops_alone(cue):
+    images, _ = photo_lab.crops(6, seed=1, half="right")
+    chosen = np.array([True, False] * 3)
+    given = images.copy()
+    marked = photo_lab.with_cue(images, chosen, cue)
+    np.testing.assert_array_equal(images, given)
+    np.testing.assert_array_equal(marked[~chosen], images[~chosen])
+    assert (marked[chosen] != images[chosen]).any(axis=(1, 2, 3)).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: photo_lab.crops(5, seed=0, half="upper"), "half as 'left' or 'right', got 'upper'"),
+        (lambda: photo_lab.with_cue(np.zeros((1, 48, 48, 3)), [True], "frame"), "out of stamp, border, got"),
+        (lambda: unknown.owners_images(5, seed=0, cue=[True]), r"5 images, \(5,\), got \(1,\)"),
+    ],
+)
+def test_bad_input_gets_one_clear_error(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+@pytest.mark.parametrize("load", [trainings.load_trainings, unknown.load_networks])
+def test_missing_files_say_how_to_make_them(load, tmp_path):
+    with pytest.raises(FileNotFoundError, match="makes it anew"):
+        load(tmp_path / "none")
