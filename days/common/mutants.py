@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 EXCHANGES = (
-    ("mean", "sum", "max", "min", "median", "std"),
+    ("mean", "sum", "max", "min", "median", "std", "var"),
     ("argmax", "argmin"),
     ("any", "all"),
     ("maximum", "minimum"),
@@ -29,7 +29,7 @@ EXCHANGES = (
     ("fftfreq", "rfftfreq"),
     ("union", "intersection"),
 )
-METHODS = {"mean", "sum", "max", "min", "std", "argmax", "argmin", "any", "all", "argsort", "sort"}
+METHODS = {"mean", "sum", "max", "min", "std", "var", "argmax", "argmin", "any", "all", "argsort", "sort"}
 """Names in EXCHANGES that arrays have as methods, too."""
 DROPPED = {"abs", "clip", "maximum", "minimum", "round", "sqrt", "sort", "flatnonzero", "copy", "clone", "max", "min"}
 """Calls that can be left out: what stays is what they were called for."""
@@ -74,6 +74,7 @@ def mutants(solve: Callable) -> tuple[Mutant, ...]:
     found, seen = [], {ast.unparse(tree)}
     function = _function_in(tree)
     body = [node for statement in _body(function) for node in ast.walk(statement)]
+    parents = {id(child): node for node in body for child in ast.iter_child_nodes(node)}
     alike = _alike_in_any_case(body)
     for old in body:
         for kind, new in _changes(old, function):
@@ -84,7 +85,11 @@ def mutants(solve: Callable) -> tuple[Mutant, ...]:
             code = ast.unparse(mutant)
             if code not in seen:
                 seen.add(code)
-                found.append(_compiled(solve, code, kind, *_in_words(old, new)))
+                place = old if kind == "constant" else None
+                while place and (place is old or isinstance(place, (ast.UnaryOp, ast.Tuple))):
+                    place = parents.get(id(place))
+                shown = (place, copy.deepcopy(place, {id(old): new})) if place else (old, new)
+                found.append(_compiled(solve, code, kind, *_in_words(*shown)))
     for name, statement in _prefixed(function):
         mutant = copy.deepcopy(tree)
         changed = _function_in(mutant)
@@ -197,6 +202,9 @@ def _reductions(node, function):
         if name in group:
             module = isinstance(node.value, ast.Name) and node.value.id == "np"
             yield from (_with(node, attr=one) for one in group if one != name and (module or one in METHODS))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("mean", "max"):
+        if not isinstance(node.func.value, ast.Name) or node.func.value.id != "np":
+            yield _with(node, func=ast.parse("np.median", mode="eval").body, args=[node.func.value, *node.args])
 
 
 def _names(node, function):
@@ -298,6 +306,7 @@ def _absolute(node, function):
     arguments = {argument.arg for argument in function.args.args}
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in arguments:
         yield _code("np.abs(x)", x=node)
+        yield _code("np.maximum(x, 0)", x=node)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
         yield _code("np.abs(x)", x=node)
 

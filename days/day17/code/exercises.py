@@ -261,7 +261,8 @@ def _convolved(network, batch):
     cases=_networks_with_inplace_relu,
     truth=_convolved,
     mistakes=[
-        "No value is negative, so this is what the in-place ReLU left behind: store output.detach().clone().",
+        "No value is negative: that is after the ReLU. One that works in place writes over the layer's output, so a hook "
+        "has to store output.detach().clone().",
         (".clone()", ""),
         "That is the answer of the whole network to the batch, with all that comes after the first layer.",
         lambda network, batch: network(batch).detach().numpy(),
