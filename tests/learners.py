@@ -1,11 +1,11 @@
 """Answers that people would write to the exercises, wrong and right ones: tests/answers/dayNN.txt, read as functions.
 
-    == name of the exercise
-    - what is wrong | expression
-    - what is wrong
-        lines of
-        code that return
-    + what is special about a right answer | expression
+== name of the exercise
+- what is wrong | expression
+- what is wrong
+    lines of
+    code that return
++ what is special about a right answer | expression
 """
 
 from __future__ import annotations

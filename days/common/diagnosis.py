@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from days.common.comparison import PLACES, axes_of, brief, close, leaves, same
+from days.common.comparison import PLACES, axes_of, brief, close, leaves, quietly, same
 from days.common.mutants import mutants
 
 Pairs = list[tuple[Any, Any]]
@@ -169,7 +169,7 @@ def _by_places(runs: Sequence[Run], question: Inquiry) -> str:
 
 
 def _are_names(values) -> bool:
-    return bool(values) and all(isinstance(one, str) for one in values)
+    return len(values) > 0 and all(isinstance(one, str) for one in values)
 
 
 # ---------------------------------------------------------------- names and indices, as sets
@@ -210,7 +210,7 @@ def _roughly(lists: list[tuple[list, list]], what: str, *, ordered: bool = True)
         return "None is missing, but some do not belong there."
     right = sum(len(got & wanted) for got, wanted in sets) / max(1, sum(len(wanted) for _, wanted in sets))
     if 0.6 <= right < 1 and all(len(got) == len(wanted) for got, wanted in lists):
-        return f"Of these {what} {right:.0%} are right: what they are chosen by comes near to what is wanted."
+        return f"{right:.0%} of them are right: what they are chosen by comes near to what is wanted."
     return ""
 
 
@@ -227,19 +227,19 @@ OF_THE_WANTED = {
     "That is the root of what is wanted: take the number itself.": np.sqrt,
     "That is the logarithm of what is wanted.": np.log,
     "That is e to the power of what is wanted.": np.exp,
-    "It is rounded; wanted are the numbers as they are.": lambda wanted: _several(np.round(wanted)),
-    "It is rounded down: what stands behind the point is lost.": lambda wanted: _several(np.floor(wanted)),
-    "Cut down to whole numbers: what stands behind the point is lost.": lambda wanted: _several(np.trunc(wanted)),
-    "It is rounded up.": lambda wanted: _several(np.ceil(wanted)),
-    "It is rounded to two digits; wanted are the numbers as they are.": lambda wanted: _several(np.round(wanted, 2)),
-    "Divided by its own largest value; that was not wanted.": lambda wanted: _several(wanted / np.max(wanted)),
-    "Divided by its own sum; that was not wanted.": lambda wanted: _several(wanted / np.sum(wanted)),
-    "Divided by its own length; that was not wanted.": lambda wanted: _several(wanted / np.linalg.norm(wanted)),
-    "Stretched so that it runs from 0 to 1; that was not wanted.": lambda wanted: _several(
+    "It is rounded; wanted are the numbers as they are.": np.round,
+    "It is rounded down: what stands behind the point is lost.": np.floor,
+    "Cut down to whole numbers: what stands behind the point is lost.": np.trunc,
+    "It is rounded up.": np.ceil,
+    "It is rounded to two digits; wanted are the numbers as they are.": lambda wanted: np.round(wanted, 2),
+    "Divided by its own largest value; that was not wanted.": lambda wanted: wanted / np.max(wanted),
+    "Divided by its own sum; that was not wanted.": lambda wanted: wanted / np.sum(wanted),
+    "Divided by its own length; that was not wanted.": lambda wanted: wanted / np.linalg.norm(wanted),
+    "Stretched so that it runs from 0 to 1; that was not wanted.": lambda wanted: (
         (wanted - np.min(wanted)) / np.ptp(wanted)
     ),
-    "Its mean was taken off; that was not wanted.": lambda wanted: _several(wanted - np.mean(wanted)),
-    "That is a sigmoid of what is wanted.": lambda wanted: _several(1 / (1 + np.exp(-wanted))),
+    "Its mean was taken off; that was not wanted.": lambda wanted: wanted - np.mean(wanted),
+    "That is a sigmoid of what is wanted.": lambda wanted: 1 / (1 + np.exp(-wanted)),
     "True and False are exchanged.": lambda wanted: ~wanted if wanted.dtype == bool else None,
     "That is the shape of what is wanted.": lambda wanted: np.array(np.shape(wanted)) if np.ndim(wanted) else None,
     "That is how many there are, not which.": lambda wanted: (
@@ -249,10 +249,8 @@ OF_THE_WANTED = {
 """Sentence: what makes the answer out of what is wanted; None where it does not apply."""
 
 
-def _several(values):
-    """Numbers of at least three values: that 0 and 1 are what is wanted, rounded, may be a chance."""
-    return values if len(np.unique(values)) > 2 else None
-
+OF_SEVERAL_VALUES = ("It is rounded", "Cut down", "Divided by", "Stretched", "Its mean", "That is a sigmoid")
+"""Sentences that hold by chance where an answer's numbers are but one or two, such as 0 and 1."""
 
 OF_THE_ANSWER = {
     "The absolute value is missing.": np.abs,
@@ -299,9 +297,16 @@ def _all(pairs: Pairs, change: Callable, tolerance: float, *, of_the_answer: boo
 def _simple(pairs, runs, question):
     for table, of_the_answer in ((OF_THE_WANTED, False), (OF_THE_ANSWER, True)):
         for sentence, change in table.items():
+            if sentence.startswith(OF_SEVERAL_VALUES) and _values(pairs) < 3:
+                continue
             if _all(pairs, change, question.tolerance, of_the_answer=of_the_answer):
                 return sentence
     return ""
+
+
+def _values(pairs: Pairs) -> int:
+    """Of how many values all numbers of the answers are."""
+    return len(np.unique(np.concatenate([np.ravel(got) for got, _ in pairs])))
 
 
 def _ratios(pairs: Pairs, tolerance: float) -> list[float] | None:
@@ -404,7 +409,8 @@ def _reordered(pairs, runs, question):
 
 
 def _listed(axes: Sequence[int]) -> str:
-    return " and ".join(map(str, axes))
+    *first, last = map(str, axes)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 REDUCTIONS = {"mean": np.mean, "sum": np.sum, "largest": np.max, "smallest": np.min}
@@ -507,6 +513,7 @@ _UNDONE = {
     "`{name}` is in it once too often: what you return, minus `{name}`, is what is wanted.": (
         lambda got, value: got - value
     ),
+    "It is `{name}` minus what is wanted.": lambda got, value: value - got,
     "A factor is missing: what you return, times `{name}`, is what is wanted.": lambda got, value: got * value,
     "A factor too many: what you return, divided by `{name}`, is what is wanted.": lambda got, value: got / value,
 }
@@ -514,7 +521,7 @@ _UNDONE = {
 
 def _indices(pairs, runs, question):
     """What is said of lists of indices that hold the right ones, or exactly the others."""
-    if not all(_is_list(got) and _is_list(wanted) for got, wanted in pairs):
+    if not _are_lists(pairs):
         return ""
     sides = [side for run in runs for value in run.inputs if isinstance(value, np.ndarray) for side in value.shape]
     sets = [(set(got.tolist()), set(wanted.tolist())) for got, wanted in pairs]
@@ -523,8 +530,13 @@ def _indices(pairs, runs, question):
     return _exactly([(got.tolist(), wanted.tolist()) for got, wanted in pairs], "ones")
 
 
-def _is_list(values) -> bool:
-    return isinstance(values, np.ndarray) and values.ndim == 1 and (values.dtype.kind in "iu" or not values.size)
+def _are_lists(pairs: Pairs) -> bool:
+    """Whether all are lists of whole numbers, and what is wanted has none twice, as a shape may."""
+    return all(
+        isinstance(values, np.ndarray) and values.ndim == 1 and (values.dtype.kind in "iu" or not values.size)
+        for pair in pairs
+        for values in pair
+    ) and all(len(np.unique(wanted)) == len(wanted) for _, wanted in pairs)
 
 
 # ---------------------------------------------------------------- looser relations: what can be said at last
@@ -535,7 +547,7 @@ def _loose_relation(pairs, runs, question):
         return ""
     if len(pairs) > 1 and _constant([got for got, _ in pairs]) and not _constant([wanted for _, wanted in pairs]):
         return f"It is the same, {brief(pairs[0][0])}, for every input of the check."
-    if all(_is_list(got) and _is_list(wanted) for got, wanted in pairs):
+    if _are_lists(pairs):
         return _roughly([(got.tolist(), wanted.tolist()) for got, wanted in pairs], "ones")
     if any(np.shape(got) != np.shape(wanted) for got, wanted in pairs):
         have, want = ({np.ndim(pair[place]) for pair in pairs} for place in (0, 1))
@@ -546,12 +558,15 @@ def _loose_relation(pairs, runs, question):
     finders = (
         _one_factor,
         _change_of_an_input,
-        _rows_off_by_factors,
+        _scaled_and_shifted,
+        _rows_off,
         _wrong_places,
         _wrong_along_an_axis,
         _signs_only,
         _same_numbers,
+        _of_a_call,
         _whole,
+        _not_finite,
         _one_way,
     )
     return next(filter(None, (find(pairs, runs, question) for find in finders)), "")
@@ -582,7 +597,9 @@ def _change_of_an_input(pairs, runs, question):
                 break
             # Where both are cut off at an end, nothing can be told.
             inside = (got != wanted) | ((wanted != np.min(wanted)) & (wanted != np.max(wanted)))
-            inside &= (got != np.min(got)) & (got != np.max(got)) & (wanted != np.min(wanted)) & (wanted != np.max(wanted))
+            inside &= (
+                (got != np.min(got)) & (got != np.max(got)) & (wanted != np.min(wanted)) & (wanted != np.max(wanted))
+            )
             found = _ratios([((got - value)[inside], (wanted - value)[inside])], max(question.tolerance, 1e-5))
             if not found or np.sum(inside) < 3:
                 break
@@ -606,20 +623,57 @@ def _lengths(pairs: Pairs) -> str:
     return next((said for said, true in words.items() if true), "")
 
 
-def _rows_off_by_factors(pairs, runs, question):
+def _scaled_and_shifted(pairs, runs, question):
+    """Answers that are what is wanted, times one number and plus another."""
+    shown = ""
+    for got, wanted in pairs:
+        got, wanted = np.ravel(got).astype(float), np.ravel(wanted).astype(float)
+        if len(np.unique(wanted)) < 4 or not np.isfinite(got).all():
+            return ""
+        slope, shift = np.polyfit(wanted, got, 1)
+        if abs(slope) < 1e-6 or not same(slope * wanted + shift, got, max(question.tolerance, 1e-6)):
+            return ""
+        shown = shown or f"times {slope:.4g} and {'plus' if shift > 0 else 'minus'} {abs(shift):.4g}"
+    return f"The numbers are what is wanted, scaled and shifted: {shown}, say, and otherwise for each input."
+
+
+def _rows_off(pairs, runs, question):
+    """Answers of which each part along an axis is off by a factor, or an amount, of its own."""
     dimensions = {np.ndim(wanted) for _, wanted in pairs}
     for axis in range(max(dimensions) if len(dimensions) == 1 and max(dimensions) > 1 else 0):
-        if any(np.shape(wanted)[axis] < 2 or np.size(wanted) <= np.shape(wanted)[axis] for _, wanted in pairs):
+        if any(np.shape(wanted)[axis] < 2 or np.size(wanted) < 3 * np.shape(wanted)[axis] for _, wanted in pairs):
             continue
         rows = [
-            (g, w)
+            (np.asarray(g, float), np.asarray(w, float))
             for got, wanted in pairs
             for g, w in zip(np.moveaxis(got, axis, 0), np.moveaxis(wanted, axis, 0), strict=True)
         ]
-        found = _ratios([row for row in rows if np.any(row[1]) or np.any(row[0])], question.tolerance)
-        if found and not np.isclose(found, 1).any():
+        factors = _ratios([row for row in rows if np.any(row[1]) or np.any(row[0])], question.tolerance)
+        if factors and not np.isclose(factors, 1).any():
             return f"Each part along axis {axis} is off by a factor of its own: something is divided by the wrong size."
+        scale = max(float(np.max(np.abs(wanted))) for _, wanted in pairs)
+        if all(np.ptp(g - w) <= 1e-6 * scale < abs(np.mean(g - w)) for g, w in rows):
+            return f"Each part along axis {axis} is off by an amount of its own: something else is added or taken off."
     return ""
+
+
+def _of_a_call(pairs, runs, question):
+    """Answers that are what a function returns for an input as it is, perhaps at other places."""
+    names = question.names
+    for (place, name), (at, asked) in itertools.product(enumerate(names), enumerate(names)):
+        if len(pairs) != len(runs) or not callable(runs[0].inputs[place]) or callable(runs[0].inputs[at]):
+            continue
+        values = [quietly(run.inputs[place], run.inputs[at]) for run in runs]
+        if all(np.shape(value) == np.shape(got) for value, (got, _) in zip(values, pairs, strict=True)) and all(
+            same(np.sort(got, None), np.sort(value, None), 1e-9) for value, (got, _) in zip(values, pairs, strict=True)
+        ):
+            return f"These are the numbers of `{name}({asked})`, which was asked for `{asked}` as it is."
+    return ""
+
+
+def _not_finite(pairs, runs, question):
+    bad = any(np.any(~np.isfinite(got) & np.isfinite(wanted)) for got, wanted in pairs)
+    return "Some numbers are not finite, inf or nan: look for a division by 0." if bad else ""
 
 
 _CONDITIONS = {
@@ -637,7 +691,8 @@ def _wrong_places(pairs, runs, question):
     fields = {"what is wanted is": [wanted for _, wanted in pairs]}
     for place, name in enumerate(question.names):
         values = [run.inputs[place] for run in runs] if len(runs) == len(pairs) else []
-        if values and all(np.shape(value) == np.shape(one) for value, one in zip(values, wrong, strict=True)):
+        numbers = all(isinstance(value, (int, float, np.ndarray)) for value in values)
+        if values and numbers and all(np.shape(value) == one.shape for value, one in zip(values, wrong, strict=True)):
             fields[f"`{name}` is"] = values
     for (field, values), (word, holds) in itertools.product(fields.items(), _CONDITIONS.items()):
         marked = [holds(np.asarray(value)) for value in values]
@@ -663,23 +718,34 @@ def _wrong_along_an_axis(pairs, runs, question):
         lines = [one.any(axis=rest) for one in wrong]
         if max(map(len, lines)) < 2:
             continue
-        if len(set(map(len, lines))) == 1 and len(lines[0]) <= 6 and not (every := np.any(lines, axis=0)).all():
-            at = np.flatnonzero(every)
+        if min(map(len, lines)) > 2 and all(line.sum() == 1 for line in lines):
+            places = [int(line.argmax()) for line in lines]
+            if len(set(places)) > 1:
+                return f"Along axis {axis} it is wrong at a single place, another each time, such as {places[0]}."
+        if len(set(map(len, lines))) == 1 and len(lines[0]) <= 6 and _is_told(lines):
+            at = np.flatnonzero(np.any(lines, axis=0))
             cut = [(np.take(got, at, axis), np.take(wanted, at, axis)) for got, wanted in pairs]
             found = (_factor, _simple, _offset, _reordered)
             said = next(filter(None, (find(cut, runs, question) for find in found)), "")
             return f"Along axis {axis} it is wrong only at {_listed(at)}. {said}".strip()
-        if min(map(len, lines)) > 2 and all(line.sum() == 1 for line in lines):
-            return f"Along axis {axis} it is wrong at a single place, here {int(lines[0].argmax())}."
         for word, index in (("first", 0), ("last", -1)):
             if all(not line[index] and line.sum() == len(line) - 1 for line in lines):
                 return f"Along axis {axis} only the {word} is right."
     return ""
 
 
+def _is_told(lines: list[np.ndarray]) -> bool:
+    """Whether the places that are wrong are the same each time, or few."""
+    every = np.any(lines, axis=0)
+    alike = all(np.array_equal(line, lines[0]) for line in lines)
+    return not every.all() and (alike or 2 * every.sum() <= len(every))
+
+
 def _signs_only(pairs, runs, question):
     signed = any(np.any(np.asarray(wanted) < 0) or np.any(np.asarray(got) < 0) for got, wanted in pairs)
-    sizes = max(np.size(wanted) for _, wanted in pairs) > 1 and all(same(np.abs(got), np.abs(wanted), question.tolerance) for got, wanted in pairs)
+    sizes = max(np.size(wanted) for _, wanted in pairs) > 1 and all(
+        same(np.abs(got), np.abs(wanted), question.tolerance) for got, wanted in pairs
+    )
     return "The sizes are right, some signs are not." if signed and sizes else ""
 
 
@@ -701,8 +767,10 @@ def _whole(pairs, runs, question):
 def _one_way(pairs, runs, question):
     for word, beyond in (("small", np.greater), ("large", np.less)):
         if not any(np.any(beyond(got, wanted) & ~close(got, wanted, question.tolerance)) for got, wanted in pairs):
-            numbers = max(np.size(wanted) for _, wanted in pairs)
-            return f"{'What differs' if numbers > 1 else 'It'} is too {word}, in every input of the check."
+            each = max(np.size(wanted) for _, wanted in pairs) == 1 and not any(
+                same(*pair, question.tolerance) for pair in pairs
+            )
+            return f"{'It' if each else 'What differs'} is too {word}, in every input of the check."
     return ""
 
 
@@ -738,8 +806,7 @@ def _by_probing(runs: Sequence[Run], question: Inquiry) -> str:
         for axis, index in itertools.product(
             range(min((np.ndim(run.inputs[place]) for run in runs), default=0)), (0, -1)
         ):
-            change = functools.partial(_all_but, axis=axis, index=index)
-            if _ignores(runs, question, place, change):
+            if _sees_only(runs, question, place, axis, index):
                 word = "last" if index else "first"
                 return f"Only the {word} of `{name}` is looked at (along axis {axis}): the others make no difference."
     return ""
@@ -804,20 +871,24 @@ def _another(value, salt: int):
     return None
 
 
-def _all_but(value, salt: int, axis: int, index: int):
-    """`value` with all but one part along an axis exchanged for something else."""
-    if (
-        not isinstance(value, np.ndarray)
-        or value.ndim <= axis
-        or value.shape[axis] < 2
-        or value.dtype.kind not in "biuf"
-    ):
-        return None
-    other = _another(value, salt)
-    kept: list[slice | int] = [slice(None)] * value.ndim
-    kept[axis] = index
-    other[tuple(kept)] = value[tuple(kept)]
-    return other
+def _sees_only(runs: Sequence[Run], question: Inquiry, place: int, axis: int, index: int) -> bool:
+    """Whether one part of an input along an axis is all that the answer hangs on, whatever stands in that part."""
+    counted = 0
+    for run, salt in itertools.product(runs, range(4)):
+        value = run.inputs[place]
+        if not isinstance(value, np.ndarray) or value.shape[axis] < 2 or value.dtype.kind not in "biuf":
+            return False
+        part = (slice(None),) * axis + (index,)
+        for held in (value, np.zeros_like(value), np.abs(value) + np.ones_like(value)):
+            before, after = value.copy(), _another(value, salt)
+            before[part] = after[part] = held[part]
+            given = [(*run.inputs[:place], one, *run.inputs[place + 1 :]) for one in (before, after)]
+            first, second = map(question.answer, given)
+            if first is None or second is None or not _unchanged(first, second):
+                return False
+            wanted = [question.truth(inputs) for inputs in given]
+            counted += wanted[0] is not None and not _equal(wanted[1], wanted[0], question.tolerance)
+    return counted >= len(runs)
 
 
 def _is_called(runs: Sequence[Run], question: Inquiry, place: int, answer: Callable) -> bool:
@@ -834,15 +905,22 @@ def _is_called(runs: Sequence[Run], question: Inquiry, place: int, answer: Calla
     return bool(called)
 
 
+SENTENCES = {
+    "exchanged": "What you return is what comes out where `{old}` and `{new}` have changed places.",
+    "moved": "What you return is what comes out where `{old}` is done once, behind the loop: do it in each round.",
+    "constant": "What you return is what comes out with another number in `{old}`, such as `{new}`.",
+}
+"""What is said of a mutant, by its kind; of all others, what stands where something else is wanted."""
+
+
 def _by_mutant(runs: Sequence[Run], question: Inquiry) -> str:
     """The change of the solution that gives the same as the answer, on every input."""
     if len(runs) > 1 and all(_equal(run.got, runs[0].got, 1e-9) for run in runs):
         return ""  # which many a change comes to
     for mutant in mutants(question.solve):
         if all(_gives(mutant.function, run, question) for run in runs):
-            if mutant.kind == "constant":
-                return f"What you return is what comes out with another number in `{mutant.old}`, such as `{mutant.new}`."
-            return f"What you return is what comes out with `{mutant.new}` where `{mutant.old}` is wanted."
+            usual = "What you return is what comes out with `{new}` where `{old}` is wanted."
+            return SENTENCES.get(mutant.kind, usual).format(old=mutant.old, new=mutant.new)
     return ""
 
 

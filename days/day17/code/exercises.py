@@ -140,6 +140,8 @@ def _activations(generator, *, relu=True):
     # Silent at most places, and strongest by its mean: no median finds it.
     maps[generator.integers(20)] = 6.0 * (generator.random((20, 20)) < 0.45)
     maps[generator.choice(20, 3, replace=False), 5, 5] += generator.uniform(20, 30, 3)
+    if not relu:  # loud both ways, and weak by its mean
+        maps[generator.integers(20)] = generator.normal(-1, 12, (20, 20))
     return maps
 
 
@@ -261,8 +263,8 @@ def _convolved(network, batch):
     cases=_networks_with_inplace_relu,
     truth=_convolved,
     mistakes=[
-        "No value is negative: that is after the ReLU. One that works in place writes over the layer's output, so a hook "
-        "has to store output.detach().clone().",
+        "No value is negative: that is after the ReLU. One that works in place writes over the layer's output, so a "
+        "hook has to store output.detach().clone().",
         (".clone()", ""),
         "That is the answer of the whole network to the batch, with all that comes after the first layer.",
         lambda network, batch: network(batch).detach().numpy(),

@@ -54,7 +54,8 @@ def first_filters(filters, count):
 def _three_layers(generator):
     rows, columns = (generator.permutation([3, 5, 7, 8, 9, 11, 12])[:3] for _ in range(2))
     shapes = {
-        name: (1, *at) for name, *at in zip(("early", "middle", "late"), generator.integers(4, 9, 3), rows, columns, strict=True)
+        name: (1, *at)
+        for name, *at in zip(("early", "middle", "late"), generator.integers(4, 9, 3), rows, columns, strict=True)
     }
     found = {name: cases.maps(generator, *shape, mean=-0.3, relu=name != "late") for name, shape in shapes.items()}
     found["early"][:, generator.integers(4)] = 0  # a silent channel; and the late layer has no ReLU

@@ -99,7 +99,7 @@ def _game(generator, count, height, width):
     flat[every, deepest] -= np.where(every % 3, 9, 0)
     inside[every, deepest] = every == 0
     inside[:, flat.sum(axis=0).argmax()] = every < count // 8
-    inside[every, flat.argmax(axis=1)] = every < count * 5 // 8
+    inside[every, flat.argmax(axis=1)] = every < count * 5 // 8 + generator.integers(count // 8 + 1)
     return maps, masks
 
 

@@ -34,7 +34,9 @@ def _in_any_order(answer, *inputs):
     if not isinstance(answer, (tuple, list)):
         return answer
     lists = [isinstance(part, (set, frozenset)) or np.asarray(part).dtype.kind == "i" for part in answer]
-    return tuple(np.asarray(sorted(part)) if one and np.ndim(part) < 2 else part for one, part in zip(lists, answer))
+    return tuple(
+        np.asarray(sorted(part)) if one and np.ndim(part) < 2 else part for one, part in zip(lists, answer, strict=True)
+    )
 
 
 def _deaths_by_loops(activations, batch, largest):

@@ -92,9 +92,7 @@ def _suspects(generator):
     masks[::2, 1:5] = masks[::2, :, :1] = True  # every other object is larger
     size = masks.sum(axis=(1, 2), keepdims=True)
     for name, inside in zip("ABCD", (0.8, 0.6, 0.4, 0.2), strict=True):
-        maps[name] = generator.uniform(0.5, 1, (12, 6, 6)) * np.where(
-            masks, inside / size, (1 - inside) / (36 - size)
-        )
+        maps[name] = generator.uniform(0.5, 1, (12, 6, 6)) * np.where(masks, inside / size, (1 - inside) / (36 - size))
     first, second, third, last = maps.values()
     third[:, 2, 3] += 0.7 * third.sum(axis=(1, 2))  # a hot pixel on the object
     third[:, 0, 5] += 0.3 * third.sum(axis=(1, 2))
