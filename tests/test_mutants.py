@@ -36,6 +36,8 @@ ALWAYS_EQUIVALENT = {
 EQUIVALENT = {
     "first_convolution": {r"list\(network\.named_modules\(\)\)\[1:\]": "the network itself is no convolution"},
     "make_batch": {r"\[::-1\]$": "a batch of one image, turned round"},
+    "changed_channels": {r"first -> second": "the change either way"},
+    "roughness": {r"photo -> dream": "the sign is lost in the absolute value"},
     "strongest_channels": {r"mean -> activations\.sum": "all channels have the same size"},
     "predict_and_count_dead": {
         r"-> round\(": "a whole number",
@@ -60,16 +62,22 @@ EQUIVALENT = {
         r"absolute: gradient -> np\.abs\(gradient\)": "of which the absolute value is taken anyway",
     },
     "falls": {r"np\.zeros -> np\.ones": "every number is written over"},
-    "pointing_share": {r"maps -> masks|masks -> maps": "asked for their length alone, which is the same"},
+    "pointing_share": {
+        r"maps -> masks|masks -> maps": "asked for their length alone, which is the same",
+        r"np\.maximum\(maps, 0\)": "a map's largest value is above 0",
+    },
+    "shares_inside": {r"shape\[1\] -> .*shape\[2\]": "maps are enlarged by one factor along both sides"},
+    "reach": {r"weights -> np\.maximum\(weights, 0\)": "which is taken anyway"},
     "clear_saliency": {r"scores -> 1$": "only their number counts"},
     "three_deaths": {
+        r"np\.maximum\(largest, 0\)": "only whether it is above 0 counts",
         r"part\.max -> part\.(mean|sum|std|var)": "after a ReLU all are 0 where one of these is",
     },
     "most_suspicious": {
         r"\.mean -> .*\.sum|masks\)\.sum -> .*\.mean|positive\.sum -> positive\.mean": "one factor for all",
     },
     "twins": {r"\[::-1\]$": "the pairs may come in any order"},
-    "balanced": {r"1000": "any code that gives every pair a number of its own"},
+    "balanced": {r"1000|labels -> backgrounds": "any code that gives every pair a number of its own"},
     "defended": {r"< 1e-05 -> .* <= 1e-05": "no change of scores is exactly 1e-5"},
 }
 

@@ -125,24 +125,31 @@ def _by_kind(runs: Sequence[Run]) -> str:
     if not all(type(run.got) is type(got) for run in runs):
         return ""
     if isinstance(wanted, str):
-        texts = isinstance(got, str) and all(run.got.lower() == run.wanted.lower() for run in runs)
-        return (
-            "Only capital and small letters differ."
-            if texts
-            else "Several are returned; wanted is one alone."
-            if isinstance(got, (list, tuple)) and len(got) > 1
-            else "That is a number; wanted is a name, a text."
-            if isinstance(got, (int, float, np.number, np.ndarray))
-            else ""
-        )
-    kind = "a text" if isinstance(got, (str, np.str_)) else "a dict" if isinstance(got, dict) else ""
+        if isinstance(got, str) and all(run.got.lower() == run.wanted.lower() for run in runs):
+            return "Only capital and small letters differ."
+        return _kind_for_a_name(got)
+    is_text, is_dict = isinstance(got, str), isinstance(got, dict)
+    items = list(got) if isinstance(got, (list, tuple)) or (isinstance(got, np.ndarray) and got.ndim) else []
     if isinstance(wanted, dict):
-        kind = kind if kind != "a dict" else ""
-        kind = kind or ("a list without names" if isinstance(got, (list, tuple, np.ndarray)) else "")
+        kind = "a text" if is_text else "a list without names" if items else ""
         return f"That is {kind}; wanted is a dict." if kind else ""
-    if kind:
-        return f"That is {kind}; wanted are the {'values' if isinstance(wanted, tuple) else 'numbers'} themselves."
-    return ""
+    if is_text or is_dict:
+        what = "values" if isinstance(wanted, tuple) else "numbers"
+        return f"That is {'a text' if is_text else 'a dict'}; wanted are the {what} themselves."
+    if isinstance(wanted, tuple):
+        if items and _are_names(wanted) and not any(isinstance(one, str) for one in items):
+            return "These are no names; wanted are the names alone."
+        return f"That is one number; wanted are {len(wanted)} values." if np.isscalar(got) else ""
+    for kind, what in ((str, "texts: numbers stand without quotes"), (dict, "dicts; wanted are numbers")):
+        if items and all(isinstance(one, kind) for one in items):
+            return f"These are {what}."
+    return "The numbers are complex; wanted are real ones." if np.iscomplexobj(got) else ""
+
+
+def _kind_for_a_name(got) -> str:
+    if isinstance(got, (list, tuple)) and len(got) > 1:
+        return "Several are returned; wanted is one alone."
+    return "That is a number; wanted is a name, a text." if isinstance(got, (int, float, np.number, np.ndarray)) else ""
 
 
 def _by_places(runs: Sequence[Run], question: Inquiry) -> str:
@@ -616,16 +623,27 @@ def _axes(count: int) -> str:
 
 
 def _lengths(pairs: Pairs) -> str:
-    if any(np.ndim(got) != 1 for got, _ in pairs):
+    """Answers of another shape, along which axes they are too long or too short."""
+    if len({np.ndim(one) for pair in pairs for one in pair}) != 1:
         return ""
-    more = [len(got) - len(wanted) for got, wanted in pairs]
-    words = {"Too many each time.": min(more) > 0, "Too few each time.": max(more) < 0}
-    return next((said for said, true in words.items() if true), "")
+    sides = np.array([np.subtract(np.shape(got), np.shape(wanted)) for got, wanted in pairs])
+    if sides.shape[1] == 1:
+        words = {"Too many each time.": sides.min() > 0, "Too few each time.": sides.max() < 0}
+        return next((said for said, true in words.items() if true), "")
+    said = []
+    for axis, more in enumerate(sides.T):
+        if more.min() >= 0 < more.max():
+            said.append(f"too long along axis {axis}")
+        elif more.max() <= 0 > more.min():
+            said.append(f"too short along axis {axis}")
+        elif more.any():
+            return ""
+    return f"It is {' and '.join(said)}." if said else ""
 
 
 def _scaled_and_shifted(pairs, runs, question):
     """Answers that are what is wanted, times one number and plus another."""
-    shown = ""
+    shown, slopes = "", []
     for got, wanted in pairs:
         got, wanted = np.ravel(got).astype(float), np.ravel(wanted).astype(float)
         if len(np.unique(wanted)) < 4 or not np.isfinite(got).all():
@@ -633,7 +651,10 @@ def _scaled_and_shifted(pairs, runs, question):
         slope, shift = np.polyfit(wanted, got, 1)
         if abs(slope) < 1e-6 or not same(slope * wanted + shift, got, max(question.tolerance, 1e-6)):
             return ""
+        slopes.append(slope)
         shown = shown or f"times {slope:.4g} and {'plus' if shift > 0 else 'minus'} {abs(shift):.4g}"
+    if np.allclose(slopes, 1, atol=1e-6):
+        return "Each number is off by the same amount, but for each input by another: something is added or taken off."
     return f"The numbers are what is wanted, scaled and shifted: {shown}, say, and otherwise for each input."
 
 
