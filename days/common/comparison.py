@@ -13,8 +13,14 @@ HALF_PRECISION = 4e-3
 PLACES = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
+class Words(str):
+    """What a `look` found out about an answer, in words that a verdict says as they stand."""
+
+    __slots__ = ()
+
+
 class Leaf(NamedTuple):
-    """One array, number or text of an answer: where it stands ("" for the whole), what came, what is wanted."""
+    """One array, number or text of an answer: where it stands (" as the first of 2"), what came, what is wanted."""
 
     where: str
     got: Any
@@ -47,17 +53,17 @@ def leaves(got, wanted, where: str = "") -> list[Leaf] | str:
             odd = {"missing": wanted.keys() - got.keys(), "too many": got.keys() - wanted.keys()}
             said = "; ".join(f"{what}: {', '.join(sorted(map(repr, keys)))}" for what, keys in odd.items() if keys)
             return f"you returned a dict with the keys {brief(list(got))}, wanted {list(wanted)} ({said})."
-        parts = [(f"at {key!r} ", got[key], wanted[key]) for key in wanted]
-    elif isinstance(wanted, tuple):
+        parts = [(f" under {key!r}", got[key], wanted[key]) for key in wanted]
+    elif isinstance(wanted, tuple) or (isinstance(wanted, list) and any(isinstance(one, str) for one in wanted)):
         got = tuple(got) if isinstance(got, np.ndarray) and got.ndim else got
         if not isinstance(got, (tuple, list)) or len(got) != len(wanted):
             return f"you returned {_counted(got)}, wanted {brief(wanted)}, {len(wanted)} values."
         parts = [
-            (f"as the {PLACES[place]} of {len(wanted)} ", *pair)
+            (f" as the {PLACES[place]} of {len(wanted)}", *pair)
             for place, pair in enumerate(zip(got, wanted, strict=True))
         ]
     elif isinstance(wanted, str):
-        return [Leaf(where, str(got) if isinstance(got, (str, np.str_)) else got, wanted)]
+        return [Leaf(where, got, wanted)]
     else:
         return _array_leaf(got, np.asarray(wanted), where)
     found = [leaves(one, other, where + place) for place, one, other in parts]
@@ -76,15 +82,15 @@ def _array_leaf(got, wanted: np.ndarray, where: str) -> list[Leaf] | str:
     try:
         array = np.asarray(got)
     except (TypeError, ValueError, RuntimeError) as error:
-        return f"you returned {where}{type(got).__name__}, which is no array ({brief(error)}); wanted {brief(wanted)}."
+        return f"you returned {type(got).__name__}{where}, which is no array ({brief(error)}); wanted {brief(wanted)}."
     if array.size == 0 == wanted.size and array.ndim == 1:
         array = array.astype(wanted.dtype).reshape(wanted.shape)  # an empty list has no type and no columns
     if array.dtype.kind in "US" and _are_numbers(array):
-        return f"you returned {where}{brief(got)}, a text: numbers stand without quotes, {brief(wanted)}."
+        return f"you returned {brief(got)}{where}, a text: numbers stand without quotes, {brief(wanted)}."
     if array.dtype.kind == "c":
-        return f"you returned {where}complex numbers, wanted real ones: {brief(wanted)}."
+        return f"you returned complex numbers{where}, wanted real ones: {brief(wanted)}."
     if array.dtype.kind not in "biuf":
-        return f"you returned {where}{brief(got)} of type {array.dtype}, wanted numbers: {brief(wanted)}."
+        return f"you returned {brief(got)}{where}, wanted numbers: {brief(wanted)}."
     return [Leaf(where, array, wanted)]
 
 
@@ -124,25 +130,27 @@ def difference(got, wanted, tolerance: float) -> str:
 
 def _said(leaf: Leaf, tolerance: float) -> str:
     where, got, wanted = leaf
+    if isinstance(got, Words):
+        return got
     if isinstance(wanted, str):
-        return f"you returned {where}{brief(got)}, wanted {wanted!r}."
+        return f"you returned {brief(got)}{where}, wanted {wanted!r}."
     if is_index_list(got) and is_index_list(wanted):
-        return f"you returned {where}{brief(got)}, wanted {brief(wanted)}{_missing_or_extra(got, wanted)}."
+        return f"you returned {brief(got)}{where}, wanted {brief(wanted)}{_missing_or_extra(got, wanted)}."
     if got.shape != wanted.shape:
         if 0 in (got.ndim, wanted.ndim) or max(got.size, wanted.size) <= 6:
-            return f"you returned {where}{brief(got)}, wanted {brief(wanted)}."
-        return f"you returned {where}an array of shape {got.shape}, wanted {wanted.shape}."
+            return f"you returned {brief(got)}{where}, wanted {brief(wanted)}."
+        return f"you returned an array of shape {got.shape}{where}, wanted {wanted.shape}."
     wrong = ~np.asarray(close(got, wanted, tolerance))
-    shown = next(
-        pair
-        for digits in (4, 6, 9, 17)
-        if (pair := (brief(got, digits), brief(wanted, digits)))[0] != pair[1] or digits > 9
-    )
+    if wanted.ndim == 0:
+        one, other = digits_to_differ(got, wanted)
+        return f"you returned {one}{where}, wanted {other}."
     if wanted.size <= 6:
-        return f"you returned {where}{shown[0]}, wanted {shown[1]}."
+        shown = (tuple(brief(array, digits) for array in (got, wanted)) for digits in (4, 6, 9, 17))
+        one, other = next((pair for pair in shown if pair[0] != pair[1]), (brief(got, 17), brief(wanted, 17)))
+        return f"you returned {one}{where}, wanted {other}."
     first = tuple(int(place) for place in np.argwhere(wrong)[0])
     one, other = digits_to_differ(got[first], wanted[first])
-    return f"you returned {where}{one} at {list(first)}, wanted {other}; {wrong.mean():.0%} of the values differ."
+    return f"you returned {one} at {list(first)}{where}, wanted {other}; {wrong.mean():.0%} of the values differ."
 
 
 def is_index_list(values) -> bool:
@@ -167,19 +175,28 @@ def digits_to_differ(first, second) -> tuple[str, str]:
 def brief(value, digits: int = 4, length: int = 160) -> str:
     """A value in a few words; never raises."""
     try:
-        if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc":
-            value = np.asarray(value)
-            shown = value if (value.size <= 12 and value.ndim < 2) or value.size <= 6 else value.ravel()[:4]
-            text = np.array2string(shown, precision=digits, separator=", ")
-            text += f" ... of shape {value.shape}" if shown is not value else ""
-        elif isinstance(value, tuple) and any(isinstance(one, (np.ndarray, np.generic)) for one in value):
-            text = f"({', '.join(brief(one, digits) for one in value)})"
-        else:
-            text = str(value) if isinstance(value, BaseException) else repr(value)
+        text = str(value) if isinstance(value, BaseException) else _text(value, digits)
     except Exception:
         text = f"a {type(value).__name__} that cannot be shown"
     text = " ".join(text.split())
     return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def _text(value, digits: int) -> str:
+    if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "biufc":
+        shown = value if (value.size <= 12 and value.ndim < 2) or value.size <= 6 else value.ravel()[:4]
+        text = np.array2string(shown, precision=digits, separator=", ")
+        return text + (f" ... of shape {value.shape}" if shown is not value else "")
+    if isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_text(key, digits)}: {_text(one, digits)}" for key, one in value.items()) + "}"
+    if type(value) in (list, tuple):
+        inside = ", ".join(_text(one, digits) for one in value)
+        return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' * (len(value) == 1)})"
+    return repr(value)
 
 
 # ---------------------------------------------------------------- what a function leaves behind in its inputs

@@ -2,7 +2,8 @@
 
 `reason(runs, ...)` asks, in this order: what the answers have to do with those that are wanted (a sign, a factor, an
 axis ...), which argument they ignore, which change of the solution gives the same, on which inputs alone they are
-wrong, and at last what can be said of the places where they differ.
+wrong, and at last what can be said of the places where they differ. What is true by chance, or of nearly any answer, is
+no reason: numbers must be of several values, and places where an answer is right must be more than a few.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from days.common.comparison import axes_of, brief, close, leaves, same
+from days.common.comparison import PLACES, axes_of, brief, close, leaves, quietly, same
 from days.common.mutants import mutants
 
 Pairs = list[tuple[Any, Any]]
@@ -67,11 +68,14 @@ def reason(runs: Sequence[Run], question: Inquiry) -> str:
         warnings.simplefilter("ignore")
         parts = _parts(runs)
         finders = (
-            lambda: _by_members(runs),
+            lambda: _by_places(runs, question),
+            lambda: _by_kind(runs),
+            lambda: _by_names(runs, _exactly),
             lambda: parts and _by_part(parts, lambda pairs: _relation(pairs, runs, question)),
             lambda: _by_edge(runs),
             lambda: question.probe and _by_probing(runs, question),
             lambda: question.probe and _by_mutant(runs, question),
+            lambda: _by_names(runs, _roughly),
             lambda: parts and _by_part(parts, lambda pairs: _loose_relation(pairs, runs, question)),
             lambda: parts and _which_part(parts, question),
             lambda: _how_often(runs),
@@ -95,12 +99,10 @@ def _parts(runs: Sequence[Run]) -> dict[str, Pairs]:
 
 
 def _by_part(parts: dict[str, Pairs], find: Callable) -> str:
-    """The sentence that holds for every part that is wrong; or that of the first wrong part, with its place."""
-    if len(parts) == 2 and (exchanged := _exchanged(list(parts.values()))):
-        return exchanged
+    """The sentence that holds for all parts, if each is wrong; or that of the first wrong part, with its place."""
     wrong = {where: pairs for where, pairs in parts.items() if not all(same(*pair, 1e-5) for pair in pairs)}
     said = {where: find(pairs) for where, pairs in wrong.items()}
-    if len(set(said.values())) == 1:
+    if len(set(said.values())) == 1 and len(said) == len(parts):
         return next(iter(said.values())) or ""
     where, sentence = next(((where, one) for where, one in said.items() if one), ("", ""))
     return f"{_place(where)}{sentence}"
@@ -110,12 +112,6 @@ def _place(where: str) -> str:
     return f"{where.strip()[0].upper()}{where.strip()[1:]}: " if where.strip() else ""
 
 
-def _exchanged(parts: list[Pairs]) -> str:
-    first, second = parts
-    swapped = all(same(a[0], b[1], 1e-5) and same(b[0], a[1], 1e-5) for a, b in zip(first, second, strict=True))
-    return "The two have changed places." if swapped else ""
-
-
 def _which_part(parts: dict[str, Pairs], question: Inquiry) -> str:
     wrong = [where for where, pairs in parts.items() if not all(same(*pair, question.tolerance) for pair in pairs)]
     if not 0 < len(wrong) < len(parts):
@@ -123,28 +119,106 @@ def _which_part(parts: dict[str, Pairs], question: Inquiry) -> str:
     return f"Wrong is only what you return {' and '.join(where.strip() for where in wrong)}; the rest is right."
 
 
-def _by_members(runs: Sequence[Run]) -> str:
-    """What is said of the names in dicts and lists, as sets, where it is true of all runs."""
-    kinds = [(type(run.got), type(run.wanted)) for run in runs]
-    if not all((wanted is dict and got is dict) or (wanted is tuple and got in (tuple, list)) for got, wanted in kinds):
+def _by_kind(runs: Sequence[Run]) -> str:
+    """Answers of another kind than what is wanted: a text, a dict, several in place of one."""
+    got, wanted = runs[0].got, runs[0].wanted
+    if not all(type(run.got) is type(got) for run in runs):
         return ""
-    members = [(list(run.got), list(run.wanted)) for run in runs]
-    if not all(isinstance(one, (str, int, np.integer)) for pair in members for side in pair for one in side):
+    if isinstance(wanted, str):
+        if isinstance(got, str) and all(run.got.lower() == run.wanted.lower() for run in runs):
+            return "Only capital and small letters differ."
+        return _kind_for_a_name(got)
+    is_text, is_dict = isinstance(got, str), isinstance(got, dict)
+    items = list(got) if isinstance(got, (list, tuple)) or (isinstance(got, np.ndarray) and got.ndim) else []
+    if isinstance(wanted, dict):
+        kind = "a text" if is_text else "a list without names" if items else ""
+        return f"That is {kind}; wanted is a dict." if kind else ""
+    if is_text or is_dict:
+        what = "values" if isinstance(wanted, tuple) else "numbers"
+        return f"That is {'a text' if is_text else 'a dict'}; wanted are the {what} themselves."
+    if isinstance(wanted, tuple):
+        if items and _are_names(wanted) and not any(isinstance(one, str) for one in items):
+            return "These are no names; wanted are the names alone."
+        return f"That is one number; wanted are {len(wanted)} values." if np.isscalar(got) else ""
+    for kind, what in ((str, "texts: numbers stand without quotes"), (dict, "dicts; wanted are numbers")):
+        if items and all(isinstance(one, kind) for one in items):
+            return f"These are {what}."
+    return "The numbers are complex; wanted are real ones." if np.iscomplexobj(got) else ""
+
+
+def _kind_for_a_name(got) -> str:
+    if isinstance(got, (list, tuple)) and len(got) > 1:
+        return "Several are returned; wanted is one alone."
+    return "That is a number; wanted is a name, a text." if isinstance(got, (int, float, np.number, np.ndarray)) else ""
+
+
+def _by_places(runs: Sequence[Run], question: Inquiry) -> str:
+    """Answers that hold the parts of a wanted tuple in another order, or only one of them, or more than these."""
+    count = len(runs[0].wanted) if isinstance(runs[0].wanted, tuple) else 0
+    if not 2 <= count <= 4 or any(len(run.wanted) != count for run in runs) or _are_names(runs[0].wanted):
         return ""
-    sets = [(set(got), set(wanted)) for got, wanted in members]
-    what = "keys" if isinstance(runs[0].wanted, dict) else "values"
+    word = "two" if count == 2 else f"{count}"
+    for place in range(count):
+        if all(_equal(run.got, run.wanted[place], question.tolerance) for run in runs):
+            return f"That is only the {PLACES[place]} of the {word} that are wanted."
+    lists = [list(run.got) if isinstance(run.got, (tuple, list, np.ndarray)) else [] for run in runs]
+    if len({len(got) for got in lists}) != 1 or not count <= len(lists[0]) <= 6:
+        return ""
+    for order in itertools.permutations(range(len(lists[0])), count):
+        chosen = [tuple(got[place] for place in order) for got in lists]
+        if order != tuple(range(len(lists[0]))) and all(
+            _equal(got, run.wanted, question.tolerance) for got, run in zip(chosen, runs, strict=True)
+        ):
+            if len(lists[0]) > count:
+                return "What is wanted is among it, and more."
+            return "The two have changed places." if count == 2 else "The right ones, in another order."
+    return ""
+
+
+def _are_names(values) -> bool:
+    return len(values) > 0 and all(isinstance(one, str) for one in values)
+
+
+# ---------------------------------------------------------------- names and indices, as sets
+
+
+def _by_names(runs: Sequence[Run], say: Callable) -> str:
+    """What can be said of the keys of dicts, or of lists of names."""
+    if all(isinstance(run.got, dict) and isinstance(run.wanted, dict) for run in runs):
+        return say([(list(run.got), list(run.wanted)) for run in runs], "keys", ordered=False)
+    if all(isinstance(run.got, (tuple, list)) and _are_names(run.got) and _are_names(run.wanted) for run in runs):
+        return say([(list(run.got), list(run.wanted)) for run in runs], "names", ordered=True)
+    return ""
+
+
+def _exactly(lists: list[tuple[list, list]], what: str, *, ordered: bool = True) -> str:
+    """What is said of lists of names or indices that hold the right ones, or exactly the others."""
+    sets = [(set(got), set(wanted)) for got, wanted in lists]
     if all(got == wanted for got, wanted in sets):
-        if what == "keys":
+        if not ordered or all(got == wanted for got, wanted in lists):
             return ""
-        if all(got == wanted[::-1] for got, wanted in members):
-            return "The order is turned round."
-        doubled = all(len(got) > len(wanted) for got, wanted in members)
-        return "Some stand there more than once." if doubled else "The right ones, in another order."
-    if not any(got & wanted for got, wanted in sets):
+        if any(len(got) > len(wanted) for got, wanted in lists):
+            return "Some stand there more than once."
+        turned = all(got == wanted[::-1] for got, wanted in lists)
+        return "The order is turned round." if turned else f"The right {what}, in another order."
+    return ""
+
+
+def _roughly(lists: list[tuple[list, list]], what: str, *, ordered: bool = True) -> str:
+    """What is said of lists of names or indices of which some are missing, or some do not belong there."""
+    sets = [(set(got), set(wanted)) for got, wanted in lists]
+    if not any(got for got, _ in sets) and any(wanted for _, wanted in sets):
+        return "It is empty, each time."
+    if not any(got & wanted for got, wanted in sets) and any(wanted for _, wanted in sets):
         return f"None of the right {what} is among them."
-    if all(got <= wanted for got, wanted in sets):
-        return f"All of these {what} belong there, but some are missing."
-    return f"None of the {what} is missing, but some do not belong there." if all(a >= b for a, b in sets) else ""
+    if all(got <= wanted for got, wanted in sets) and any(got < wanted for got, wanted in sets):
+        return "All of them belong there, but some are missing."
+    if all(got >= wanted for got, wanted in sets) and any(got > wanted for got, wanted in sets):
+        return "None is missing, but some do not belong there."
+    right = sum(len(got & wanted) for got, wanted in sets) / max(1, sum(len(wanted) for _, wanted in sets))
+    if 0.6 <= right < 1 and all(len(got) == len(wanted) for got, wanted in lists):
+        return f"{right:.0%} of them are right: what they are chosen by comes near to what is wanted."
+    return ""
 
 
 # ---------------------------------------------------------------- what the answers have to do with the wanted ones
@@ -162,10 +236,28 @@ OF_THE_WANTED = {
     "That is e to the power of what is wanted.": np.exp,
     "It is rounded; wanted are the numbers as they are.": np.round,
     "It is rounded down: what stands behind the point is lost.": np.floor,
+    "Cut down to whole numbers: what stands behind the point is lost.": np.trunc,
     "It is rounded up.": np.ceil,
+    "It is rounded to two digits; wanted are the numbers as they are.": lambda wanted: np.round(wanted, 2),
+    "Divided by its own largest value; that was not wanted.": lambda wanted: wanted / np.max(wanted),
+    "Divided by its own sum; that was not wanted.": lambda wanted: wanted / np.sum(wanted),
+    "Divided by its own length; that was not wanted.": lambda wanted: wanted / np.linalg.norm(wanted),
+    "Stretched so that it runs from 0 to 1; that was not wanted.": lambda wanted: (
+        (wanted - np.min(wanted)) / np.ptp(wanted)
+    ),
+    "Its mean was taken off; that was not wanted.": lambda wanted: wanted - np.mean(wanted),
+    "That is a sigmoid of what is wanted.": lambda wanted: 1 / (1 + np.exp(-wanted)),
     "True and False are exchanged.": lambda wanted: ~wanted if wanted.dtype == bool else None,
+    "That is the shape of what is wanted.": lambda wanted: np.array(np.shape(wanted)) if np.ndim(wanted) else None,
+    "That is how many there are, not which.": lambda wanted: (
+        np.array(len(wanted)) if np.ndim(wanted) and wanted.dtype.kind in "iu" else None
+    ),
 }
-"""Sentence: what makes the answer out of what is wanted."""
+"""Sentence: what makes the answer out of what is wanted; None where it does not apply."""
+
+
+OF_SEVERAL_VALUES = ("It is rounded", "Cut down", "Divided by", "Stretched", "Its mean", "That is a sigmoid")
+"""Sentences that hold by chance where an answer's numbers are but one or two, such as 0 and 1."""
 
 OF_THE_ANSWER = {
     "The absolute value is missing.": np.abs,
@@ -178,7 +270,7 @@ OF_THE_ANSWER = {
         lambda got: np.flatnonzero(got) if got.dtype == bool else None
     ),
     "These are the numbers themselves; wanted are the indices that sort them.": np.argsort,
-    "These are not sorted.": np.sort,
+    "These are not sorted.": lambda got: np.sort(got) if np.ndim(got) == 1 else None,
 }
 """Sentence: what makes what is wanted out of the answer."""
 
@@ -186,14 +278,15 @@ OF_THE_ANSWER = {
 def _relation(pairs: Pairs, runs: Sequence[Run], question: Inquiry) -> str:
     if isinstance(pairs[0][1], str):
         return ""
-    if len(pairs) > 1 and _constant([got for got, _ in pairs]) and not _constant([wanted for _, wanted in pairs]):
-        return f"Your function returns the same, {brief(pairs[0][0])}, whatever it is given."
-    finders = (_input_itself, _simple, _factor, _offset, _reordered, _reduced, _one_more_term, _indices)
+    finders = (_input_itself, _mask, _factor, _simple, _offset, _reordered, _reduced, _length, _one_more_term, _indices)
     return next(filter(None, (find(pairs, runs, question) for find in finders)), "")
 
 
-def _constant(values: list) -> bool:
-    return all(same(value, values[0], 1e-9) for value in values)
+def _mask(pairs, runs, question):
+    """True and False where numbers are wanted."""
+    if not all(np.asarray(got).dtype == bool and np.asarray(wanted).dtype.kind == "f" for got, wanted in pairs):
+        return ""
+    return "That is True and False; wanted are numbers." if max(np.size(got) for got, _ in pairs) > 1 else ""
 
 
 def _all(pairs: Pairs, change: Callable, tolerance: float, *, of_the_answer: bool = False) -> bool:
@@ -211,9 +304,16 @@ def _all(pairs: Pairs, change: Callable, tolerance: float, *, of_the_answer: boo
 def _simple(pairs, runs, question):
     for table, of_the_answer in ((OF_THE_WANTED, False), (OF_THE_ANSWER, True)):
         for sentence, change in table.items():
+            if sentence.startswith(OF_SEVERAL_VALUES) and _values(pairs) < 3:
+                continue
             if _all(pairs, change, question.tolerance, of_the_answer=of_the_answer):
                 return sentence
     return ""
+
+
+def _values(pairs: Pairs) -> int:
+    """Of how many values all numbers of the answers are."""
+    return len(np.unique(np.concatenate([np.ravel(got) for got, _ in pairs])))
 
 
 def _ratios(pairs: Pairs, tolerance: float) -> list[float] | None:
@@ -261,8 +361,9 @@ def _factor(pairs, runs, question):
         code = _named(factors, runs, question.names)
         return code and f"All of it is off by the factor `{code}`."
     factor = factors[0]
-    size = f"{factor:.6g} times too large" if abs(factor) > 1 else f"only {factor:.6g} times as large as wanted"
-    return f"It is {size}, each time." if len(factors) > 1 else ""
+    size = f"{factor:.6g} times too large" if factor > 1 else f"only {factor:.6g} times as large as wanted"
+    varied = len({float(np.max(np.abs(wanted))) for _, wanted in pairs}) > 1
+    return f"It is {size}, each time." if varied and factor > 0 else ""
 
 
 def _offset(pairs, runs, question):
@@ -273,6 +374,8 @@ def _offset(pairs, runs, question):
     if not first or not all(np.allclose(step, first, rtol=1e-5, atol=question.tolerance) for step in steps):
         return ""
     by = f"{abs(first):.6g} too {'large' if first > 0 else 'small'}"
+    if max(np.size(wanted) for _, wanted in pairs) == 1:
+        return f"It is {by}, each time." if len({float(wanted) for _, wanted in pairs}) > 2 else ""
     return f"Each number is {by}." + (" Off by one?" if np.isclose(abs(first), 1) else "")
 
 
@@ -313,7 +416,8 @@ def _reordered(pairs, runs, question):
 
 
 def _listed(axes: Sequence[int]) -> str:
-    return " and ".join(map(str, axes))
+    *first, last = map(str, axes)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 REDUCTIONS = {"mean": np.mean, "sum": np.sum, "largest": np.max, "smallest": np.min}
@@ -324,8 +428,20 @@ def _reduced(pairs, runs, question):
     if len(dimensions) != 1:
         return ""
     ((have, want),) = dimensions
-    tolerance, sample = question.tolerance, max(pairs[0], key=np.ndim)
-    for axes, (word, reduce) in itertools.product(axes_of(np.asarray(sample), 4), REDUCTIONS.items()):
+    reductions = list(REDUCTIONS.items())
+    finders = (
+        lambda: _taken(pairs, have, want, question.tolerance),
+        lambda: _folded(pairs, have, want, question.tolerance, reductions[:2]),
+        lambda: _place_taken(pairs, have, want, question.tolerance),
+        lambda: _folded(pairs, have, want, question.tolerance, reductions[2:]),
+    )
+    return next(filter(None, (find() for find in finders)), "")
+
+
+def _folded(pairs: Pairs, have: int, want: int, tolerance: float, reductions) -> str:
+    """Answers over whose axes one more mean, sum or so is to be taken, or one less."""
+    sample = max(pairs[0], key=np.ndim)
+    for axes, (word, reduce) in itertools.product(axes_of(np.asarray(sample), 4), reductions):
         where = "everything" if len(axes) == np.ndim(sample) else f"axis {_listed(axes)}"
         for kept in (False, True):
             change = functools.partial(reduce, axis=axes, keepdims=kept)
@@ -333,6 +449,11 @@ def _reduced(pairs, runs, question):
                 return f"One step is missing: the {word} over {where} of what you return is what is wanted."
             if have < want and _all(pairs, change, tolerance):
                 return f"One step too many: that is the {word} over {where} of what is wanted."
+    return ""
+
+
+def _taken(pairs: Pairs, have: int, want: int, tolerance: float) -> str:
+    """Answers that are a part of what is wanted, or of which a part is what is wanted."""
     for axis, index in itertools.product(range(max(have, want)), (0, -1)):
         change = functools.partial(np.take, indices=index, axis=axis)
         word = "first" if index == 0 else "last"
@@ -340,11 +461,20 @@ def _reduced(pairs, runs, question):
             return f"That is only the {word} of what is wanted, along axis {axis}."
         if have > want and _all(pairs, change, tolerance, of_the_answer=True):
             return f"More than wanted: the {word} along axis {axis} is right."
-    return _length(pairs, tolerance)
+    return ""
 
 
-def _length(pairs: Pairs, tolerance: float) -> str:
+def _place_taken(pairs: Pairs, have: int, want: int, tolerance: float) -> str:
+    if want == 0 < have:
+        for place in np.ndindex(np.shape(pairs[0][0])) if np.size(pairs[0][0]) < 50 else ():
+            if _all(pairs, lambda got, place=place: got[place], tolerance, of_the_answer=True):
+                return f"More than wanted: what stands at {list(place)} is right."
+    return ""
+
+
+def _length(pairs, runs, question):
     """Answers that go on for too long along their first axis, or stop too soon, or begin too late."""
+    tolerance = question.tolerance
     if any(np.ndim(got) != np.ndim(wanted) or not np.ndim(got) or not len(got) for got, wanted in pairs):
         return ""
     less = [len(wanted) - len(got) for got, wanted in pairs]
@@ -355,12 +485,16 @@ def _length(pairs: Pairs, tolerance: float) -> str:
     ):
         return f"It begins too late: the first {_span(less)} missing."
     if all(same(got[: len(wanted)], wanted, tolerance) for got, wanted in pairs) and max(less) <= 0 > min(less):
-        return f"It goes on for too long: {-min(less)} too many at the end."
+        return f"It goes on for too long: {_up_to([-one for one in less])} too many at the end."
     return ""
 
 
 def _span(counts: list[int]) -> str:
-    return "is" if set(counts) <= {0, 1} else f"{max(counts)} are"
+    return "is" if set(counts) <= {0, 1} else f"{_up_to(counts)} are"
+
+
+def _up_to(counts: list[int]) -> str:
+    return f"{max(counts)}" if len({count for count in counts if count}) == 1 else f"up to {max(counts)}"
 
 
 def _one_more_term(pairs, runs, question):
@@ -386,33 +520,30 @@ _UNDONE = {
     "`{name}` is in it once too often: what you return, minus `{name}`, is what is wanted.": (
         lambda got, value: got - value
     ),
+    "It is `{name}` minus what is wanted.": lambda got, value: value - got,
     "A factor is missing: what you return, times `{name}`, is what is wanted.": lambda got, value: got * value,
     "A factor too many: what you return, divided by `{name}`, is what is wanted.": lambda got, value: got / value,
 }
 
 
 def _indices(pairs, runs, question):
-    """What is said of lists of indices as sets, where the same can be said of all runs."""
-    if not all(_is_list(got) and _is_list(wanted) for got, wanted in pairs):
+    """What is said of lists of indices that hold the right ones, or exactly the others."""
+    if not _are_lists(pairs):
         return ""
+    sides = [side for run in runs for value in run.inputs if isinstance(value, np.ndarray) for side in value.shape]
     sets = [(set(got.tolist()), set(wanted.tolist())) for got, wanted in pairs]
-    if all(got == wanted for got, wanted in sets):
-        doubled = any(len(got) > len(wanted) for got, wanted in pairs)
-        return "Some stand there more than once." if doubled else "The right ones, in another order."
-    counts = [side for run in runs for value in run.inputs if isinstance(value, np.ndarray) for side in value.shape]
-    if all(any(set(range(n)) - wanted == got for n in counts) for got, wanted in sets):
+    if all(any(set(range(n)) - wanted == got for n in sides) for got, wanted in sets):
         return "Those are exactly the ones that do not belong there."
-    if not any(got & wanted for got, wanted in sets) and any(wanted for _, wanted in sets):
-        return "None of the right ones is among them."
-    if all(got <= wanted for got, wanted in sets):
-        return "All of them belong there, but some are missing."
-    if all(got >= wanted for got, wanted in sets):
-        return "None is missing, but some do not belong there."
-    return ""
+    return _exactly([(got.tolist(), wanted.tolist()) for got, wanted in pairs], "ones")
 
 
-def _is_list(values) -> bool:
-    return isinstance(values, np.ndarray) and values.ndim == 1 and (values.dtype.kind in "iu" or not values.size)
+def _are_lists(pairs: Pairs) -> bool:
+    """Whether all are lists of whole numbers, and what is wanted has none twice, as a shape may."""
+    return all(
+        isinstance(values, np.ndarray) and values.ndim == 1 and (values.dtype.kind in "iu" or not values.size)
+        for pair in pairs
+        for values in pair
+    ) and all(len(np.unique(wanted)) == len(wanted) for _, wanted in pairs)
 
 
 # ---------------------------------------------------------------- looser relations: what can be said at last
@@ -421,20 +552,70 @@ def _is_list(values) -> bool:
 def _loose_relation(pairs, runs, question):
     if isinstance(pairs[0][1], str):
         return ""
-    tolerance = question.tolerance
+    if len(pairs) > 1 and _constant([got for got, _ in pairs]) and not _constant([wanted for _, wanted in pairs]):
+        return f"It is the same, {brief(pairs[0][0])}, for every input of the check."
+    if _are_lists(pairs):
+        return _roughly([(got.tolist(), wanted.tolist()) for got, wanted in pairs], "ones")
     if any(np.shape(got) != np.shape(wanted) for got, wanted in pairs):
         have, want = ({np.ndim(pair[place]) for pair in pairs} for place in (0, 1))
         if len(have) == len(want) == 1 and have != want:
-            return f"It has {_axes(have.pop())}, wanted are {want.pop() or 'none'}."
+            axes = want.pop()
+            return f"It has {_axes(have.pop())}, wanted {'is' if axes == 1 else 'are'} {axes or 'none'}."
         return _lengths(pairs)
-    factors = _ratios(pairs, tolerance)
-    if factors and max(np.size(wanted) for _, wanted in pairs) > 1:
-        return (
-            f"All numbers of an answer are off by one factor, here {factors[0]:.4g}, another for each input: what it "
-            "is divided or multiplied by is not what is wanted."
-        )
-    finders = (_rows_off_by_factors, _wrong_places, _signs_only, _same_numbers, _whole, _one_way)
+    finders = (
+        _one_factor,
+        _change_of_an_input,
+        _scaled_and_shifted,
+        _rows_off,
+        _wrong_places,
+        _wrong_along_an_axis,
+        _signs_only,
+        _same_numbers,
+        _of_a_call,
+        _whole,
+        _not_finite,
+        _one_way,
+    )
     return next(filter(None, (find(pairs, runs, question) for find in finders)), "")
+
+
+def _constant(values: list) -> bool:
+    return all(same(value, values[0], 1e-9) for value in values)
+
+
+def _one_factor(pairs, runs, question):
+    factors = _ratios(pairs, question.tolerance)
+    if not factors or max(np.size(wanted) for _, wanted in pairs) < 2:
+        return ""
+    shown = max(factors, key=lambda factor: abs(np.log(abs(factor))))
+    return (
+        f"All numbers of an answer are off by one factor, such as {shown:.4g}, another for each input: what it is "
+        "divided or multiplied by is not what is wanted."
+    )
+
+
+def _change_of_an_input(pairs, runs, question):
+    """Answers that are an input and something more, of which that something is off by a factor."""
+    for place, name in enumerate(question.names) if len(pairs) == len(runs) else ():
+        factors = []
+        for (got, wanted), run in zip(pairs, runs, strict=True):
+            value = run.inputs[place]
+            if not isinstance(value, np.ndarray) or value.shape != np.shape(wanted) or value.dtype.kind != "f":
+                break
+            # Where both are cut off at an end, nothing can be told.
+            inside = (got != wanted) | ((wanted != np.min(wanted)) & (wanted != np.max(wanted)))
+            inside &= (
+                (got != np.min(got)) & (got != np.max(got)) & (wanted != np.min(wanted)) & (wanted != np.max(wanted))
+            )
+            found = _ratios([((got - value)[inside], (wanted - value)[inside])], max(question.tolerance, 1e-5))
+            if not found or np.sum(inside) < 3:
+                break
+            factors += found
+        if len(factors) == len(runs) and not np.isclose(factors, 1, rtol=1e-3).any():
+            if not np.allclose(factors, factors[0], rtol=1e-4):
+                return f"What is added to `{name}` is off by one factor, another for each input."
+            return f"What is added to `{name}` is {factors[0]:.4g} times what is wanted."
+    return ""
 
 
 def _axes(count: int) -> str:
@@ -442,26 +623,78 @@ def _axes(count: int) -> str:
 
 
 def _lengths(pairs: Pairs) -> str:
-    if any(np.ndim(got) != 1 for got, _ in pairs):
+    """Answers of another shape, along which axes they are too long or too short."""
+    if len({np.ndim(one) for pair in pairs for one in pair}) != 1:
         return ""
-    more = [len(got) - len(wanted) for got, wanted in pairs]
-    words = {"Too many each time.": min(more) > 0, "Too few each time.": max(more) < 0}
-    return next((said for said, true in words.items() if true), "")
+    sides = np.array([np.subtract(np.shape(got), np.shape(wanted)) for got, wanted in pairs])
+    if sides.shape[1] == 1:
+        words = {"Too many each time.": sides.min() > 0, "Too few each time.": sides.max() < 0}
+        return next((said for said, true in words.items() if true), "")
+    said = []
+    for axis, more in enumerate(sides.T):
+        if more.min() >= 0 < more.max():
+            said.append(f"too long along axis {axis}")
+        elif more.max() <= 0 > more.min():
+            said.append(f"too short along axis {axis}")
+        elif more.any():
+            return ""
+    return f"It is {' and '.join(said)}." if said else ""
 
 
-def _rows_off_by_factors(pairs, runs, question):
+def _scaled_and_shifted(pairs, runs, question):
+    """Answers that are what is wanted, times one number and plus another."""
+    shown, slopes = "", []
+    for got, wanted in pairs:
+        got, wanted = np.ravel(got).astype(float), np.ravel(wanted).astype(float)
+        if len(np.unique(wanted)) < 4 or not np.isfinite(got).all():
+            return ""
+        slope, shift = np.polyfit(wanted, got, 1)
+        if abs(slope) < 1e-6 or not same(slope * wanted + shift, got, max(question.tolerance, 1e-6)):
+            return ""
+        slopes.append(slope)
+        shown = shown or f"times {slope:.4g} and {'plus' if shift > 0 else 'minus'} {abs(shift):.4g}"
+    if np.allclose(slopes, 1, atol=1e-6):
+        return "Each number is off by the same amount, but for each input by another: something is added or taken off."
+    return f"The numbers are what is wanted, scaled and shifted: {shown}, say, and otherwise for each input."
+
+
+def _rows_off(pairs, runs, question):
+    """Answers of which each part along an axis is off by a factor, or an amount, of its own."""
     dimensions = {np.ndim(wanted) for _, wanted in pairs}
     for axis in range(max(dimensions) if len(dimensions) == 1 and max(dimensions) > 1 else 0):
-        if any(np.shape(wanted)[axis] < 2 or np.size(wanted) <= np.shape(wanted)[axis] for _, wanted in pairs):
+        if any(np.shape(wanted)[axis] < 2 or np.size(wanted) < 3 * np.shape(wanted)[axis] for _, wanted in pairs):
             continue
         rows = [
-            (g, w)
+            (np.asarray(g, float), np.asarray(w, float))
             for got, wanted in pairs
             for g, w in zip(np.moveaxis(got, axis, 0), np.moveaxis(wanted, axis, 0), strict=True)
         ]
-        if _ratios([row for row in rows if np.any(row[1]) or np.any(row[0])], question.tolerance):
+        factors = _ratios([row for row in rows if np.any(row[1]) or np.any(row[0])], question.tolerance)
+        if factors and not np.isclose(factors, 1).any():
             return f"Each part along axis {axis} is off by a factor of its own: something is divided by the wrong size."
+        scale = max(float(np.max(np.abs(wanted))) for _, wanted in pairs)
+        if all(np.ptp(g - w) <= 1e-6 * scale < abs(np.mean(g - w)) for g, w in rows):
+            return f"Each part along axis {axis} is off by an amount of its own: something else is added or taken off."
     return ""
+
+
+def _of_a_call(pairs, runs, question):
+    """Answers that are what a function returns for an input as it is, perhaps at other places."""
+    names = question.names
+    for (place, name), (at, asked) in itertools.product(enumerate(names), enumerate(names)):
+        if len(pairs) != len(runs) or not callable(runs[0].inputs[place]) or callable(runs[0].inputs[at]):
+            continue
+        values = [quietly(run.inputs[place], run.inputs[at]) for run in runs]
+        if all(np.shape(value) == np.shape(got) for value, (got, _) in zip(values, pairs, strict=True)) and all(
+            same(np.sort(got, None), np.sort(value, None), 1e-9) for value, (got, _) in zip(values, pairs, strict=True)
+        ):
+            return f"These are the numbers of `{name}({asked})`, which was asked for `{asked}` as it is."
+    return ""
+
+
+def _not_finite(pairs, runs, question):
+    bad = any(np.any(~np.isfinite(got) & np.isfinite(wanted)) for got, wanted in pairs)
+    return "Some numbers are not finite, inf or nan: look for a division by 0." if bad else ""
 
 
 _CONDITIONS = {
@@ -474,28 +707,66 @@ _CONDITIONS = {
 
 
 def _wrong_places(pairs, runs, question):
-    """Answers that are right but where what is wanted, or an input of the same shape, is of some kind; or at an end."""
-    wrong = [~np.asarray(close(got, wanted, question.tolerance)) for got, wanted in pairs]
-    if sum(map(np.sum, wrong)) == sum(map(np.size, wrong)):
-        return ""
-    fields = {"wanted is a number": [wanted for _, wanted in pairs]}
+    """Answers that are right but where what is wanted, or an input of the same shape, is of some kind."""
+    wrong = _wrong(pairs, question)
+    fields = {"what is wanted is": [wanted for _, wanted in pairs]}
     for place, name in enumerate(question.names):
         values = [run.inputs[place] for run in runs] if len(runs) == len(pairs) else []
-        if values and all(np.shape(value) == np.shape(one) for value, one in zip(values, wrong, strict=True)):
+        numbers = all(isinstance(value, (int, float, np.ndarray)) for value in values)
+        if values and numbers and all(np.shape(value) == one.shape for value, one in zip(values, wrong, strict=True)):
             fields[f"`{name}` is"] = values
     for (field, values), (word, holds) in itertools.product(fields.items(), _CONDITIONS.items()):
         marked = [holds(np.asarray(value)) for value in values]
-        if all(np.all(mark[one]) for mark, one in zip(marked, wrong, strict=True)):
+        others = sum(np.sum(~mark) for mark in marked) / sum(map(np.size, marked))
+        if word == "above 0" and not any(np.any(np.asarray(value) < 0) for value in values):
+            continue
+        if others >= 0.2 and all(np.all(mark[one]) for mark, one in zip(marked, wrong, strict=True)):
             return f"It is wrong only where {field} {word}."
-    for axis, index in itertools.product(range(min(np.ndim(one) for one in wrong)), (0, -1)):
-        if all(not np.any(np.delete(one, index, axis)) for one in wrong if one.size):
-            return f"It is wrong only at the {'end' if index else 'start'}, along axis {axis}."
     return ""
+
+
+def _wrong(pairs: Pairs, question: Inquiry) -> list[np.ndarray]:
+    return [~np.asarray(close(got, wanted, question.tolerance)) for got, wanted in pairs]
+
+
+def _wrong_along_an_axis(pairs, runs, question):
+    """Answers that are wrong at some places along an axis and right at all others; and what is wrong with these."""
+    wrong = _wrong(pairs, question)
+    if len({one.ndim for one in wrong}) != 1 or not wrong[0].ndim:
+        return ""
+    for axis in range(wrong[0].ndim):
+        rest = tuple(other for other in range(wrong[0].ndim) if other != axis)
+        lines = [one.any(axis=rest) for one in wrong]
+        if max(map(len, lines)) < 2:
+            continue
+        if min(map(len, lines)) > 2 and all(line.sum() == 1 for line in lines):
+            places = [int(line.argmax()) for line in lines]
+            if len(set(places)) > 1:
+                return f"Along axis {axis} it is wrong at a single place, another each time, such as {places[0]}."
+        if len(set(map(len, lines))) == 1 and len(lines[0]) <= 6 and _is_told(lines):
+            at = np.flatnonzero(np.any(lines, axis=0))
+            cut = [(np.take(got, at, axis), np.take(wanted, at, axis)) for got, wanted in pairs]
+            found = (_factor, _simple, _offset, _reordered)
+            said = next(filter(None, (find(cut, runs, question) for find in found)), "")
+            return f"Along axis {axis} it is wrong only at {_listed(at)}. {said}".strip()
+        for word, index in (("first", 0), ("last", -1)):
+            if all(not line[index] and line.sum() == len(line) - 1 for line in lines):
+                return f"Along axis {axis} only the {word} is right."
+    return ""
+
+
+def _is_told(lines: list[np.ndarray]) -> bool:
+    """Whether the places that are wrong are the same each time, or few."""
+    every = np.any(lines, axis=0)
+    alike = all(np.array_equal(line, lines[0]) for line in lines)
+    return not every.all() and (alike or 2 * every.sum() <= len(every))
 
 
 def _signs_only(pairs, runs, question):
     signed = any(np.any(np.asarray(wanted) < 0) or np.any(np.asarray(got) < 0) for got, wanted in pairs)
-    sizes = all(same(np.abs(got), np.abs(wanted), question.tolerance) for got, wanted in pairs)
+    sizes = max(np.size(wanted) for _, wanted in pairs) > 1 and all(
+        same(np.abs(got), np.abs(wanted), question.tolerance) for got, wanted in pairs
+    )
     return "The sizes are right, some signs are not." if signed and sizes else ""
 
 
@@ -517,8 +788,10 @@ def _whole(pairs, runs, question):
 def _one_way(pairs, runs, question):
     for word, beyond in (("small", np.greater), ("large", np.less)):
         if not any(np.any(beyond(got, wanted) & ~close(got, wanted, question.tolerance)) for got, wanted in pairs):
-            numbers = max(np.size(wanted) for _, wanted in pairs)
-            return f"{'What differs' if numbers > 1 else 'It'} is too {word}, in every input of the check."
+            each = max(np.size(wanted) for _, wanted in pairs) == 1 and not any(
+                same(*pair, question.tolerance) for pair in pairs
+            )
+            return f"{'It' if each else 'What differs'} is too {word}, in every input of the check."
     return ""
 
 
@@ -544,7 +817,9 @@ def _by_probing(runs: Sequence[Run], question: Inquiry) -> str:
     """An argument that the answer ignores, or of which it sees a part only: shown by changing it."""
     for place, name in enumerate(question.names):
         if callable(runs[0].inputs[place]):
-            if not _is_called(runs, question, place):
+            if _is_called(runs, question, place, question.truth) and not _is_called(
+                runs, question, place, question.answer
+            ):
                 return f"`{name}` is never called, and it has to be."
             continue
         if _ignores(runs, question, place, _another):
@@ -552,8 +827,7 @@ def _by_probing(runs: Sequence[Run], question: Inquiry) -> str:
         for axis, index in itertools.product(
             range(min((np.ndim(run.inputs[place]) for run in runs), default=0)), (0, -1)
         ):
-            change = functools.partial(_all_but, axis=axis, index=index)
-            if _ignores(runs, question, place, change):
+            if _sees_only(runs, question, place, axis, index):
                 word = "last" if index else "first"
                 return f"Only the {word} of `{name}` is looked at (along axis {axis}): the others make no difference."
     return ""
@@ -562,7 +836,7 @@ def _by_probing(runs: Sequence[Run], question: Inquiry) -> str:
 def _ignores(runs: Sequence[Run], question: Inquiry, place: int, change: Callable) -> bool:
     """Whether changing an input changes what is wanted, and the answer never."""
     counted = 0
-    for run, salt in itertools.product(runs, range(3)):
+    for run, salt in itertools.product(runs, range(4)):
         value = change(run.inputs[place], salt)
         if value is None:
             continue
@@ -571,7 +845,7 @@ def _ignores(runs: Sequence[Run], question: Inquiry, place: int, change: Callabl
         if wanted is None or _equal(wanted, run.wanted, question.tolerance):
             continue
         got = question.answer(inputs)
-        if got is None or not _equal(got, run.got, 1e-9):
+        if got is None or not _unchanged(got, run.got):
             return False
         counted += 1
     return counted >= max(1, len(runs) // 2)
@@ -582,41 +856,63 @@ def _equal(one, other, tolerance: float) -> bool:
     return not isinstance(parts, str) and all(same(leaf.got, leaf.wanted, tolerance) for leaf in parts)
 
 
+def _unchanged(one, other) -> bool:
+    """Whether two answers are the same number by number, the smallest ones, too."""
+    parts = leaves(one, other)
+    return not isinstance(parts, str) and all(
+        leaf.got == leaf.wanted
+        if isinstance(leaf.wanted, str)
+        else np.shape(leaf.got) == np.shape(leaf.wanted)
+        and np.allclose(leaf.got, leaf.wanted, rtol=1e-9, atol=0, equal_nan=True)
+        for leaf in parts
+    )
+
+
 def _another(value, salt: int):
     """Another value of the same kind; None where none can be made up."""
     generator = np.random.default_rng(salt)
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, (int, np.integer)):
-        return value + (1, -1, 2)[salt] if value + (1, -1, 2)[salt] >= 0 else None
+        return value + (1, -1, 2, 3)[salt] if value + (1, -1, 2, 3)[salt] >= 0 else None
     if isinstance(value, float):
-        return value * (0.5, 0.8, 1.5)[salt]
+        return value * (0.5, 0.8, 1.5, 3.0)[salt]
     if isinstance(value, np.ndarray) and value.size > 1 and value.dtype.kind in "biuf":
         other = generator.permutation(value.ravel()).reshape(value.shape)
+        if salt > 1:  # what a condition on each value may hang on: all at 0, or all above it
+            return np.zeros_like(value) if salt == 2 else np.abs(other) + np.ones_like(value)
         return other * generator.uniform(0.5, 1.5, value.shape) if value.dtype.kind == "f" else other
     if isinstance(value, dict):
         others = {name: _another(one, salt) for name, one in value.items()}
-        return None if any(one is None for one in others.values()) else others
+        if any(one is None for one in others.values()):
+            return None
+        names = list(others)  # and each value under another name
+        turned = names[salt % 2 + 1 :] + names[: salt % 2 + 1]
+        return dict(zip(names, map(others.get, turned), strict=True))
     return None
 
 
-def _all_but(value, salt: int, axis: int, index: int):
-    """`value` with all but one part along an axis exchanged for something else."""
-    if (
-        not isinstance(value, np.ndarray)
-        or value.ndim <= axis
-        or value.shape[axis] < 2
-        or value.dtype.kind not in "biuf"
-    ):
-        return None
-    other = _another(value, salt)
-    kept: list[slice | int] = [slice(None)] * value.ndim
-    kept[axis] = index
-    other[tuple(kept)] = value[tuple(kept)]
-    return other
+def _sees_only(runs: Sequence[Run], question: Inquiry, place: int, axis: int, index: int) -> bool:
+    """Whether one part of an input along an axis is all that the answer hangs on, whatever stands in that part."""
+    counted = 0
+    for run, salt in itertools.product(runs, range(4)):
+        value = run.inputs[place]
+        if not isinstance(value, np.ndarray) or value.shape[axis] < 2 or value.dtype.kind not in "biuf":
+            return False
+        part = (slice(None),) * axis + (index,)
+        for held in (value, np.zeros_like(value), np.abs(value) + np.ones_like(value)):
+            before, after = value.copy(), _another(value, salt)
+            before[part] = after[part] = held[part]
+            given = [(*run.inputs[:place], one, *run.inputs[place + 1 :]) for one in (before, after)]
+            first, second = map(question.answer, given)
+            if first is None or second is None or not _unchanged(first, second):
+                return False
+            wanted = [question.truth(inputs) for inputs in given]
+            counted += wanted[0] is not None and not _equal(wanted[1], wanted[0], question.tolerance)
+    return counted >= len(runs)
 
 
-def _is_called(runs: Sequence[Run], question: Inquiry, place: int) -> bool:
+def _is_called(runs: Sequence[Run], question: Inquiry, place: int, answer: Callable) -> bool:
     called = []
     for run in runs:
         function = run.inputs[place]
@@ -626,15 +922,26 @@ def _is_called(runs: Sequence[Run], question: Inquiry, place: int) -> bool:
             return function(*arguments)
 
         vars(counted).update(vars(function) if hasattr(function, "__dict__") else {})
-        question.answer((*run.inputs[:place], counted, *run.inputs[place + 1 :]))
+        answer((*run.inputs[:place], counted, *run.inputs[place + 1 :]))
     return bool(called)
+
+
+SENTENCES = {
+    "exchanged": "What you return is what comes out where `{old}` and `{new}` have changed places.",
+    "moved": "What you return is what comes out where `{old}` is done once, behind the loop: do it in each round.",
+    "constant": "What you return is what comes out with another number in `{old}`, such as `{new}`.",
+}
+"""What is said of a mutant, by its kind; of all others, what stands where something else is wanted."""
 
 
 def _by_mutant(runs: Sequence[Run], question: Inquiry) -> str:
     """The change of the solution that gives the same as the answer, on every input."""
+    if len(runs) > 1 and all(_equal(run.got, runs[0].got, 1e-9) for run in runs):
+        return ""  # which many a change comes to
     for mutant in mutants(question.solve):
         if all(_gives(mutant.function, run, question) for run in runs):
-            return f"What you return is what comes out with `{mutant.new}` where `{mutant.old}` is wanted."
+            usual = "What you return is what comes out with `{new}` where `{old}` is wanted."
+            return SENTENCES.get(mutant.kind, usual).format(old=mutant.old, new=mutant.new)
     return ""
 
 

@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from days.common.comparison import brief, changed, difference, plain, quietly, state
+from days.common.comparison import Words, brief, changed, difference, plain, quietly, state
 from days.common.diagnosis import Inquiry, Run, reason
 from days.common.mutants import source_of
 from days.common.progress import note_solved, solved
@@ -179,7 +179,8 @@ class Exercise(Assignment):
         the solution with pieces exchanged, ("axis=(1, 2)", "axis=(0, 1)"), see `exchanged`; where no exchange can
         express it, a function. Kept as {message: function}.
     look : `look(answer, *inputs)` turns an answer into what is compared with the truth: arrays, numbers, text, or
-        tuples and dicts of these. It sees the inputs that the answer was given, and what was left behind in them.
+        tuples and dicts of these, or `Words` on what is wrong. It sees the inputs that the answer was given, and what
+        was left behind in them.
     tolerance : largest difference allowed, as a share of the wanted answer's largest value.
     rounds : how often a check draws all cases. probe : whether calling an answer some hundred times is cheap, so that
         a diagnosis may do it.
@@ -216,7 +217,9 @@ class Exercise(Assignment):
             runs.append(Run(inputs, wanted, got, not differs, "".join(_edge(inputs))))
             said = said or differs
         if said or left_behind:
-            return self._not_quite(said, " ".join(filter(None, [said and self._why(runs, answer), left_behind])))
+            told = f"{said}." if isinstance(said, Words) else ""
+            why = [told, said and self._why(runs, answer), left_behind]
+            return self._not_quite("" if told else said, " ".join(filter(None, why)))
         return Verdict(CORRECT, *self._noted())
 
     def questions(self, seed: int | None) -> list[tuple[tuple, Any]]:
@@ -260,7 +263,7 @@ class Exercise(Assignment):
         return None if returned is None else quietly(self.look, returned, *given)
 
     def _agrees(self, one, other) -> bool:
-        return one is not None and not quietly(difference, other, one, self.tolerance)
+        return one is not None and quietly(difference, other, one, self.tolerance) == ""
 
 
 def exercise(head: str, **fields) -> Callable[[Callable], Exercise]:

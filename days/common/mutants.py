@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 EXCHANGES = (
-    ("mean", "sum", "max", "min", "median", "std"),
+    ("mean", "sum", "max", "min", "median", "std", "var"),
     ("argmax", "argmin"),
     ("any", "all"),
     ("maximum", "minimum"),
@@ -29,7 +29,7 @@ EXCHANGES = (
     ("fftfreq", "rfftfreq"),
     ("union", "intersection"),
 )
-METHODS = {"mean", "sum", "max", "min", "std", "argmax", "argmin", "any", "all", "argsort", "sort"}
+METHODS = {"mean", "sum", "max", "min", "std", "var", "argmax", "argmin", "any", "all", "argsort", "sort"}
 """Names in EXCHANGES that arrays have as methods, too."""
 DROPPED = {"abs", "clip", "maximum", "minimum", "round", "sqrt", "sort", "flatnonzero", "copy", "clone", "max", "min"}
 """Calls that can be left out: what stays is what they were called for."""
@@ -74,6 +74,7 @@ def mutants(solve: Callable) -> tuple[Mutant, ...]:
     found, seen = [], {ast.unparse(tree)}
     function = _function_in(tree)
     body = [node for statement in _body(function) for node in ast.walk(statement)]
+    parents = {id(child): node for node in body for child in ast.iter_child_nodes(node)}
     alike = _alike_in_any_case(body)
     for old in body:
         for kind, new in _changes(old, function):
@@ -84,12 +85,17 @@ def mutants(solve: Callable) -> tuple[Mutant, ...]:
             code = ast.unparse(mutant)
             if code not in seen:
                 seen.add(code)
-                found.append(_compiled(solve, code, kind, *_in_words(old, new)))
+                place = old if kind == "constant" else None
+                while place and (place is old or isinstance(place, (ast.UnaryOp, ast.Tuple))):
+                    place = parents.get(id(place))
+                shown = (place, copy.deepcopy(place, {id(old): new})) if place else (old, new)
+                found.append(_compiled(solve, code, kind, *_in_words(*shown)))
     for name, statement in _prefixed(function):
         mutant = copy.deepcopy(tree)
         changed = _function_in(mutant)
         changed.body.insert(len(changed.body) - len(_body(changed)), ast.parse(statement).body[0])
-        found.append(_compiled(solve, ast.unparse(mutant), "argument", name, "1"))
+        kind, new = ("exchanged", statement.split(", ")[0]) if ", " in statement else ("argument", "1")
+        found.append(_compiled(solve, ast.unparse(mutant), kind, name, new))
     return tuple(one for one in found if one)
 
 
@@ -136,6 +142,8 @@ def _compiled(solve, code: str, kind: str, old: str, new: str) -> Mutant | None:
 
 def _in_words(old: ast.AST, new: ast.AST) -> tuple[str, str]:
     """Two pieces of code as they are named to a learner."""
+    if isinstance(old, ast.For) and isinstance(new, ast.If):
+        return _shortest(old.body[-1], old.body[-1])
     if isinstance(old, (ast.For, ast.comprehension)) and isinstance(new, type(old)):
         if isinstance(old, ast.For) and isinstance(new, ast.For) and len(new.body) > len(old.body):
             return "the whole loop", "its first round alone"
@@ -165,6 +173,8 @@ def _ignored(value):
 def _prefixed(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
     for argument in function.args.args:
         yield argument.arg, f"{argument.arg} = _ignored({argument.arg})"
+    for one, other in itertools.combinations([argument.arg for argument in function.args.args], 2):
+        yield one, f"{other}, {one} = {one}, {other}"
 
 
 def _changes(node: ast.AST, function: ast.FunctionDef) -> Iterator[tuple[str, ast.AST]]:
@@ -197,6 +207,9 @@ def _reductions(node, function):
         if name in group:
             module = isinstance(node.value, ast.Name) and node.value.id == "np"
             yield from (_with(node, attr=one) for one in group if one != name and (module or one in METHODS))
+    called = node.func if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
+    if called and called.attr in ("mean", "max") and getattr(called.value, "id", "") != "np":
+        yield _with(node, func=ast.parse("np.median", mode="eval").body, args=[node.func.value, *node.args])
 
 
 def _names(node, function):
@@ -230,7 +243,12 @@ def _operators(node, function):
             yield node.right
         if isinstance(node.op, (ast.Sub, ast.Div)):
             yield _with(node, left=node.right, right=node.left)
+        if isinstance(node.op, ast.Div):
+            yield _with(node, right=_code("np.sqrt(x)", x=node.right))
+            yield _with(node, right=_code("x ** 2", x=node.right))
     if isinstance(node, ast.AugAssign):
+        if isinstance(node.op, ast.Div):
+            yield _with(node, value=_code("x ** 2", x=node.value))
         yield from (_with(node, op=other()) for other in OPERATORS.get(type(node.op), ()))
 
 
@@ -239,6 +257,8 @@ def _signs(node, function):
         yield node.operand
     if isinstance(node, ast.Return) and node.value and not isinstance(node.value, ast.Tuple):
         yield _with(node, value=_code("-(x)", x=node.value))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("maximum", "minimum"):
+        yield _with(node, args=[_code("-(x)", x=node.args[0]), *node.args[1:]])
 
 
 def _comparisons(node, function):
@@ -298,6 +318,7 @@ def _absolute(node, function):
     arguments = {argument.arg for argument in function.args.args}
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in arguments:
         yield _code("np.abs(x)", x=node)
+        yield _code("np.maximum(x, 0)", x=node)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
         yield _code("np.abs(x)", x=node)
 
@@ -334,6 +355,12 @@ def _steps(node, function):
         yield _with(node, iter=_code("list(x)[1:]", x=node.iter))
 
 
+def _moved(node, function):
+    """The last statement of a loop, done once behind it."""
+    if isinstance(node, ast.For) and len(node.body) > 1:
+        yield ast.If(ast.Constant(True), [_with(node, body=node.body[:-1]), node.body[-1]], [])
+
+
 def _left_out(node, function):
     if isinstance(node, (ast.AugAssign, ast.Expr)):
         yield ast.Pass()
@@ -365,5 +392,6 @@ _CHANGES = {
     "other argument": _arguments,
     "loop": _steps,
     "left out": _left_out,
+    "moved": _moved,
     "returned": _returned,
 }

@@ -36,7 +36,6 @@ def _first_4d_weight(network):
     "9.1 · 5 min · ●○○",
     cases=_networks,
     truth=_first_4d_weight,
-    look=lambda answer, network: (*answer[:1], *map(np.array, answer[1:])) if isinstance(answer, tuple) else answer,
     mistakes=[
         "Only the layers at the top were looked at: a convolution may sit inside a block. named_modules() goes down.",
         ("named_modules", "named_children"),
@@ -139,9 +138,12 @@ def mosaic(maps, columns):
 def _activations(generator, *, relu=True):
     """Maps (20, 20, 20), most pixels zero after a ReLU, a few channels with one hot pixel and a small mean."""
     maps = cases.maps(generator, 20, 20, 20, levels=(-2, 2), relu=relu)
-    # Silent at most places, and strongest by its mean: no median finds it.
-    maps[generator.integers(20)] = 6.0 * (generator.random((20, 20)) < 0.45)
+    # Silent at most places, and strongest by its mean, or among the strongest: no median finds them.
+    for channel, height in zip(generator.choice(20, 2, replace=False), (6.0, 4.0), strict=True):
+        maps[channel] = height * (generator.random((20, 20)) < 0.45)
     maps[generator.choice(20, 3, replace=False), 5, 5] += generator.uniform(20, 30, 3)
+    if not relu:  # loud both ways, and weak by its mean
+        maps[generator.integers(20)] = generator.normal(-1, 12, (20, 20))
     return maps
 
 
@@ -263,7 +265,8 @@ def _convolved(network, batch):
     cases=_networks_with_inplace_relu,
     truth=_convolved,
     mistakes=[
-        "No value is negative, so this is what the in-place ReLU left behind: store output.detach().clone().",
+        "No value is negative: that is after the ReLU. One that works in place writes over the layer's output, so a "
+        "hook has to store output.detach().clone().",
         (".clone()", ""),
         "That is the answer of the whole network to the batch, with all that comes after the first layer.",
         lambda network, batch: network(batch).detach().numpy(),

@@ -74,12 +74,13 @@ def _layer(generator, count, channels, images):
     biases[2:4] = -0.9 * np.maximum(weights[2:4], 0).sum(axis=1)
     weights[4], biases[4] = np.abs(weights[4]), -0.4 * np.abs(weights[4]).sum()
     weights[5], biases[5] = -np.abs(weights[5]), 0.15 * np.abs(weights[5]).sum()
-    weights[6], biases[6] = -np.abs(weights[6]), 0  # at most exactly 0
+    last, faint = generator.integers([7, 1], [9, 3])
+    weights[6:last], biases[6:last] = -np.abs(weights[6:last]), 0  # at most exactly 0
     inputs = generator.uniform(0.2, 1, (images, channels, 4, 5))
     inputs[0] *= 0.2  # a dark image, in which filter 4 stays silent, and filter 5 does not
     answers = np.maximum(np.einsum("oc,nchw->nohw", weights, inputs) + biases[None, :, None, None], 0)
-    answers[:, 7] = 0
-    answers[-1, 7, 1, 2] = 1e-4  # a channel that is awake, faintly, at one place of one image
+    answers[:, -faint:] = 0
+    answers[-1, -faint:, 1, 2] = 1e-4  # channels that are awake, faintly, at one place of one image
     return weights, biases, answers
 
 
@@ -92,7 +93,7 @@ def _dead_by_trying(weights, biases, activations):
 
 @exercise(
     "9.2 · 15 min · ●●○",
-    cases=cases.drawn(_layer, (8, 3, 2), (12, 5, 3), (9, 4, 2)),
+    cases=cases.drawn(_layer, (9, 3, 2), (12, 5, 3), (10, 4, 2)),
     truth=_dead_by_trying,
     mistakes=[
         "The prediction took all weights, but inputs are never negative: a filter answers most where its negative "

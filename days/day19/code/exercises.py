@@ -15,7 +15,7 @@ from days.day19.code import better_pictures
 def _filters(generator, shape, count):
     """The largest weight of the chosen filters is negative, and a larger one stands behind them."""
     filters = cases.filters(generator, *shape, mean=0.1)
-    filters[count - 1, 0, 0, 0], filters[count, 0, 0, 0] = -6, 9
+    filters[count - 1, 0, 0, 0], filters[count, 0, 0, 0] = -6, generator.uniform(7, 12)
     return filters, count
 
 
@@ -54,7 +54,11 @@ def first_filters(filters, count):
 
 
 def _three_layers(generator):
-    shapes = {"early": (1, 4, 12, 14), "middle": (1, 6, 8, 9), "late": (1, 9, 3, 5)}
+    rows, columns = (generator.permutation([3, 5, 7, 8, 9, 11, 12])[:3] for _ in range(2))
+    shapes = {
+        name: (1, *at)
+        for name, *at in zip(("early", "middle", "late"), generator.integers(4, 9, 3), rows, columns, strict=True)
+    }
     found = {name: cases.maps(generator, *shape, mean=-0.3, relu=name != "late") for name, shape in shapes.items()}
     found["early"][:, generator.integers(4)] = 0  # a silent channel; and the late layer has no ReLU
     return found

@@ -94,7 +94,9 @@ def jittered_slope(picture, slope, down, right):
 
 @exercise(
     "9.3 · 5 min · ●○○",
-    cases=lambda generator: [(generator.normal(0, 4, (count, 10)), int(generator.integers(10))) for count in (1, 3, 4)],
+    cases=lambda generator: [
+        (generator.normal(0, 4, sizes), int(generator.integers(sizes[1]))) for sizes in ((1, 10), (3, 7), (4, 12))
+    ],
     truth=lambda scores, category: cases.slopes(lambda moved: moved[:, category].sum(), scores),
     mistakes=[
         "That is the slope of the softmax. Probability also rises when all other scores fall, so such a picture "
@@ -126,7 +128,7 @@ def logit_slope(scores, category):
 
 def _spectrum(generator, size):
     real, imaginary = generator.normal(size=(2, size, size // 2 + 1))
-    return real + 1j * imaginary, size
+    return cases.edge("the size is odd", real + 1j * imaginary, size) if size % 2 else (real + 1j * imaginary, size)
 
 
 def _painted_by_waves(spectrum, size):
@@ -169,18 +171,21 @@ def painted(spectrum, size):
 
 
 def _half_awake(generator, channels, height):
-    """Channels that are silent, at most exactly 0, awake at one place, awake everywhere, and at all places but one."""
+    """Channels that are silent, at most exactly 0, awake at one place, awake everywhere, and at all places but one.
+
+    Two more have a mean of the other sign than most of their places.
+    """
     maps = cases.maps(generator, channels, height, 5, mean=-1)
-    maps[[0, 1, 4]] = -np.abs(maps[[0, 1, 4]]) - 0.1
-    maps[1, 0, 3], maps[4, 1, 2] = 0.4, 0
-    maps[2:4] = np.abs(maps[2:4]) + 0.5
-    maps[3, 0, 0] = -0.1
-    return (maps,)
+    maps[[0, 1, 4, 5, 7]] = -np.abs(maps[[0, 1, 4, 5, 7]]) - 0.1
+    maps[1, 0, 3], maps[4, 1, 2], maps[5, 0, 1], maps[7, 1, 0] = 0.4, 0, 200, 1.2
+    maps[[2, 3, 6]] = np.abs(maps[[2, 3, 6]]) + 0.5
+    maps[3, 0, 0], maps[6, 0, 0] = -0.1, -200
+    return (generator.permutation(maps),)
 
 
 @exercise(
     "9.5 · 5 min · ●○○",
-    cases=cases.drawn(_half_awake, (6, 4), (9, 3), (5, 6)),
+    cases=cases.drawn(_half_awake, (8, 4), (9, 3), (8, 6)),
     truth=lambda maps: np.array([index for index, values in enumerate(maps.tolist()) if np.max(values) <= 0]),
     mistakes=[
         "A mean below 0 is not silence: one place above 0 is enough for a gradient to get through.",

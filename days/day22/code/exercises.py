@@ -98,10 +98,10 @@ def _game(generator, count, height, width):
     masks = generator.random((count, height, width)) < 0.4
     flat, inside, every = maps.reshape(count, -1), masks.reshape(count, -1), np.arange(count)
     deepest = flat.argmin(axis=1)
-    flat[every, deepest] -= 9
+    flat[every, deepest] -= np.where(every % 3, 9, 0)
     inside[every, deepest] = every == 0
     inside[:, flat.sum(axis=0).argmax()] = every < count // 8
-    inside[every, flat.argmax(axis=1)] = every < count * 5 // 8
+    inside[every, flat.argmax(axis=1)] = every < count * 5 // 8 + generator.integers(count // 8 + 1)
     return maps, masks
 
 
@@ -141,8 +141,9 @@ def pointing_share(maps, masks):
 
 
 def _alike(generator, count, *shape):
-    """Maps that have a part in common, and a mean far from 0."""
-    return (generator.normal(size=shape) + cases.maps(generator, count, *shape) * 0.7 + 1.5,)
+    """Maps that have a part in common, which the last one has with the other sign, and a mean far from 0."""
+    shares = np.where(np.arange(count) < count - 1, 1, -1)[:, None, None]
+    return (shares * generator.normal(size=shape) + cases.maps(generator, count, *shape) * 0.7 + 1.5,)
 
 
 @exercise(

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from days.common import cases
+from days.common.comparison import Words, brief
 from days.common.exercises import exercise
 from days.common.tasks import task
 from days.day23.code import cutting, detectors, diagnosis, network, patients
@@ -29,6 +30,16 @@ def _answers(generator):
     return maps[:, order], 4, largest[order]
 
 
+def _in_any_order(answer, *inputs):
+    """Lists of indices, sorted; what is none, such as a mask, as it is."""
+    if not isinstance(answer, (tuple, list)):
+        return answer
+    lists = [isinstance(part, (set, frozenset)) or np.asarray(part).dtype.kind == "i" for part in answer]
+    return tuple(
+        np.asarray(sorted(part)) if one and np.ndim(part) < 2 else part for one, part in zip(lists, answer, strict=True)
+    )
+
+
 def _deaths_by_loops(activations, batch, largest):
     def silent(images):
         return np.array([c for c in range(len(largest)) if not any(image[c].any() for image in images)])
@@ -44,7 +55,7 @@ def _deaths_by_loops(activations, batch, largest):
     "9.1 · 10 min · ●○○",
     cases=cases.drawn(_answers, times=3),
     truth=_deaths_by_loops,
-    look=lambda answer, *inputs: tuple(np.asarray(sorted(part)) for part in answer),
+    look=_in_any_order,
     mistakes=[
         "A channel counts as dead if it is silent on one image. It is dead on a batch if no image wakes it: reduce "
         "over the images, too.",
@@ -117,12 +128,13 @@ def _exactly_at_the_threshold(generator):
 
 
 def _with_twins(generator, threshold=0.97):
-    filters = generator.normal(0.4, 1, (8, 3, 3, 3))
+    filters = generator.normal(0.4, 1, (9, 3, 3, 3))
     filters[5] = generator.uniform(1.5, 3) * filters[2]
     filters[6] = -filters[1]
     filters[7] = filters[3] + 0.05 * generator.normal(size=(3, 3, 3))
     filters[4] = filters[0] + 2.0  # the same once the mean is taken away
-    return filters[generator.permutation(8)], threshold
+    filters[8, 0] = -1.5 * filters[5, 0]  # twins in one color, and not in the others
+    return filters[generator.permutation(9)], threshold
 
 
 def _twins_by_pairs(filters, threshold):
@@ -216,9 +228,9 @@ def _diagnoses(generator):
     return [
         (set(order[:5]), set(order[3:10])),
         (set(order[:6]), set(order[2:5])),
-        (set(), set(order[:2])),
-        (set(), set()),
-        (set(order[:3]), set()),
+        cases.edge("nothing was found", set(), set(order[:2])),
+        cases.edge("nothing was found, and nothing planted", set(), set()),
+        cases.edge("nothing was planted", set(order[:3]), set()),
     ]
 
 
@@ -259,8 +271,8 @@ def _claim(one) -> tuple[tuple, object]:
     proof = place.pop() if place and kind != patients.RUN_KINDS[0] else None
     if not patients.is_place(kind, place):
         raise ValueError(
-            f"{one!r} is no claim: (kind, layer, channel, evidence), two channels for a pair; (kind, evidence) for "
-            "a wrong preprocessing, (kind,) for the batch norm"
+            f"{brief(one, length=80)} is no claim: (kind, layer, channel, evidence), two channels for a pair; "
+            "(kind, evidence) for a wrong preprocessing, (kind,) for the batch norm"
         )
     return (kind, *place[:1], *sorted(int(channel) for channel in place[1:])), proof
 
@@ -295,22 +307,27 @@ def _fits(proof, wanted) -> bool:
 
 def _report(claims, patient) -> str:
     """What a diagnosis of a stored patient missed, by kind, cause and layer, and what is wrong or unproven in it."""
+    if not isinstance(claims, (list, tuple, set)):
+        return Words(f"a diagnosis is a list of claims; you returned {brief(claims, length=80)}")
     try:
         said = dict(map(_claim, claims))
     except (TypeError, ValueError) as error:
-        return str(error)
+        return Words(error)
     faults = {(one.kind, *([one.layer, *sorted(one.channels)] if one.layer else [])): one for one in _key(patient)}
     if not said.keys() & faults.keys():
-        return f"{len(said)} claims, none of them right"
+        return Words(f"none of your {len(said)} claims is right; {len(faults)} faults are to be found")
     missed = [f"{one.kind} ({one.cause}) {one.layer}".strip() for place, one in faults.items() if place not in said]
     alarms = [" ".join(map(str, one)) for one in sorted(said.keys() - faults.keys(), key=str)]
     unproven = [
-        " ".join(map(str, one))
+        f"{' '.join(map(str, one))}: {brief(proof)}"
         for one, proof in said.items()
         if one in faults and not _fits(proof, _proven(one, patient, faults[one].cause))
     ]
-    parts = {"missed": missed, "false alarms": alarms, "with evidence that is not theirs": unproven}
-    return "; ".join(f"{len(some)} {what}: {_first(some)}" for what, some in parts.items() if some) or NOTHING_WRONG
+    parts = {"missed": missed, "false alarms": alarms, "wrong evidence": unproven}
+    if not any(parts.values()):
+        return NOTHING_WRONG
+    right = f"of your {len(said)} claims {len(said) - len(alarms) - len(unproven)} are right and proven"
+    return Words("; ".join([right, *(f"{what}: {len(some)} ({_first(some)})" for what, some in parts.items() if some)]))
 
 
 def _key(patient):

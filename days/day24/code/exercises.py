@@ -6,8 +6,11 @@ import numpy as np
 import scipy
 
 from days.common import cases
+from days.common.answers import meaning
+from days.common.comparison import Words
 from days.common.exercises import exercise
 from days.common.tasks import task
+from days.day17.code.backends import backend_of
 from days.day24.code import mystery
 
 
@@ -88,17 +91,18 @@ def _suspects(generator):
     masks[:, 1:4, 2:5] = True
     masks[::2, 1:5] = masks[::2, :, :1] = True  # every other object is larger
     size = masks.sum(axis=(1, 2), keepdims=True)
-    for name, inside in zip(generator.permutation(list("ABCD")), (0.8, 0.6, 0.4, 0.2), strict=True):
-        maps[str(name)] = generator.uniform(0.5, 1, (12, 6, 6)) * np.where(
-            masks, inside / size, (1 - inside) / (36 - size)
-        )
+    for name, inside in zip("ABCD", (0.8, 0.6, 0.4, 0.2), strict=True):
+        maps[name] = generator.uniform(0.5, 1, (12, 6, 6)) * np.where(masks, inside / size, (1 - inside) / (36 - size))
     first, second, third, last = maps.values()
     third[:, 2, 3] += 0.7 * third.sum(axis=(1, 2))  # a hot pixel on the object
     third[:, 0, 5] += 0.3 * third.sum(axis=(1, 2))
     first[0], last[0] = np.where(masks[0], 0.0, 50.0), np.where(masks[0], 50.0, 0.0)
     second[::3] -= np.where(masks[::3], 0.15, 0)
     third -= np.where(masks, 0, 0.01)
-    return maps, masks
+    loud = (first, second, third)[generator.integers(3)]  # against the shape, at one place beside the object
+    loud[:, 5, 5] -= 1.6 * np.maximum(loud, 0).sum(axis=(1, 2))
+    names = generator.permutation(list("ABCD")).tolist()
+    return {names[place]: maps["ABCD"[place]] for place in generator.permutation(4)}, masks
 
 
 def _by_images(maps, masks):
@@ -112,7 +116,6 @@ def _by_images(maps, masks):
     "9.3 · 15 min · ●●○",
     cases=cases.drawn(_suspects, times=3),
     truth=_by_images,
-    look=lambda answer, *inputs: tuple(answer),
     mistakes=[
         "The order is turned round: who has the least on the object comes first.",
         ("key=shares.get", "key=shares.get, reverse=True"),
@@ -178,7 +181,8 @@ def _tied(generator):
     labels, others = generator.integers(3, size=(2, 90))
     backgrounds = cases.mixed(generator, labels, others, 0.4)
     labels[:9], backgrounds[:9] = np.divmod(np.arange(9), 3)
-    return labels, backgrounds
+    order = generator.permutation(90)
+    return labels[order], backgrounds[order]
 
 
 def _balance_by_counting(labels, backgrounds):
@@ -229,8 +233,9 @@ def _silenced(generator):
     whole[np.arange(20), generator.integers(6, size=20)] += 4
     changes = np.zeros((10, 20, 6))  # of the ten, the first four change nothing that counts
     changes[2], changes[3], changes[4] = 1e-7, -7e-6, generator.normal(0, 0.05, (20, 6))
+    changes[4, 3, 3] = 0
     changes[5, :, 0], changes[6, -1, whole[-1].argmin()] = 9, 12
-    changes[7, 3, 2], changes[8, 4, 1], changes[9, 0, 0] = -0.5, 1.5e-5, -1.5e-5
+    changes[7, 3, 2:4], changes[8, 4, 1], changes[9, 0, 0] = (-0.5, 0.5), 1.5e-5, -1.1e-3
     order, asked = generator.permutation(10), generator.permutation(10)[:8].tolist()
 
     def scores(channel=None):
@@ -243,7 +248,7 @@ def _silenced(generator):
 @exercise(
     "9.6 · 10 min · ●●○",
     cases=cases.drawn(_silenced, times=3),
-    truth=lambda scores, channels: scores.idle,
+    truth=lambda scores, channels: np.array(scores.idle, int),
     mistakes=[
         "One of them moves the scores and only happens to change no prediction here: the next image may be closer.",
         (
@@ -271,19 +276,32 @@ TAKEN = "a network that the X-ray takes"
 
 
 def _at_the_xray(network) -> str:
-    """What the X-ray says of a network: that it takes it, or why not."""
+    """What the X-ray says of a network: that it takes it, or why not; and what else is asked for."""
     from days.common.images import load_image
-    from days.xray import xray
+    from days.xray import subject, xray
 
     photos, said = [load_image(name, size=64) for name in ("chelsea", "coffee")], []
     # None is the size that a network is bound to; PyTorch's do not say theirs.
     for size in (None, 64, 32, 28):
         try:
             xray(network, photos, size=size, pictures=False, progress=False)
-            return TAKEN
+            return _for_color_and_scores(subject.subject_of(network, size=size), np.stack(photos))
         except (ValueError, RuntimeError) as error:
             said.append(str(error))
-    return f"something that the X-ray cannot take: {said[0]}"
+    return Words(f"the X-ray cannot take it: {said[0]}")
+
+
+def _for_color_and_scores(subject, photos) -> str:
+    if subject.backend.input_form(subject.network)[0] != 3:
+        return Words("it takes images of a single channel; wanted is a network for color images, which have three")
+    size = subject.size
+    images = np.stack([photo[:size, :size] if size <= 64 else np.resize(photo, (size, size, 3)) for photo in photos])
+    answers = np.asarray(backend_of(subject.network).scores(subject.network, subject.batch(images)))
+    if answers.shape[1] < 2:
+        return Words("it returns one number an image; wanted are scores of categories, of at least two")
+    if meaning(answers) != "scores":
+        return Words("it returns probabilities; wanted are scores, as they are before a softmax or a sigmoid")
+    return TAKEN
 
 
 @exercise(
