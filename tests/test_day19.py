@@ -15,8 +15,8 @@ from torch import nn
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import REPO_ROOT, outputs_dir
 from days.day17.code import torch_backend as looking
+from days.day19.code import better_pictures, torch_backend
 from days.day19.code import feature_visualization as fv
-from days.day19.code import torch_backend
 from days.day19.code.feature_visualization import feature_map, gradient_ascent_filter
 from days.day19.code.lesson import FAVORITES, HIGH, KERNELS, LOW, Lesson, noise, to_image
 from days.day19.code.visualizations import anim_filter_dreaming, draw_cam, draw_fired, plot_feature_maps
@@ -272,6 +272,16 @@ def test_a_dead_channel_rises_at_a_small_rate_and_stays_below_0(squeezenet):
     assert units["fire5.expand1x1"][0, 9].max() < 0
     flipped = lesson.ascent("fire6", 341, lesson.small_cat, steps=30, learning_rate=-0.25)
     assert fv.describe_ascent(flipped).startswith("failed")
+
+
+def test_the_task_asks_for_more_than_the_lessons_ascent_and_for_conv1_more_than_steps():
+    lesson = Lesson()
+    for place, value in better_pictures.ASCENT.items():
+        assert lesson.ascent(*place)[-1].value == pytest.approx(value, rel=0.03)
+    longer = lesson.ascent("conv1_activation", 49, steps=200)[-1]
+    [point, *_] = better_pictures.rubric(dict.fromkeys(better_pictures.ASCENT, longer.pixels))
+    assert not point.met
+    assert "the ascent 336, wanted 370" in point.said
 
 
 def said(model, images):

@@ -311,6 +311,8 @@ def maps_before_relu(network, batch):
         ("change = changes[channel]", "change = -changes[channel]"),
         "a category that the channel hardly touches",
         ("change.argmax()", "np.abs(change).argmin()"),
+        "a weak channel, well measured, that matters no more than others",
+        ("[:8]", "[300:304]"),
         "only the photo that was chosen: no other was looked at",
         ("int((elsewhere > 0.1).sum())", "0"),
     ],

@@ -55,20 +55,6 @@ def dead_channels(activations: np.ndarray, threshold: float = 0.0) -> np.ndarray
     return np.flatnonzero(_maps(activations, 4, "(N, C, H, W)").max(axis=(0, 2, 3)) <= threshold)
 
 
-def channel_changes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """How much each channel's mean differs between two images: second minus first, so + is more in the second.
-
-    first, second : activations (C, H, W) of one layer; the two may differ in H and W.
-
-    >>> channel_changes(np.array([[[1.0]], [[2.0]]]), np.array([[[3.0]], [[0.0]]]))
-    array([ 2., -2.])
-    """
-    one, other = channel_means(first), channel_means(second)
-    if one.shape != other.shape:
-        raise ValueError(f"expected two images through one layer, got {len(one)} and {len(other)} channels")
-    return other - one
-
-
 def cosine_similarities(filters: np.ndarray) -> np.ndarray:
     """Cosine of the angle between every two filters: +1 the same pattern, 0 unrelated, -1 its exact opposite.
 
