@@ -212,7 +212,7 @@ def draw_spotlights(image: np.ndarray, rows: dict[str, tuple[np.ndarray, Sequenc
 
 def draw_lit(image: np.ndarray, activations: np.ndarray, channels: Sequence[int]) -> Figure:
     """A photo, and the photo lit where each of some channels of (C, h, w) fires, each on its own scale."""
-    figure, axes = fg.subplots(2.7 * (1 + len(channels)), 2.9, 1, 1 + len(channels))
+    figure, axes = fg.subplots(2.7 * (1 + len(channels)), 3.1, 1, 1 + len(channels))
     fg.plain(axes[0], "the photo").imshow(image)
     for place, channel in zip(axes[1:], channels, strict=True):
         fg.plain(place, f"lit where channel {channel} responds").imshow(spotlight(image, activations[channel]))

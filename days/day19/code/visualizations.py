@@ -108,7 +108,7 @@ def draw_cam(photo: np.ndarray, evidence: np.ndarray, category: str) -> Figure:
 
 
 def _draw_lit(photo: np.ndarray, values: np.ndarray, lit: str, title: str, unit: str) -> Figure:
-    figure, axes = fg.subplots(7.2, 2.9, 1, 3)
+    figure, axes = fg.subplots(7.2, 3.3, 1, 3)
     scale = fg.color_scale(values)
     fg.plain(axes[0], "photo").imshow(photo)
     fg.plain(axes[1], lit).imshow(spotlight(photo, values))
