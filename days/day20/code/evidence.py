@@ -75,17 +75,19 @@ def robustness(model: Model, wanted: Sequence[Objective], images: Iterable[np.nd
 
 
 def means_and_units(
-    model: Model, place: tuple[str, int], images: Sequence[np.ndarray], size: int = 64
+    model: Model, places: Sequence[tuple[str, int]], images: Sequence[np.ndarray], size: int = 64
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A channel's mean over all places, and its strongest unit, for images of one size: (n,) each.
+    """Channels' means over all places of the maps, and their strongest units: (images, channels) each.
 
-    place : (layer, channel).
+    places : (layer, channel) of each. images : of one size; `size` of them are looked at together.
     """
-    (layer, index), maps = place, []
+    layers, means, units = list({layer for layer, _ in places}), [], []
     for start in range(0, len(images), size):
-        maps.append(capture(model.network, layer, batch_of(model, images[start : start + size]))[layer][:, index])
-    joined = np.concatenate(maps)
-    return joined.mean(axis=(1, 2)), joined.max(axis=(1, 2))
+        answers = capture(model.network, layers, batch_of(model, images[start : start + size]))
+        maps = [answers[layer][:, index] for layer, index in places]
+        means.append(np.stack([one.mean(axis=(1, 2)) for one in maps], axis=1))
+        units.append(np.stack([one.max(axis=(1, 2)) for one in maps], axis=1))
+    return np.concatenate(means), np.concatenate(units)
 
 
 def deviations(reached: np.ndarray, crops: np.ndarray) -> np.ndarray:
