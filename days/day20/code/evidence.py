@@ -58,12 +58,12 @@ def noise_images(count: int, size: int = 128, *, seed: int = 0) -> np.ndarray:
 
 
 def moved_by_one(image: np.ndarray) -> list[np.ndarray]:
-    """An image (H, W, 3) moved by one pixel: up, down, left and right. What leaves on one side enters on the other."""
-    return [np.roll(image, way, axis) for axis in (0, 1) for way in (-1, 1)]
+    """An image (H, W, 3) moved by one pixel down or up, and by one to a side. What leaves it enters opposite."""
+    return [np.roll(image, (down, right), (0, 1)) for down in (-1, 1) for right in (-1, 1)]
 
 
 def robustness(model: Model, wanted: Sequence[Objective], images: Iterable[np.ndarray]) -> np.ndarray:
-    """For each objective and its picture: the value as it is, the mean when moved by one pixel, and mirrored; (n, 3).
+    """For each objective and its picture: the value as it is, the mean when `moved_by_one`, and mirrored; (n, 3).
 
     No pixel is computed anew from its neighbors.
     """

@@ -11,7 +11,6 @@ from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import Model, load_model
 from days.common.squeezenet import convolution_behind
 from days.day17.code import lesson as lesson17
-from days.day17.code.backends import filters
 from days.day20.code import evidence, objectives
 from days.day20.code.ascent import maximize
 from days.day20.code.objectives import channel, direction, layer, logit, unit
@@ -24,7 +23,6 @@ CHANNELS = (16, 24, 32, 40)
 NINE = {"fire3": (8,), "fire5": (16,), "fire7": (24, 40, 79), "fire8": (0, 183), "fire9": (16, 225)}
 """Channels that are shown beside the crops that excite them most."""
 CONTROLLED, CONTROL_STEPS = tuple(range(0, 64, 8)), (128, 384)
-COMPARED = ("fire3", "fire5", "fire7", "fire9"), (8, 24, 40)
 OBJECTIVES = {
     'unit("fire7", 40)': unit("fire7.expand1x1", 40),
     'channel("fire7", 40)': channel("fire7.expand1x1", 40),
@@ -78,31 +76,6 @@ class Lesson(lesson17.Lesson):
             ]
             shown[f"{name}, {index}"] = pictures[place], [self.crops[at].image for at in best], times[0], times[1]
         return shown
-
-    def first_filters(self, grown: np.ndarray) -> dict[str, np.ndarray]:
-        """Rows of patches (n, 27, 27, 3): the direction k / |k| of the first filters, and pictures grown for them."""
-        kernels = filters(self.model.network, "conv1")[: len(grown), ::-1].transpose(0, 2, 3, 1)
-        lengths = np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1)[:, None, None, None]
-        rows = {"proven": 0.5 + kernels / lengths / 2, "grown": grown}
-        return {name: patches.repeat(9, axis=1).repeat(9, axis=2) for name, patches in rows.items()}
-
-    def against_photos(self) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-        """Names of n channels; their means on their own pictures (n,), on photo crops (m, n) and on noise (m, n)."""
-        layers, channels = COMPARED
-        wanted = [one for name in layers for one in objectives.requested(name, channels, True)]
-        names = [f"{name}, {index}" for name in layers for index in channels]
-        pictures = np.concatenate([self.grow(name, channels) for name in layers])
-        images = pictures, [crop.image for crop in self.crops], evidence.noise_images(32, self.size)
-        grown, crops, noise = (evidence.responses(self.model, wanted, some) for some in images)
-        return names, np.diag(grown), crops, noise
-
-    def never_moved(self) -> dict[str, tuple[int, int, int]]:
-        """{layer: (channels, how many have no gradient on faint noise after their ReLU, how many before it)}."""
-        counts = {}
-        for name, channels in (("fire3", 128), ("fire5", 256), ("fire7", 384), ("fire9", 512)):
-            after, before = (evidence.never_moved(self.model, name, channels, before_relu=ask) for ask in (False, True))
-            counts[name] = channels, after, before
-        return counts
 
     def waves(self) -> dict[str, np.ndarray]:
         """One wave, two waves and a photo in gray, (96, 96) each; the photo's amplitudes, slow waves in the middle."""
