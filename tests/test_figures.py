@@ -67,7 +67,7 @@ SAMPLE = {
     "day17": ("00_toy.png", "03_strongest_channels.png", "10_one_channel.png"),
     "day18": ("00_shapes.png", "07_six_trainings.png", "11_trained_or_random.png"),
     "day19": ("00_feature_maps.png", "03_gradient_by_hand.png"),
-    "day20": ("00_first_filters.png", "02_spectrum.png"),
+    "day20": ("02_spectrum.png",),
     "day21": ("02_octaves.jpg",),
     "day22": ("01_layers.jpg", "11_explorer.jpg"),
     "day23": ("00_filters.png", "01_three_deaths.png", "03_noise.png"),

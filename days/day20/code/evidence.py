@@ -58,12 +58,12 @@ def noise_images(count: int, size: int = 128, *, seed: int = 0) -> np.ndarray:
 
 
 def moved_by_one(image: np.ndarray) -> list[np.ndarray]:
-    """An image (H, W, 3) moved by one pixel: up, down, left and right. What leaves on one side enters on the other."""
-    return [np.roll(image, way, axis) for axis in (0, 1) for way in (-1, 1)]
+    """An image (H, W, 3) moved by one pixel down or up, and by one to a side. What leaves it enters opposite."""
+    return [np.roll(image, (down, right), (0, 1)) for down in (-1, 1) for right in (-1, 1)]
 
 
 def robustness(model: Model, wanted: Sequence[Objective], images: Iterable[np.ndarray]) -> np.ndarray:
-    """For each objective and its picture: the value as it is, the mean when moved by one pixel, and mirrored; (n, 3).
+    """For each objective and its picture: the value as it is, the mean when `moved_by_one`, and mirrored; (n, 3).
 
     No pixel is computed anew from its neighbors.
     """
@@ -75,17 +75,19 @@ def robustness(model: Model, wanted: Sequence[Objective], images: Iterable[np.nd
 
 
 def means_and_units(
-    model: Model, place: tuple[str, int], images: Sequence[np.ndarray], size: int = 64
+    model: Model, places: Sequence[tuple[str, int]], images: Sequence[np.ndarray], size: int = 64
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A channel's mean over all places, and its strongest unit, for images of one size: (n,) each.
+    """Channels' means over all places of the maps, and their strongest units: (images, channels) each.
 
-    place : (layer, channel).
+    places : (layer, channel) of each. images : of one size; `size` of them are looked at together.
     """
-    (layer, index), maps = place, []
+    layers, means, units = list({layer for layer, _ in places}), [], []
     for start in range(0, len(images), size):
-        maps.append(capture(model.network, layer, batch_of(model, images[start : start + size]))[layer][:, index])
-    joined = np.concatenate(maps)
-    return joined.mean(axis=(1, 2)), joined.max(axis=(1, 2))
+        answers = capture(model.network, layers, batch_of(model, images[start : start + size]))
+        maps = [answers[layer][:, index] for layer, index in places]
+        means.append(np.stack([one.mean(axis=(1, 2)) for one in maps], axis=1))
+        units.append(np.stack([one.max(axis=(1, 2)) for one in maps], axis=1))
+    return np.concatenate(means), np.concatenate(units)
 
 
 def deviations(reached: np.ndarray, crops: np.ndarray) -> np.ndarray:

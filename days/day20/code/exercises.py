@@ -7,6 +7,8 @@ import scipy
 
 from days.common import cases
 from days.common.exercises import exercise
+from days.common.tasks import task
+from days.day20.code import rungs
 
 
 def _mixed_after(kernel, steps, rate):
@@ -242,3 +244,47 @@ def likeness(answers):
     grams = grams / np.linalg.norm(grams, axis=1, keepdims=True)
     cosines = grams @ grams.T
     return float((cosines.sum() - np.trace(cosines)) / (count * (count - 1)))
+
+
+@task(
+    "9.7 · 30 min · ●●●",
+    rubric=rungs.rubric,
+    wrong=[
+        "jitter alone: nothing is turned",
+        ("np.deg2rad(generator.uniform(-8, 8))", "0.0"),
+        "rotation alone: nothing is moved",
+        ("generator.uniform(-8, 8, 2) * 2 / pictures.shape[-1]", "(0.0, 0.0)"),
+        "numbers that were never measured",
+        ('"moved": kept["moved"], "mirrored": kept["mirrored"]', '"moved": 0.5, "mirrored": 1.0'),
+        "the raw pixels, which are pixel-exact",
+        ("return functional.grid_sample(", "return pictures if True else functional.grid_sample("),
+    ],
+    hints=[
+        "The lesson's `shaken` is such a look. Write one that moves by up to 8 pixels and turns by up to 8 degrees, "
+        "and look at five of its pictures.",
+        "functional.affine_grid takes a matrix (n, 2, 3) for coordinates from -1 to 1: one pixel of 64 is 2 / 64.",
+        "`rungs.score(rungs.grown(look))` measures the two shares.",
+    ],
+)
+def own_rung():
+    """-> {"look": function, "moved": share, "mirrored": share}.
+
+    look(pictures, generator) moves and turns pictures (n, 3, h, w) at random, as a tensor that
+    gradients go through. The shares of the objective are those that the pictures grown with it keep.
+    """
+    import torch
+    from torch.nn import functional
+
+    from days.day20.code import rungs
+
+    def look(pictures, generator):
+        right, down = generator.uniform(-8, 8, 2) * 2 / pictures.shape[-1]
+        angle = np.deg2rad(generator.uniform(-8, 8))
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        matrix = np.column_stack([turn, [right, down]])
+        matrices = torch.tensor(matrix, dtype=torch.float32).expand(len(pictures), 2, 3)
+        where = functional.affine_grid(matrices, pictures.shape, align_corners=False)
+        return functional.grid_sample(pictures, where, padding_mode="reflection", align_corners=False)
+
+    kept = rungs.score(rungs.grown(look))
+    return {"look": look, "moved": kept["moved"], "mirrored": kept["mirrored"]}

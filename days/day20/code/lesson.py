@@ -11,7 +11,6 @@ from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import Model, load_model
 from days.common.squeezenet import convolution_behind
 from days.day17.code import lesson as lesson17
-from days.day17.code.backends import filters
 from days.day20.code import evidence, objectives
 from days.day20.code.ascent import maximize
 from days.day20.code.objectives import channel, direction, layer, logit, unit
@@ -21,10 +20,9 @@ SQUEEZENET_LAYERS = ("conv1_activation", "fire2", "fire3", "fire4", "fire5", "fi
 EFFICIENTNET_LAYERS = ("bn1", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
 CHANNELS = (16, 24, 32, 40)
 """The channels of fire7 on which the lesson turns its knobs."""
-NINE = {"fire3": (8,), "fire5": (16, 40), "fire7": (24, 40), "fire8": (0,), "fire9": (16, 56)}
+NINE = {"fire3": (8,), "fire5": (16,), "fire7": (24, 40, 79), "fire8": (0, 183), "fire9": (16, 225)}
 """Channels that are shown beside the crops that excite them most."""
-CONTROLLED, CONTROL_STEPS = tuple(range(0, 96, 8)), (128, 512)
-COMPARED = ("fire3", "fire5", "fire7", "fire9"), (8, 24, 40)
+CONTROLLED, CONTROL_STEPS = tuple(range(0, 64, 8)), (128, 384)
 OBJECTIVES = {
     'unit("fire7", 40)': unit("fire7.expand1x1", 40),
     'channel("fire7", 40)': channel("fire7.expand1x1", 40),
@@ -66,40 +64,18 @@ class Lesson(lesson17.Lesson):
     def top_nine(self) -> dict[str, tuple[np.ndarray, list[np.ndarray], float, float]]:
         """{channel's name: (grown picture, its nine best crops, and its response over the best crop's: by the mean over
         all places, by the strongest unit)}."""
-        shown, images = {}, [crop.image for crop in self.crops]
-        for name, index in [(name, index) for name, indices in NINE.items() for index in indices]:
-            place = convolution_behind(name, index)
-            (picture,) = self.grow(name, index)
-            means, units = evidence.means_and_units(self.model, place, [picture, *images])
-            best = top_crops(self.crops, means[1:])
-            times = means[0] / means[1:].max(), units[0] / units[1:].max()
-            shown[f"{name}, {index}"] = picture, [images[at] for at in best], *times
+        asked = [(name, index) for name, indices in NINE.items() for index in indices]
+        places = [convolution_behind(name, index) for name, index in asked]
+        pictures, shown = np.concatenate([self.grow(name, index) for name, index in asked]), {}
+        own = evidence.means_and_units(self.model, places, pictures)
+        found = evidence.means_and_units(self.model, places, [crop.image for crop in self.crops])
+        for place, (name, index) in enumerate(asked):
+            best = top_crops(self.crops, found[0][:, place])
+            times = [
+                float(mine[place, place] / theirs[:, place].max()) for mine, theirs in zip(own, found, strict=True)
+            ]
+            shown[f"{name}, {index}"] = pictures[place], [self.crops[at].image for at in best], times[0], times[1]
         return shown
-
-    def first_filters(self, grown: np.ndarray) -> dict[str, np.ndarray]:
-        """Rows of patches (n, 27, 27, 3): the direction k / |k| of the first filters, and pictures grown for them."""
-        kernels = filters(self.model.network, "conv1")[: len(grown), ::-1].transpose(0, 2, 3, 1)
-        lengths = np.linalg.norm(kernels.reshape(len(kernels), -1), axis=1)[:, None, None, None]
-        rows = {"proven": 0.5 + kernels / lengths / 2, "grown": grown}
-        return {name: patches.repeat(9, axis=1).repeat(9, axis=2) for name, patches in rows.items()}
-
-    def against_photos(self) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-        """Names of n channels; their means on their own pictures (n,), on photo crops (m, n) and on noise (m, n)."""
-        layers, channels = COMPARED
-        wanted = [one for name in layers for one in objectives.requested(name, channels, True)]
-        names = [f"{name}, {index}" for name in layers for index in channels]
-        pictures = np.concatenate([self.grow(name, channels) for name in layers])
-        images = pictures, [crop.image for crop in self.crops], evidence.noise_images(32, self.size)
-        grown, crops, noise = (evidence.responses(self.model, wanted, some) for some in images)
-        return names, np.diag(grown), crops, noise
-
-    def never_moved(self) -> dict[str, tuple[int, int, int]]:
-        """{layer: (channels, how many have no gradient on faint noise after their ReLU, how many before it)}."""
-        counts = {}
-        for name, channels in (("fire3", 128), ("fire5", 256), ("fire7", 384), ("fire9", 512)):
-            after, before = (evidence.never_moved(self.model, name, channels, before_relu=ask) for ask in (False, True))
-            counts[name] = channels, after, before
-        return counts
 
     def waves(self) -> dict[str, np.ndarray]:
         """One wave, two waves and a photo in gray, (96, 96) each; the photo's amplitudes, slow waves in the middle."""
@@ -121,7 +97,7 @@ class Lesson(lesson17.Lesson):
         return {"7 photos": evidence.mean_amplitude(photos), "noise": evidence.mean_amplitude(noise)}
 
     def untrained_control(self) -> dict[str, np.ndarray]:
-        """Deviations of the grown picture above the mean crop, for twelve channels of fire7: {network: (12,)}.
+        """Deviations of the grown picture above the mean crop, for eight channels of fire7: {network: (8,)}.
 
         The trained network, and three with random weights, each after `CONTROL_STEPS` steps.
         """

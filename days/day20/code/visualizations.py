@@ -62,7 +62,7 @@ def draw_ladder(ladder: dict[str, np.ndarray], scores: dict[str, np.ndarray]) ->
     for name, each in scores.items():
         untouched, moved, mirrored = each.mean(axis=0)
         notes[name] = (
-            f"objective {untouched:.0f}\none pixel on: {moved / untouched:.0%}\nmirrored: {mirrored / untouched:.0%}"
+            f"objective {untouched:.0f}\nmoved by one: {moved / untouched:.0%}\nmirrored: {mirrored / untouched:.0%}"
         )
     labels = ", ".join(map(str, CHANNELS))
     kept = "; ".join(f"{name}, {note}".replace("\n", ", ") for name, note in notes.items())
@@ -76,31 +76,6 @@ def draw_ladder(ladder: dict[str, np.ndarray], scores: dict[str, np.ndarray]) ->
     return draw_rows(ladder, title, heads=heads, notes=notes, alt=alt)
 
 
-def draw_against_photos(names: Sequence[str], pictures: np.ndarray, photos: np.ndarray, noise: np.ndarray) -> Figure:
-    """How much each channel is excited: grown picture (n,), every photo crop (crops, n), every noise image (m, n)."""
-    figure, axes = fg.subplots(9.6, 0.42 * len(names) + 1.3)
-    places = np.arange(len(names))[::-1]
-    usual = np.abs(photos).max(axis=0)
-    for values, shift, color, size, label in (
-        (noise / usual, -0.15, MUTED, 9, f"{len(noise)} noise images"),
-        (photos / usual, 0.15, ORANGE, 9, f"{len(photos):,} crops of photos"),
-    ):
-        axes.scatter(values, np.broadcast_to(places + shift, values.shape), s=size, color=color, alpha=0.5, label=label)
-    axes.scatter(pictures / usual, places, s=60, marker="D", color=BLUE, label="grown picture")
-    axes.axvline(0, color=INK, linewidth=0.6)
-    axes.set_yticks(places, names, fontsize=8)
-    name = "channel's mean before its ReLU; 1 is the largest |mean| over all crops"
-    fg.chart(axes, x=name, size=9)
-    figure.legend(fontsize=8, frameon=False, loc="outside upper center", ncols=3)
-    beaten = int((pictures > photos.max(axis=0)).sum())
-    return fg.describe(
-        figure,
-        f"One line for each of {len(names)} channels: gray and orange dots for noise and photos crowd around 0, and a "
-        f"blue diamond for the grown picture stands far to their right. It beats every photo in {beaten} of "
-        f"{len(names)} channels.",
-    )
-
-
 def draw_top_nine(rows: dict[str, tuple[np.ndarray, Sequence[np.ndarray], float, float]], count: int) -> Figure:
     """{channel: (grown picture, its best crops, how many times their best by the mean, by the strongest unit)}.
 
@@ -112,18 +87,6 @@ def draw_top_nine(rows: dict[str, tuple[np.ndarray, Sequence[np.ndarray], float,
     listed = "; ".join(f"{name}, {note}".replace("\n", ", ") for name, note in notes.items())
     alt = f"For each channel a grown picture and the crops of photos that excite it most. {listed}."
     return draw_rows(panels, title, heads=["grown"], notes=notes, alt=alt)
-
-
-def draw_silent(counts: dict[str, tuple[int, int, int]]) -> Figure:
-    """{layer: (channels, that never moved after their ReLU, that never moved before it)} as bars in percent."""
-    figure, axes = fg.subplots(7.2, 2.6)
-    channels, *silent = np.array(list(counts.values())).T
-    names = [f"{name}, of {count}" for name, count in zip(counts, channels, strict=True)]
-    labels = ("asked after the ReLU", "asked before it")
-    fg.paired_bars(axes, names, 100 * np.array(silent) / channels, silent, labels, (ORANGE, BLUE), size=8)
-    fg.chart(axes, y="% never moved", size=9).legend(fontsize=8, frameon=False, loc="upper left")
-    listed = ", ".join(f"{name} {after} after and {before} before" for name, (_, after, before) in counts.items())
-    return fg.describe(figure, f"Bars of how many channels have no gradient on faint noise, by layer: {listed}.")
 
 
 def draw_waves(panels: dict[str, np.ndarray], amplitudes: dict[str, np.ndarray]) -> Figure:
@@ -198,13 +161,6 @@ def draw_growing(images: np.ndarray, labels: Sequence[str], history: np.ndarray,
 # ---------------------------------------------------------------- the stored figures
 
 
-def _figure_filters(lesson: Lesson) -> Figure:
-    grown = lesson.grow("conv1", range(16), size=3, steps=200, **evidence.ONE_FILTER)
-    title = "the first 16 filters of conv1: what the proof demands, k / |k|, and what 200 steps of ascent reached"
-    alt = "Two rows of sixteen colored 3 x 3 patches, slanted edges and spots, equal to the eye."
-    return draw_rows(lesson.first_filters(grown), title, alt=alt)
-
-
 def draw_objectives(pictures: np.ndarray) -> Figure:
     """The pictures of `OBJECTIVES`, each below its name."""
     return fg.draw_panels(
@@ -266,14 +222,11 @@ FIGURES = fg.Figures(
     20,
     Lesson,
     {
-        "00_first_filters.png": _figure_filters,
         "01_ladder.jpg": lambda lesson: draw_ladder(
             lesson.ladder, {name: lesson.scores(images) for name, images in lesson.ladder.items()}
         ),
         "02_spectrum.png": lambda lesson: draw_waves(lesson.waves(), lesson.spectra()),
-        "03_against_photos.png": lambda lesson: draw_against_photos(*lesson.against_photos()),
         "04_top_nine.jpg": lambda lesson: draw_top_nine(lesson.top_nine(), len(lesson.crops)),
-        "05_never_moved.png": lambda lesson: draw_silent(lesson.never_moved()),
         "06_objectives.jpg": lambda lesson: draw_objectives(lesson.grow(list(OBJECTIVES.values()), size=160)),
         "07_diversity.jpg": _figure_diversity,
         "09_gallery_squeezenet.jpg": _gallery(
