@@ -29,10 +29,23 @@ def test_every_exercise_has_answers(day):
 @every_day
 def test_wrong_answers_are_refused_and_right_ones_accepted(day, monkeypatch):
     monkeypatch.setattr(Exercise, "_why", lambda *_: "")
+    _ask_once(monkeypatch)
     for one in answers_of(day):
         verdict = one.exercise.check(one.function, 1)
         said = f"{one.exercise.solve.__name__}, {one.words}: {verdict.message}"
         assert verdict.status == (CORRECT if one.right else NOT_QUITE), said
+
+
+def _ask_once(monkeypatch):
+    """Draw an exercise's questions once for all of its answers."""
+    draw, drawn = Exercise.questions, {}
+
+    def questions(exercise, seed):
+        if (id(exercise), seed) not in drawn:
+            drawn[id(exercise), seed] = draw(exercise, seed)
+        return drawn[id(exercise), seed]
+
+    monkeypatch.setattr(Exercise, "questions", questions)
 
 
 def _check_reasons(answers, seed: int):
@@ -46,12 +59,14 @@ def _check_reasons(answers, seed: int):
 
 
 @every_day
-def test_most_wrong_answers_get_a_reason_that_is_true(day):
+def test_most_wrong_answers_get_a_reason_that_is_true(day, monkeypatch):
+    _ask_once(monkeypatch)
     _check_reasons(list(answers_of(day))[::4], seed=2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 4])
 @every_day
-def test_all_wrong_answers_get_a_reason_that_is_true(day, seed):
+def test_all_wrong_answers_get_a_reason_that_is_true(day, seed, monkeypatch):
+    _ask_once(monkeypatch)
     _check_reasons(list(answers_of(day)), seed)
