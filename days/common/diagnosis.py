@@ -638,7 +638,7 @@ def _lengths(pairs: Pairs) -> str:
             said.append(f"too short along axis {axis}")
         elif more.any():
             return ""
-    return f"It is {' and '.join(said)}." if said else ""
+    return f"It is {' and '.join(said)}." if 0 < len(said) < 3 else ""
 
 
 def _scaled_and_shifted(pairs, runs, question):
