@@ -939,12 +939,26 @@ def _by_mutant(runs: Sequence[Run], question: Inquiry) -> str:
     if len(runs) > 1 and all(_equal(run.got, runs[0].got, 1e-9) for run in runs):
         return ""  # which many a change comes to
     for mutant in mutants(question.solve):
-        if all(_gives(mutant.function, run, question) for run in runs):
+        if answers_alike(mutant.function, runs, question):
             usual = "What you return is what comes out with `{new}` where `{old}` is wanted."
             return SENTENCES.get(mutant.kind, usual).format(old=mutant.old, new=mutant.new)
     return ""
 
 
-def _gives(function: Callable, run: Run, question: Inquiry) -> bool:
-    got = question.as_answered(function, run.inputs)
-    return got is not None and _equal(got, run.got, question.tolerance)
+def answers_alike(function: Callable, runs: Sequence[Run], question: Inquiry) -> bool:
+    """Whether a function answers as the learner's does: to every input of the check, and to some changed at random.
+
+    The check's inputs are made with care, and so two mistakes may come to the same on all of them.
+    """
+    for run in runs:
+        got = question.as_answered(function, run.inputs)
+        if got is None or not _equal(got, run.got, question.tolerance):
+            return False
+    for run, salt in itertools.product(runs[:4] if question.probe else (), range(2)):
+        inputs = tuple(_another(one, salt) if isinstance(one, (np.ndarray, dict)) else one for one in run.inputs)
+        if any(one is None for one in inputs):
+            continue
+        got, other = question.answer(inputs), question.as_answered(function, inputs)
+        if (got is None) != (other is None) or (got is not None and not _equal(other, got, question.tolerance)):
+            return False
+    return True
