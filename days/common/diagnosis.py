@@ -335,11 +335,14 @@ def _quantities(run: Run, names: Sequence[str]) -> Iterator[tuple[str, float]]:
     for name, value in zip(names, run.inputs, strict=False):
         if isinstance(value, np.ndarray):
             yield f"{name}.size", value.size
-            yield from ((f"{name}.shape[{axis}]", side) for axis, side in enumerate(value.shape))
+            for axis, side in enumerate(value.shape):
+                yield f"{name}.shape[{axis}]", side
+                yield f"({name}.shape[{axis}] - 1) / {name}.shape[{axis}]", (side - 1) / max(side, 1)
             if value.ndim > 1:
                 yield f"{name}[0].size", value[0].size
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield name, value
+            yield f"{name} / ({name} + 1)", value / (value + 1) if value + 1 else 0
 
 
 def _named(numbers: list[float], runs: Sequence[Run], names: Sequence[str]) -> str:
@@ -786,12 +789,21 @@ def _whole(pairs, runs, question):
 
 
 def _one_way(pairs, runs, question):
-    for word, beyond in (("small", np.greater), ("large", np.less)):
-        if not any(np.any(beyond(got, wanted) & ~close(got, wanted, question.tolerance)) for got, wanted in pairs):
-            each = max(np.size(wanted) for _, wanted in pairs) == 1 and not any(
-                same(*pair, question.tolerance) for pair in pairs
-            )
-            return f"{'It' if each else 'What differs'} is too {word}, in every input of the check."
+    alone = max(np.size(wanted) for _, wanted in pairs) == 1 and not any(
+        same(*pair, question.tolerance) for pair in pairs
+    )
+    for words, sizes, beyond in (
+        ("too small", np.asarray, np.greater),
+        ("too large", np.asarray, np.less),
+        ("too near to 0", np.abs, np.greater),
+        ("too far from 0", np.abs, np.less),
+    ):
+        if any(
+            np.any((beyond(sizes(got), sizes(wanted)) | (np.sign(got) != np.sign(wanted)) & (sizes is np.abs)) & wrong)
+            for (got, wanted), wrong in zip(pairs, _wrong(pairs, question), strict=True)
+        ):
+            continue
+        return f"{'It' if alone else 'What differs'} is {words}, in every input of the check."
     return ""
 
 
