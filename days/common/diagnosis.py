@@ -140,9 +140,10 @@ def _by_kind(runs: Sequence[Run]) -> str:
         if items and _are_names(wanted) and not any(isinstance(one, str) for one in items):
             return "These are no names; wanted are the names alone."
         return f"That is one number; wanted are {len(wanted)} values." if np.isscalar(got) else ""
-    for kind, what in ((str, "texts: numbers stand without quotes"), (dict, "dicts; wanted are numbers")):
-        if items and all(isinstance(one, kind) for one in items):
-            return f"These are {what}."
+    if items and all(isinstance(one, str) for one in items):
+        return "These are texts: numbers stand without quotes."
+    if items and all(isinstance(one, dict) for one in items):
+        return "These are dicts; wanted are numbers."
     return "The numbers are complex; wanted are real ones." if np.iscomplexobj(got) else ""
 
 

@@ -94,8 +94,9 @@ def mutants(solve: Callable) -> tuple[Mutant, ...]:
         mutant = copy.deepcopy(tree)
         changed = _function_in(mutant)
         changed.body.insert(len(changed.body) - len(_body(changed)), ast.parse(statement).body[0])
-        kind, new = ("exchanged", statement.split(", ")[0]) if ", " in statement else ("argument", "1")
-        found.append(_compiled(solve, ast.unparse(mutant), kind, name, new))
+        other = statement.split(", ")[0]
+        said = ("exchanged", name, other) if other != statement else ("argument", name, "1")
+        found.append(_compiled(solve, ast.unparse(mutant), *said))
     return tuple(one for one in found if one)
 
 
