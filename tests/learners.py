@@ -40,7 +40,9 @@ def answers_of(day: int) -> Iterator[Answer]:
     import torch
 
     module = importlib.import_module(f"days.day{day}.code.exercises")
-    known = {**vars(module), "np": np, "scipy": scipy, "torch": torch}
+    # Without __loader__ and the like, by which an error's line would be looked up in the module.
+    known = {name: one for name, one in vars(module).items() if name[:2] != "__"}
+    known |= {"np": np, "scipy": scipy, "torch": torch}
     if day == 18:
         known["feature_map"] = importlib.import_module("days.day17.code.feature_maps").feature_map
     for part in ("\n" + (FOLDER / f"day{day}.txt").read_text(encoding="utf-8")).split("\n== ")[1:]:

@@ -40,7 +40,7 @@ every_exercise = pytest.mark.parametrize(
 
 @every_exercise
 def test_solution_is_correct(task):
-    for seed in range(5):
+    for seed in range(5 if task.probe else 1):
         assert task.check(task.solve, seed).status == CORRECT
     assert task.check(task.solve).status == CORRECT  # fresh inputs
 
@@ -49,7 +49,7 @@ def test_solution_is_correct(task):
 def test_each_wrong_answer_is_rejected_with_its_own_word(task):
     assert len(task.mistakes) >= 3
     for message, wrong in task.mistakes.items():
-        for seed in range(5):
+        for seed in range(5 if task.probe else 1):  # the others draw nothing
             verdict = task.check(wrong, seed)
             assert verdict.status == NOT_QUITE
             assert message in verdict.message

@@ -29,16 +29,29 @@ def test_every_exercise_has_answers(day):
 @every_day
 def test_wrong_answers_are_refused_and_right_ones_accepted(day, monkeypatch):
     monkeypatch.setattr(Exercise, "_why", lambda *_: "")
+    _ask_once(monkeypatch)
     for one in answers_of(day):
         verdict = one.exercise.check(one.function, 1)
         said = f"{one.exercise.solve.__name__}, {one.words}: {verdict.message}"
         assert verdict.status == (CORRECT if one.right else NOT_QUITE), said
 
 
-def _check_reasons(answers, seed: int):
+def _ask_once(monkeypatch):
+    """Draw an exercise's questions once for all of its answers."""
+    draw, drawn = Exercise.questions, {}
+
+    def questions(exercise, seed):
+        if (id(exercise), seed) not in drawn:
+            drawn[id(exercise), seed] = draw(exercise, seed)
+        return drawn[id(exercise), seed]
+
+    monkeypatch.setattr(Exercise, "questions", questions)
+
+
+def _check_reasons(answers, seed: int, least: float = 0.75):
     verdicts = [(one, one.exercise.check(one.function, seed)) for one in answers if not one.right]
     told = [one for one, verdict in verdicts if verdict.why or "raised" in verdict.message]
-    assert len(told) >= 0.75 * len(verdicts), [one.words for one, _ in verdicts if one not in told]
+    assert len(told) >= least * len(verdicts), [one.words for one, _ in verdicts if one not in told]
     for one, verdict in verdicts:
         if any(verdict.why.startswith(words) for words in TRUE_OF):
             for inputs, wanted in one.exercise.questions(seed):
@@ -46,12 +59,16 @@ def _check_reasons(answers, seed: int):
 
 
 @every_day
-def test_most_wrong_answers_get_a_reason_that_is_true(day):
-    _check_reasons(list(answers_of(day))[::4], seed=2)
+def test_most_wrong_answers_get_a_reason_that_is_true(day, monkeypatch):
+    _ask_once(monkeypatch)
+    _check_reasons(
+        list(answers_of(day))[::4], seed=2, least=0.65
+    )  # of a day's 30 or 40: the share of all is asked below
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 4])
 @every_day
-def test_all_wrong_answers_get_a_reason_that_is_true(day, seed):
+def test_all_wrong_answers_get_a_reason_that_is_true(day, seed, monkeypatch):
+    _ask_once(monkeypatch)
     _check_reasons(list(answers_of(day)), seed)

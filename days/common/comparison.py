@@ -190,7 +190,8 @@ def _text(value, digits: int) -> str:
     if isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0:
         value = value.item()
     if isinstance(value, float):
-        return f"{value:.{digits}g}"
+        text = f"{value:.{digits}g}"
+        return text if set(text) & set(".en") else f"{text}.0"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_text(key, digits)}: {_text(one, digits)}" for key, one in value.items()) + "}"
     if type(value) in (list, tuple):

@@ -140,9 +140,10 @@ def _by_kind(runs: Sequence[Run]) -> str:
         if items and _are_names(wanted) and not any(isinstance(one, str) for one in items):
             return "These are no names; wanted are the names alone."
         return f"That is one number; wanted are {len(wanted)} values." if np.isscalar(got) else ""
-    for kind, what in ((str, "texts: numbers stand without quotes"), (dict, "dicts; wanted are numbers")):
-        if items and all(isinstance(one, kind) for one in items):
-            return f"These are {what}."
+    if items and all(isinstance(one, str) for one in items):
+        return "These are texts: numbers stand without quotes."
+    if items and all(isinstance(one, dict) for one in items):
+        return "These are dicts; wanted are numbers."
     return "The numbers are complex; wanted are real ones." if np.iscomplexobj(got) else ""
 
 
@@ -335,11 +336,14 @@ def _quantities(run: Run, names: Sequence[str]) -> Iterator[tuple[str, float]]:
     for name, value in zip(names, run.inputs, strict=False):
         if isinstance(value, np.ndarray):
             yield f"{name}.size", value.size
-            yield from ((f"{name}.shape[{axis}]", side) for axis, side in enumerate(value.shape))
+            for axis, side in enumerate(value.shape):
+                yield f"{name}.shape[{axis}]", side
+                yield f"({name}.shape[{axis}] - 1) / {name}.shape[{axis}]", (side - 1) / max(side, 1)
             if value.ndim > 1:
                 yield f"{name}[0].size", value[0].size
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield name, value
+            yield f"{name} / ({name} + 1)", value / (value + 1) if value + 1 else 0
 
 
 def _named(numbers: list[float], runs: Sequence[Run], names: Sequence[str]) -> str:
@@ -638,7 +642,7 @@ def _lengths(pairs: Pairs) -> str:
             said.append(f"too short along axis {axis}")
         elif more.any():
             return ""
-    return f"It is {' and '.join(said)}." if said else ""
+    return f"It is {' and '.join(said)}." if 0 < len(said) < 3 else ""
 
 
 def _scaled_and_shifted(pairs, runs, question):
@@ -786,12 +790,21 @@ def _whole(pairs, runs, question):
 
 
 def _one_way(pairs, runs, question):
-    for word, beyond in (("small", np.greater), ("large", np.less)):
-        if not any(np.any(beyond(got, wanted) & ~close(got, wanted, question.tolerance)) for got, wanted in pairs):
-            each = max(np.size(wanted) for _, wanted in pairs) == 1 and not any(
-                same(*pair, question.tolerance) for pair in pairs
-            )
-            return f"{'It' if each else 'What differs'} is too {word}, in every input of the check."
+    alone = max(np.size(wanted) for _, wanted in pairs) == 1 and not any(
+        same(*pair, question.tolerance) for pair in pairs
+    )
+    for words, sizes, beyond in (
+        ("too small", np.asarray, np.greater),
+        ("too large", np.asarray, np.less),
+        ("too near to 0", np.abs, np.greater),
+        ("too far from 0", np.abs, np.less),
+    ):
+        if any(
+            np.any((beyond(sizes(got), sizes(wanted)) | (np.sign(got) != np.sign(wanted)) & (sizes is np.abs)) & wrong)
+            for (got, wanted), wrong in zip(pairs, _wrong(pairs, question), strict=True)
+        ):
+            continue
+        return f"{'It' if alone else 'What differs'} is {words}, in every input of the check."
     return ""
 
 
@@ -939,12 +952,26 @@ def _by_mutant(runs: Sequence[Run], question: Inquiry) -> str:
     if len(runs) > 1 and all(_equal(run.got, runs[0].got, 1e-9) for run in runs):
         return ""  # which many a change comes to
     for mutant in mutants(question.solve):
-        if all(_gives(mutant.function, run, question) for run in runs):
+        if answers_alike(mutant.function, runs, question):
             usual = "What you return is what comes out with `{new}` where `{old}` is wanted."
             return SENTENCES.get(mutant.kind, usual).format(old=mutant.old, new=mutant.new)
     return ""
 
 
-def _gives(function: Callable, run: Run, question: Inquiry) -> bool:
-    got = question.as_answered(function, run.inputs)
-    return got is not None and _equal(got, run.got, question.tolerance)
+def answers_alike(function: Callable, runs: Sequence[Run], question: Inquiry) -> bool:
+    """Whether a function answers as the learner's does: to every input of the check, and to some changed at random.
+
+    The check's inputs are made with care, and so two mistakes may come to the same on all of them.
+    """
+    for run in runs:
+        got = question.as_answered(function, run.inputs)
+        if got is None or not _equal(got, run.got, question.tolerance):
+            return False
+    for run, salt in itertools.product(runs[:4] if question.probe else (), range(2)):
+        inputs = tuple(_another(one, salt) if isinstance(one, (np.ndarray, dict)) else one for one in run.inputs)
+        if any(one is None for one in inputs):
+            continue
+        got, other = question.answer(inputs), question.as_answered(function, inputs)
+        if (got is None) != (other is None) or (got is not None and not _equal(other, got, question.tolerance)):
+            return False
+    return True

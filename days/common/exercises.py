@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from days.common.comparison import Words, brief, changed, difference, plain, quietly, state
-from days.common.diagnosis import Inquiry, Run, reason
+from days.common.diagnosis import Inquiry, Run, answers_alike, reason
 from days.common.mutants import source_of
 from days.common.progress import note_solved, solved
 
@@ -249,10 +249,10 @@ class Exercise(Assignment):
             self.tolerance,
             self.probe,
         )
-        for message, wrong in self.mistakes.items():
-            if all(self._agrees(self._answered(wrong, run.inputs), run.got) for run in runs):
-                return message
         try:
+            for message, wrong in self.mistakes.items():
+                if answers_alike(wrong, runs, question):
+                    return message
             return reason(runs, question)
         except Exception:  # a diagnosis that fails is none, and must not hide the verdict
             return ""
@@ -261,9 +261,6 @@ class Exercise(Assignment):
         given = _fresh(inputs)
         returned = quietly(function, *given)
         return None if returned is None else quietly(self.look, returned, *given)
-
-    def _agrees(self, one, other) -> bool:
-        return one is not None and quietly(difference, other, one, self.tolerance) == ""
 
 
 def exercise(head: str, **fields) -> Callable[[Callable], Exercise]:

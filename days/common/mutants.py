@@ -94,8 +94,9 @@ def mutants(solve: Callable) -> tuple[Mutant, ...]:
         mutant = copy.deepcopy(tree)
         changed = _function_in(mutant)
         changed.body.insert(len(changed.body) - len(_body(changed)), ast.parse(statement).body[0])
-        kind, new = ("exchanged", statement.split(", ")[0]) if ", " in statement else ("argument", "1")
-        found.append(_compiled(solve, ast.unparse(mutant), kind, name, new))
+        other = statement.split(", ")[0]
+        said = ("exchanged", name, other) if other != statement else ("argument", name, "1")
+        found.append(_compiled(solve, ast.unparse(mutant), *said))
     return tuple(one for one in found if one)
 
 
@@ -278,6 +279,7 @@ def _constants(node, function):
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
         value = node.value
         others = (value + 1, value - 1, 2 * value) if isinstance(value, int) else (2 * value, value / 2, value + 1)
+        others = (*others, 0.5) if value == 0 else others
         yield from (ast.parse(repr(other)).body[0].value for other in others if other != value)
 
 
@@ -293,11 +295,15 @@ def _slices(node, function):
             yield ast.Slice(_code("-(x)", x=node.upper), None)
         if node.step is not None:
             yield _with(node, step=None)
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name):
+        yield from (_with(node, slice=_code(text, x=node.slice)) for text in ("x - 1", "x + 1"))
 
 
 def _dropped(node, function):
     if isinstance(node, ast.Call):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name == "abs" and node.args:
+            yield _code("x ** 2", x=node.args[0])
         if name in DROPPED:
             module = isinstance(node.func, ast.Name) or getattr(node.func.value, "id", "") == "np"
             if not module and name in ("copy", "clone"):

@@ -182,7 +182,8 @@ def strongest_channels(activations, count):
 def _two_photos(generator, count, relu=True):
     """Two answers of one layer; in some channels the pattern only moved, and their means are nearly the same."""
     first = _activations(generator, relu=relu)
-    second = first * generator.uniform(0.2, 1.9, (20, 1, 1))
+    second = first * generator.uniform(0.2, 1.9, (20, 1, 1)) - generator.uniform(0, 0.3, (20, 1, 1))
+    second = np.maximum(second, 0) if relu else second
     moved = generator.choice(20, 6, replace=False)
     second[moved] = np.roll(first[moved], 7, axis=2) * 1.001
     return first, second, count

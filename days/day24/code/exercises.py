@@ -231,12 +231,13 @@ def _silenced(generator):
     """Scores of a network with one channel set to 0, which changes nothing, or little, or an answer, or one image."""
     whole = np.round(generator.normal(size=(20, 6)), 3)
     whole[np.arange(20), generator.integers(6, size=20)] += 4
-    changes = np.zeros((10, 20, 6))  # of the ten, the first four change nothing that counts
+    changes = np.zeros((11, 20, 6))  # of the eleven, the first four change nothing that counts
     changes[2], changes[3], changes[4] = 1e-7, -7e-6, generator.normal(0, 0.05, (20, 6))
     changes[4, 3, 3] = 0
     changes[5, :, 0], changes[6, -1, whole[-1].argmin()] = 9, 12
     changes[7, 3, 2:4], changes[8, 4, 1], changes[9, 0, 0] = (-0.5, 0.5), 1.5e-5, -1.1e-3
-    order, asked = generator.permutation(10), generator.permutation(10)[:8].tolist()
+    changes[10] = 3e-5
+    order, asked = generator.permutation(11), generator.permutation(11)[:9].tolist()
 
     def scores(channel=None):
         return whole + (0 if channel is None else changes[order[channel]])
