@@ -24,9 +24,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from days.common.comparison import Words, brief, changed, difference, plain, quietly, state
-from days.common.diagnosis import Inquiry, Run, answers_alike, reason
+from days.common.diagnosis import answers_alike, reason
 from days.common.mutants import source_of
 from days.common.progress import note_solved, solved
+from days.common.relations import Inquiry, Run
 
 NOT_ATTEMPTED, NOT_QUITE, CORRECT = "not attempted yet", "not quite", "correct"
 _COLORS = {NOT_ATTEMPTED: "#808080", NOT_QUITE: "#c77700", CORRECT: "#2e9b57"}

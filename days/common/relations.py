@@ -1,0 +1,695 @@
+"""What answers have to do with those that are wanted: a sign, a factor, an axis, an order, a set of names or indices.
+
+`relation` finds what explains them fully, `loose_relation` what can be said at last. Each sentence is true of every
+run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from days.common.comparison import axes_of, brief, close, quietly, same
+
+Pairs = list[tuple[Any, Any]]
+"""(what came, what is wanted), for each run."""
+
+
+@dataclass
+class Run:
+    """One call of an answer: the inputs as they were, what was wanted, what came (as it is compared), and its edge.
+
+    right : whether they agree. edge : what is special about these inputs, in words, or "".
+    """
+
+    inputs: tuple
+    wanted: Any
+    got: Any
+    right: bool
+    edge: str = ""
+
+
+@dataclass
+class Inquiry:
+    """What a diagnosis may ask about an exercise: its solution, how to copy inputs, and how to answer and compare.
+
+    answer : the learner's function, truth : the right one, both from inputs to what is compared; each works on copies.
+    probe : whether calling them often is cheap.
+    """
+
+    solve: Callable
+    answer: Callable
+    truth: Callable
+    as_answered: Callable
+    tolerance: float
+    probe: bool = True
+
+    @property
+    def names(self) -> list[str]:
+        """The arguments' names."""
+        return list(inspect.signature(self.solve).parameters)
+
+
+def are_names(values) -> bool:
+    return len(values) > 0 and all(isinstance(one, str) for one in values)
+
+
+# ---------------------------------------------------------------- names and indices, as sets
+
+
+def by_names(runs: Sequence[Run], say: Callable) -> str:
+    """What can be said of the keys of dicts, or of lists of names."""
+    if all(isinstance(run.got, dict) and isinstance(run.wanted, dict) for run in runs):
+        return say([(list(run.got), list(run.wanted)) for run in runs], "keys", ordered=False)
+    if all(isinstance(run.got, (tuple, list)) and are_names(run.got) and are_names(run.wanted) for run in runs):
+        return say([(list(run.got), list(run.wanted)) for run in runs], "names", ordered=True)
+    return ""
+
+
+def exactly(lists: list[tuple[list, list]], what: str, *, ordered: bool = True) -> str:
+    """What is said of lists of names or indices that hold the right ones, or exactly the others."""
+    sets = [(set(got), set(wanted)) for got, wanted in lists]
+    if all(got == wanted for got, wanted in sets):
+        if not ordered or all(got == wanted for got, wanted in lists):
+            return ""
+        if any(len(got) > len(wanted) for got, wanted in lists):
+            return "Some stand there more than once."
+        turned = all(got == wanted[::-1] for got, wanted in lists)
+        return "The order is turned round." if turned else f"The right {what}, in another order."
+    return ""
+
+
+def roughly(lists: list[tuple[list, list]], what: str, *, ordered: bool = True) -> str:
+    """What is said of lists of names or indices of which some are missing, or some do not belong there."""
+    sets = [(set(got), set(wanted)) for got, wanted in lists]
+    if not any(got for got, _ in sets) and any(wanted for _, wanted in sets):
+        return "It is empty, each time."
+    if not any(got & wanted for got, wanted in sets) and any(wanted for _, wanted in sets):
+        return f"None of the right {what} is among them."
+    if all(got <= wanted for got, wanted in sets) and any(got < wanted for got, wanted in sets):
+        return "All of them belong there, but some are missing."
+    if all(got >= wanted for got, wanted in sets) and any(got > wanted for got, wanted in sets):
+        return "None is missing, but some do not belong there."
+    right = sum(len(got & wanted) for got, wanted in sets) / max(1, sum(len(wanted) for _, wanted in sets))
+    if 0.6 <= right < 1 and all(len(got) == len(wanted) for got, wanted in lists):
+        return f"{right:.0%} of them are right: what they are chosen by comes near to what is wanted."
+    return ""
+
+
+# ---------------------------------------------------------------- what the answers have to do with the wanted ones
+
+OF_THE_WANTED = {
+    "The sign is turned round.": np.negative,
+    "The sign is lost: what should be below 0 is above it.": np.abs,
+    "What should be below 0 was cut off.": lambda wanted: np.maximum(wanted, 0),
+    "Cut off at 0 and 1; that was not wanted.": lambda wanted: np.clip(wanted, 0, 1),
+    "That is 1 minus what is wanted.": lambda wanted: 1 - wanted,
+    "That is 1 divided by what is wanted.": lambda wanted: 1 / wanted,
+    "That is the square of what is wanted: a root is missing, or something is squared that should not be.": np.square,
+    "That is the root of what is wanted: take the number itself.": np.sqrt,
+    "That is the logarithm of what is wanted.": np.log,
+    "That is e to the power of what is wanted.": np.exp,
+    "It is rounded; wanted are the numbers as they are.": np.round,
+    "It is rounded down: what stands behind the point is lost.": np.floor,
+    "Cut down to whole numbers: what stands behind the point is lost.": np.trunc,
+    "It is rounded up.": np.ceil,
+    "It is rounded to two digits; wanted are the numbers as they are.": lambda wanted: np.round(wanted, 2),
+    "Divided by its own largest value; that was not wanted.": lambda wanted: wanted / np.max(wanted),
+    "Divided by its own sum; that was not wanted.": lambda wanted: wanted / np.sum(wanted),
+    "Divided by its own length; that was not wanted.": lambda wanted: wanted / np.linalg.norm(wanted),
+    "Stretched so that it runs from 0 to 1; that was not wanted.": lambda wanted: (
+        (wanted - np.min(wanted)) / np.ptp(wanted)
+    ),
+    "Its mean was taken off; that was not wanted.": lambda wanted: wanted - np.mean(wanted),
+    "That is a sigmoid of what is wanted.": lambda wanted: 1 / (1 + np.exp(-wanted)),
+    "True and False are exchanged.": lambda wanted: ~wanted if wanted.dtype == bool else None,
+    "That is the shape of what is wanted.": lambda wanted: np.array(np.shape(wanted)) if np.ndim(wanted) else None,
+    "That is how many there are, not which.": lambda wanted: (
+        np.array(len(wanted)) if np.ndim(wanted) and wanted.dtype.kind in "iu" else None
+    ),
+}
+"""Sentence: what makes the answer out of what is wanted; None where it does not apply."""
+
+
+OF_SEVERAL_VALUES = ("It is rounded", "Cut down", "Divided by", "Stretched", "Its mean", "That is a sigmoid")
+"""Sentences that hold by chance where an answer's numbers are but one or two, such as 0 and 1."""
+
+OF_THE_ANSWER = {
+    "The absolute value is missing.": np.abs,
+    "What is below 0 is still in it.": lambda got: np.maximum(got, 0),
+    "What is above 0 is still in it.": lambda got: np.minimum(got, 0),
+    "It is not cut off at 0 and 1.": lambda got: np.clip(got, 0, 1),
+    "What is above 1 is still in it.": lambda got: np.minimum(got, 1),
+    "It is not rounded.": np.round,
+    "That is a mask of True and False; wanted are the indices where it is True.": (
+        lambda got: np.flatnonzero(got) if got.dtype == bool else None
+    ),
+    "These are the numbers themselves; wanted are the indices that sort them.": np.argsort,
+    "These are not sorted.": lambda got: np.sort(got) if np.ndim(got) == 1 else None,
+}
+"""Sentence: what makes what is wanted out of the answer."""
+
+
+def relation(pairs: Pairs, runs: Sequence[Run], question: Inquiry) -> str:
+    if isinstance(pairs[0][1], str):
+        return ""
+    finders = (_input_itself, _mask, _factor, _simple, _offset, _reordered, _reduced, _length, _one_more_term, _indices)
+    return next(filter(None, (find(pairs, runs, question) for find in finders)), "")
+
+
+def _mask(pairs, runs, question):
+    """True and False where numbers are wanted."""
+    if not all(np.asarray(got).dtype == bool and np.asarray(wanted).dtype.kind == "f" for got, wanted in pairs):
+        return ""
+    return "That is True and False; wanted are numbers." if max(np.size(got) for got, _ in pairs) > 1 else ""
+
+
+def _all(pairs: Pairs, change: Callable, tolerance: float, *, of_the_answer: bool = False) -> bool:
+    """Whether a change of the wanted answer gives the answer in each run, or the other way round."""
+    for got, wanted in pairs:
+        try:
+            one, other = (change(got), wanted) if of_the_answer else (change(wanted), got)
+            if one is None or not same(one, other, max(tolerance, 1e-9)):
+                return False
+        except (TypeError, ValueError, IndexError):
+            return False
+    return any(np.size(wanted) for _, wanted in pairs)
+
+
+def _simple(pairs, runs, question):
+    for table, of_the_answer in ((OF_THE_WANTED, False), (OF_THE_ANSWER, True)):
+        for sentence, change in table.items():
+            if sentence.startswith(OF_SEVERAL_VALUES) and _values(pairs) < 3:
+                continue
+            if _all(pairs, change, question.tolerance, of_the_answer=of_the_answer):
+                return sentence
+    return ""
+
+
+def _values(pairs: Pairs) -> int:
+    """Of how many values all numbers of the answers are."""
+    return len(np.unique(np.concatenate([np.ravel(got) for got, _ in pairs])))
+
+
+def _ratios(pairs: Pairs, tolerance: float) -> list[float] | None:
+    """The factor by which each run's answer is off, if it is one factor for all its numbers; None if it is not."""
+    found = []
+    for got, wanted in pairs:
+        if np.shape(got) != np.shape(wanted) or not np.any(wanted) or not np.all(np.isfinite(got)):
+            return None
+        got, wanted = np.asarray(got, float), np.asarray(wanted, float)
+        factor = float((got * wanted).sum() / (wanted**2).sum())
+        if not factor or not same(got, factor * wanted, max(tolerance, 1e-7)):
+            return None
+        found.append(factor)
+    return found
+
+
+def _quantities(run: Run, names: Sequence[str]) -> Iterator[tuple[str, float]]:
+    """Numbers that a run's inputs are of: their values, counts and sizes, with the code that gives them."""
+    for name, value in zip(names, run.inputs, strict=False):
+        if isinstance(value, np.ndarray):
+            yield f"{name}.size", value.size
+            for axis, side in enumerate(value.shape):
+                yield f"{name}.shape[{axis}]", side
+                yield f"({name}.shape[{axis}] - 1) / {name}.shape[{axis}]", (side - 1) / max(side, 1)
+            if value.ndim > 1:
+                yield f"{name}[0].size", value[0].size
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield name, value
+            yield f"{name} / ({name} + 1)", value / (value + 1) if value + 1 else 0
+
+
+def _named(numbers: list[float], runs: Sequence[Run], names: Sequence[str]) -> str:
+    """Code that gives these numbers, one for each run, from the runs' inputs; "" where none is known."""
+    for position, (code, _) in enumerate(_quantities(runs[0], names)):
+        values = [list(_quantities(run, names))[position][1] for run in runs]
+        for power, text in ((1, "{}"), (-1, "1 / {}"), (0.5, "np.sqrt({})"), (-0.5, "1 / np.sqrt({})"), (2, "{}**2")):
+            with np.errstate(all="ignore"):
+                if np.allclose(np.power(np.asarray(values, float), power), numbers, rtol=1e-6) and np.all(numbers):
+                    return text.format(code)
+    return ""
+
+
+def _factor(pairs, runs, question):
+    factors = _ratios(pairs, question.tolerance)
+    if not factors or np.allclose(factors, 1, rtol=question.tolerance):
+        return ""
+    if len(factors) > 1 and not np.allclose(factors, factors[0], rtol=1e-5):
+        code = _named(factors, runs, question.names)
+        return code and f"All of it is off by the factor `{code}`."
+    factor = factors[0]
+    size = f"{factor:.6g} times too large" if factor > 1 else f"only {factor:.6g} times as large as wanted"
+    varied = len({float(np.max(np.abs(wanted))) for _, wanted in pairs}) > 1
+    return f"It is {size}, each time." if varied and factor > 0 else ""
+
+
+def _offset(pairs, runs, question):
+    if not all(np.shape(got) == np.shape(wanted) for got, wanted in pairs) or len(pairs) < 2:
+        return ""
+    steps = [np.asarray(got, float) - np.asarray(wanted, float) for got, wanted in pairs if np.size(wanted)]
+    first = steps[0].flat[0] if steps else 0
+    if not first or not all(np.allclose(step, first, rtol=1e-5, atol=question.tolerance) for step in steps):
+        return ""
+    by = f"{abs(first):.6g} too {'large' if first > 0 else 'small'}"
+    if max(np.size(wanted) for _, wanted in pairs) == 1:
+        return f"It is {by}, each time." if len({float(wanted) for _, wanted in pairs}) > 2 else ""
+    return f"Each number is {by}." + (" Off by one?" if np.isclose(abs(first), 1) else "")
+
+
+def _input_itself(pairs, runs, question):
+    for place, name in enumerate(question.names):
+        if all(
+            isinstance(run.inputs[place], (np.ndarray, float, int)) and same(got, run.inputs[place], 1e-9)
+            for run, (got, _) in zip(runs, pairs, strict=False)
+        ) and len(runs) == len(pairs):
+            return f"You return `{name}` as you were given it."
+    return ""
+
+
+def _reordered(pairs, runs, question):
+    dimensions = {(np.ndim(got), np.ndim(wanted)) for got, wanted in pairs}
+    if len(dimensions) != 1 or 0 in next(iter(dimensions)):
+        return ""
+    ((have, want),) = dimensions
+    tolerance = question.tolerance
+    for axes in itertools.permutations(range(want)) if have == want > 1 else ():
+        if axes != tuple(range(want)) and _all(pairs, lambda wanted, axes=axes: wanted.transpose(axes), tolerance):
+            return f"The axes are in another order: what you return is what is wanted, transposed by {axes}."
+    for axes in axes_of(pairs[0][1]) if have == want else ():
+        if _all(pairs, lambda wanted, axes=axes: np.flip(wanted, axes), tolerance):
+            return "The order is turned round." if want == 1 else f"It is turned round along axis {_listed(axes)}."
+    for axis, by in itertools.product(range(want if have == want else 0), (1, -1)):
+        if _all(pairs, lambda wanted, axis=axis, by=by: np.roll(wanted, by, axis), tolerance):
+            return f"Everything is shifted by one along axis {axis}."
+    if _all(pairs, lambda wanted: np.squeeze(wanted), tolerance) or _all(
+        pairs, lambda got: np.squeeze(got), tolerance, of_the_answer=True
+    ):
+        return f"The numbers are right; an axis of length 1 is {'missing' if have < want else 'too many'}."
+    if all(np.shape(got) != np.shape(wanted) for got, wanted in pairs) and all(
+        np.size(got) == np.size(wanted) and same(np.ravel(got), np.ravel(wanted), tolerance) for got, wanted in pairs
+    ):
+        return "The numbers are right and in the right order; their shape is not."
+    return ""
+
+
+def _listed(axes: Sequence[int]) -> str:
+    *first, last = map(str, axes)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+REDUCTIONS = {"mean": np.mean, "sum": np.sum, "largest": np.max, "smallest": np.min}
+
+
+def _reduced(pairs, runs, question):
+    dimensions = {(np.ndim(got), np.ndim(wanted)) for got, wanted in pairs}
+    if len(dimensions) != 1:
+        return ""
+    ((have, want),) = dimensions
+    reductions = list(REDUCTIONS.items())
+    finders = (
+        lambda: _taken(pairs, have, want, question.tolerance),
+        lambda: _folded(pairs, have, want, question.tolerance, reductions[:2]),
+        lambda: _place_taken(pairs, have, want, question.tolerance),
+        lambda: _folded(pairs, have, want, question.tolerance, reductions[2:]),
+    )
+    return next(filter(None, (find() for find in finders)), "")
+
+
+def _folded(pairs: Pairs, have: int, want: int, tolerance: float, reductions) -> str:
+    """Answers over whose axes one more mean, sum or so is to be taken, or one less."""
+    sample = max(pairs[0], key=np.ndim)
+    for axes, (word, reduce) in itertools.product(axes_of(np.asarray(sample), 4), reductions):
+        where = "everything" if len(axes) == np.ndim(sample) else f"axis {_listed(axes)}"
+        for kept in (False, True):
+            change = functools.partial(reduce, axis=axes, keepdims=kept)
+            if have > want and _all(pairs, change, tolerance, of_the_answer=True):
+                return f"One step is missing: the {word} over {where} of what you return is what is wanted."
+            if have < want and _all(pairs, change, tolerance):
+                return f"One step too many: that is the {word} over {where} of what is wanted."
+    return ""
+
+
+def _taken(pairs: Pairs, have: int, want: int, tolerance: float) -> str:
+    """Answers that are a part of what is wanted, or of which a part is what is wanted."""
+    for axis, index in itertools.product(range(max(have, want)), (0, -1)):
+        change = functools.partial(np.take, indices=index, axis=axis)
+        word = "first" if index == 0 else "last"
+        if have < want and _all(pairs, change, tolerance):
+            return f"That is only the {word} of what is wanted, along axis {axis}."
+        if have > want and _all(pairs, change, tolerance, of_the_answer=True):
+            return f"More than wanted: the {word} along axis {axis} is right."
+    return ""
+
+
+def _place_taken(pairs: Pairs, have: int, want: int, tolerance: float) -> str:
+    if want == 0 < have:
+        for place in np.ndindex(np.shape(pairs[0][0])) if np.size(pairs[0][0]) < 50 else ():
+            if _all(pairs, lambda got, place=place: got[place], tolerance, of_the_answer=True):
+                return f"More than wanted: what stands at {list(place)} is right."
+    return ""
+
+
+def _length(pairs, runs, question):
+    """Answers that go on for too long along their first axis, or stop too soon, or begin too late."""
+    tolerance = question.tolerance
+    if any(np.ndim(got) != np.ndim(wanted) or not np.ndim(got) or not len(got) for got, wanted in pairs):
+        return ""
+    less = [len(wanted) - len(got) for got, wanted in pairs]
+    if all(same(got, wanted[: len(got)], tolerance) for got, wanted in pairs) and min(less) >= 0 < max(less):
+        return f"It stops too soon: the last {_span(less)} missing."
+    if all(same(got, wanted[len(wanted) - len(got) :], tolerance) for got, wanted in pairs) and min(less) >= 0 < max(
+        less
+    ):
+        return f"It begins too late: the first {_span(less)} missing."
+    if all(same(got[: len(wanted)], wanted, tolerance) for got, wanted in pairs) and max(less) <= 0 > min(less):
+        return f"It goes on for too long: {_up_to([-one for one in less])} too many at the end."
+    return ""
+
+
+def _span(counts: list[int]) -> str:
+    return "is" if set(counts) <= {0, 1} else f"{_up_to(counts)} are"
+
+
+def _up_to(counts: list[int]) -> str:
+    return f"{max(counts)}" if len({count for count in counts if count}) == 1 else f"up to {max(counts)}"
+
+
+def _one_more_term(pairs, runs, question):
+    """Answers that one of the inputs was added to, or taken from, or multiplied or divided by, once too often."""
+    if len(pairs) != len(runs):
+        return ""
+    for place, name in enumerate(question.names):
+        values = [run.inputs[place] for run in runs]
+        if not all(isinstance(value, (np.ndarray, float, int)) for value in values):
+            continue
+        for sentence, undo in _UNDONE.items():
+            with contextlib.suppress(TypeError, ValueError):
+                undone = [
+                    (undo(got, np.asarray(value)), wanted) for (got, wanted), value in zip(pairs, values, strict=True)
+                ]
+                if all(same(one, wanted, max(question.tolerance, 1e-7)) for one, wanted in undone):
+                    return sentence.format(name=name)
+    return ""
+
+
+_UNDONE = {
+    "`{name}` is missing: what you return, plus `{name}`, is what is wanted.": lambda got, value: got + value,
+    "`{name}` is in it once too often: what you return, minus `{name}`, is what is wanted.": (
+        lambda got, value: got - value
+    ),
+    "It is `{name}` minus what is wanted.": lambda got, value: value - got,
+    "A factor is missing: what you return, times `{name}`, is what is wanted.": lambda got, value: got * value,
+    "A factor too many: what you return, divided by `{name}`, is what is wanted.": lambda got, value: got / value,
+}
+
+
+def _indices(pairs, runs, question):
+    """What is said of lists of indices that hold the right ones, or exactly the others."""
+    if not _are_lists(pairs):
+        return ""
+    sides = [side for run in runs for value in run.inputs if isinstance(value, np.ndarray) for side in value.shape]
+    sets = [(set(got.tolist()), set(wanted.tolist())) for got, wanted in pairs]
+    if all(any(set(range(n)) - wanted == got for n in sides) for got, wanted in sets):
+        return "Those are exactly the ones that do not belong there."
+    return exactly([(got.tolist(), wanted.tolist()) for got, wanted in pairs], "ones")
+
+
+def _are_lists(pairs: Pairs) -> bool:
+    """Whether all are lists of whole numbers, and what is wanted has none twice, as a shape may."""
+    return all(
+        isinstance(values, np.ndarray) and values.ndim == 1 and (values.dtype.kind in "iu" or not values.size)
+        for pair in pairs
+        for values in pair
+    ) and all(len(np.unique(wanted)) == len(wanted) for _, wanted in pairs)
+
+
+# ---------------------------------------------------------------- looser relations: what can be said at last
+
+
+def loose_relation(pairs, runs, question):
+    if isinstance(pairs[0][1], str):
+        return ""
+    if len(pairs) > 1 and _constant([got for got, _ in pairs]) and not _constant([wanted for _, wanted in pairs]):
+        return f"It is the same, {brief(pairs[0][0])}, for every input of the check."
+    if _are_lists(pairs):
+        return roughly([(got.tolist(), wanted.tolist()) for got, wanted in pairs], "ones")
+    if any(np.shape(got) != np.shape(wanted) for got, wanted in pairs):
+        have, want = ({np.ndim(pair[place]) for pair in pairs} for place in (0, 1))
+        if len(have) == len(want) == 1 and have != want:
+            axes = want.pop()
+            return f"It has {_axes(have.pop())}, wanted {'is' if axes == 1 else 'are'} {axes or 'none'}."
+        return _lengths(pairs)
+    finders = (
+        _one_factor,
+        _change_of_an_input,
+        _scaled_and_shifted,
+        _rows_off,
+        _wrong_places,
+        _wrong_along_an_axis,
+        _signs_only,
+        _same_numbers,
+        _of_a_call,
+        _whole,
+        _not_finite,
+        _one_way,
+    )
+    return next(filter(None, (find(pairs, runs, question) for find in finders)), "")
+
+
+def _constant(values: list) -> bool:
+    return all(same(value, values[0], 1e-9) for value in values)
+
+
+def _one_factor(pairs, runs, question):
+    factors = _ratios(pairs, question.tolerance)
+    if not factors or max(np.size(wanted) for _, wanted in pairs) < 2:
+        return ""
+    shown = max(factors, key=lambda factor: abs(np.log(abs(factor))))
+    return (
+        f"All numbers of an answer are off by one factor, such as {shown:.4g}, another for each input: what it is "
+        "divided or multiplied by is not what is wanted."
+    )
+
+
+def _change_of_an_input(pairs, runs, question):
+    """Answers that are an input and something more, of which that something is off by a factor."""
+    for place, name in enumerate(question.names) if len(pairs) == len(runs) else ():
+        factors = []
+        for (got, wanted), run in zip(pairs, runs, strict=True):
+            value = run.inputs[place]
+            if not isinstance(value, np.ndarray) or value.shape != np.shape(wanted) or value.dtype.kind != "f":
+                break
+            # Where both are cut off at an end, nothing can be told.
+            inside = (got != wanted) | ((wanted != np.min(wanted)) & (wanted != np.max(wanted)))
+            inside &= (
+                (got != np.min(got)) & (got != np.max(got)) & (wanted != np.min(wanted)) & (wanted != np.max(wanted))
+            )
+            found = _ratios([((got - value)[inside], (wanted - value)[inside])], max(question.tolerance, 1e-5))
+            if not found or np.sum(inside) < 3:
+                break
+            factors += found
+        if len(factors) == len(runs) and not np.isclose(factors, 1, rtol=1e-3).any():
+            if not np.allclose(factors, factors[0], rtol=1e-4):
+                return f"What is added to `{name}` is off by one factor, another for each input."
+            return f"What is added to `{name}` is {factors[0]:.4g} times what is wanted."
+    return ""
+
+
+def _axes(count: int) -> str:
+    return {0: "no axis", 1: "one axis"}.get(count, f"{count} axes")
+
+
+def _lengths(pairs: Pairs) -> str:
+    """Answers of another shape, along which axes they are too long or too short."""
+    if len({np.ndim(one) for pair in pairs for one in pair}) != 1:
+        return ""
+    sides = np.array([np.subtract(np.shape(got), np.shape(wanted)) for got, wanted in pairs])
+    if sides.shape[1] == 1:
+        words = {"Too many each time.": sides.min() > 0, "Too few each time.": sides.max() < 0}
+        return next((said for said, true in words.items() if true), "")
+    said = []
+    for axis, more in enumerate(sides.T):
+        if more.min() >= 0 < more.max():
+            said.append(f"too long along axis {axis}")
+        elif more.max() <= 0 > more.min():
+            said.append(f"too short along axis {axis}")
+        elif more.any():
+            return ""
+    return f"It is {' and '.join(said)}." if 0 < len(said) < 3 else ""
+
+
+def _scaled_and_shifted(pairs, runs, question):
+    """Answers that are what is wanted, times one number and plus another."""
+    shown, slopes = "", []
+    for got, wanted in pairs:
+        got, wanted = np.ravel(got).astype(float), np.ravel(wanted).astype(float)
+        if len(np.unique(wanted)) < 4 or not np.isfinite(got).all():
+            return ""
+        slope, shift = np.polyfit(wanted, got, 1)
+        if abs(slope) < 1e-6 or not same(slope * wanted + shift, got, max(question.tolerance, 1e-6)):
+            return ""
+        slopes.append(slope)
+        shown = shown or f"times {slope:.4g} and {'plus' if shift > 0 else 'minus'} {abs(shift):.4g}"
+    if np.allclose(slopes, 1, atol=1e-6):
+        return "Each number is off by the same amount, but for each input by another: something is added or taken off."
+    return f"The numbers are what is wanted, scaled and shifted: {shown}, say, and otherwise for each input."
+
+
+def _rows_off(pairs, runs, question):
+    """Answers of which each part along an axis is off by a factor, or an amount, of its own."""
+    dimensions = {np.ndim(wanted) for _, wanted in pairs}
+    for axis in range(max(dimensions) if len(dimensions) == 1 and max(dimensions) > 1 else 0):
+        if any(np.shape(wanted)[axis] < 2 or np.size(wanted) < 3 * np.shape(wanted)[axis] for _, wanted in pairs):
+            continue
+        rows = [
+            (np.asarray(g, float), np.asarray(w, float))
+            for got, wanted in pairs
+            for g, w in zip(np.moveaxis(got, axis, 0), np.moveaxis(wanted, axis, 0), strict=True)
+        ]
+        factors = _ratios([row for row in rows if np.any(row[1]) or np.any(row[0])], question.tolerance)
+        if factors and not np.isclose(factors, 1).any():
+            return f"Each part along axis {axis} is off by a factor of its own: something is divided by the wrong size."
+        scale = max(float(np.max(np.abs(wanted))) for _, wanted in pairs)
+        if all(np.ptp(g - w) <= 1e-6 * scale < abs(np.mean(g - w)) for g, w in rows):
+            return f"Each part along axis {axis} is off by an amount of its own: something else is added or taken off."
+    return ""
+
+
+def _of_a_call(pairs, runs, question):
+    """Answers that are what a function returns for an input as it is, perhaps at other places."""
+    names = question.names
+    for (place, name), (at, asked) in itertools.product(enumerate(names), enumerate(names)):
+        if len(pairs) != len(runs) or not callable(runs[0].inputs[place]) or callable(runs[0].inputs[at]):
+            continue
+        values = [quietly(run.inputs[place], run.inputs[at]) for run in runs]
+        if all(np.shape(value) == np.shape(got) for value, (got, _) in zip(values, pairs, strict=True)) and all(
+            same(np.sort(got, None), np.sort(value, None), 1e-9) for value, (got, _) in zip(values, pairs, strict=True)
+        ):
+            return f"These are the numbers of `{name}({asked})`, which was asked for `{asked}` as it is."
+    return ""
+
+
+def _not_finite(pairs, runs, question):
+    bad = any(np.any(~np.isfinite(got) & np.isfinite(wanted)) for got, wanted in pairs)
+    return "Some numbers are not finite, inf or nan: look for a division by 0." if bad else ""
+
+
+_CONDITIONS = {
+    "below 0": lambda values: values < 0,
+    "exactly 0": lambda values: values == 0,
+    "above 0": lambda values: values > 0,
+    "above 1": lambda values: values > 1,
+    "exactly 1": lambda values: values == 1,
+}
+
+
+def _wrong_places(pairs, runs, question):
+    """Answers that are right but where what is wanted, or an input of the same shape, is of some kind."""
+    wrong = _wrong(pairs, question)
+    fields = {"what is wanted is": [wanted for _, wanted in pairs]}
+    for place, name in enumerate(question.names):
+        values = [run.inputs[place] for run in runs] if len(runs) == len(pairs) else []
+        numbers = all(isinstance(value, (int, float, np.ndarray)) for value in values)
+        if values and numbers and all(np.shape(value) == one.shape for value, one in zip(values, wrong, strict=True)):
+            fields[f"`{name}` is"] = values
+    for (field, values), (word, holds) in itertools.product(fields.items(), _CONDITIONS.items()):
+        marked = [holds(np.asarray(value)) for value in values]
+        others = sum(np.sum(~mark) for mark in marked) / sum(map(np.size, marked))
+        if word == "above 0" and not any(np.any(np.asarray(value) < 0) for value in values):
+            continue
+        if others >= 0.2 and all(np.all(mark[one]) for mark, one in zip(marked, wrong, strict=True)):
+            return f"It is wrong only where {field} {word}."
+    return ""
+
+
+def _wrong(pairs: Pairs, question: Inquiry) -> list[np.ndarray]:
+    return [~np.asarray(close(got, wanted, question.tolerance)) for got, wanted in pairs]
+
+
+def _wrong_along_an_axis(pairs, runs, question):
+    """Answers that are wrong at some places along an axis and right at all others; and what is wrong with these."""
+    wrong = _wrong(pairs, question)
+    if len({one.ndim for one in wrong}) != 1 or not wrong[0].ndim:
+        return ""
+    for axis in range(wrong[0].ndim):
+        rest = tuple(other for other in range(wrong[0].ndim) if other != axis)
+        lines = [one.any(axis=rest) for one in wrong]
+        if max(map(len, lines)) < 2:
+            continue
+        if min(map(len, lines)) > 2 and all(line.sum() == 1 for line in lines):
+            places = [int(line.argmax()) for line in lines]
+            if len(set(places)) > 1:
+                return f"Along axis {axis} it is wrong at a single place, another each time, such as {places[0]}."
+        if len(set(map(len, lines))) == 1 and len(lines[0]) <= 6 and _is_told(lines):
+            at = np.flatnonzero(np.any(lines, axis=0))
+            cut = [(np.take(got, at, axis), np.take(wanted, at, axis)) for got, wanted in pairs]
+            found = (_factor, _simple, _offset, _reordered)
+            said = next(filter(None, (find(cut, runs, question) for find in found)), "")
+            return f"Along axis {axis} it is wrong only at {_listed(at)}. {said}".strip()
+        for word, index in (("first", 0), ("last", -1)):
+            if all(not line[index] and line.sum() == len(line) - 1 for line in lines):
+                return f"Along axis {axis} only the {word} is right."
+    return ""
+
+
+def _is_told(lines: list[np.ndarray]) -> bool:
+    """Whether the places that are wrong are the same each time, or few."""
+    every = np.any(lines, axis=0)
+    alike = all(np.array_equal(line, lines[0]) for line in lines)
+    return not every.all() and (alike or 2 * every.sum() <= len(every))
+
+
+def _signs_only(pairs, runs, question):
+    signed = any(np.any(np.asarray(wanted) < 0) or np.any(np.asarray(got) < 0) for got, wanted in pairs)
+    sizes = max(np.size(wanted) for _, wanted in pairs) > 1 and all(
+        same(np.abs(got), np.abs(wanted), question.tolerance) for got, wanted in pairs
+    )
+    return "The sizes are right, some signs are not." if signed and sizes else ""
+
+
+def _same_numbers(pairs, runs, question):
+    several = any(np.size(wanted) > 1 for _, wanted in pairs)
+    if several and all(same(np.sort(got, None), np.sort(wanted, None), question.tolerance) for got, wanted in pairs):
+        return "The right numbers, at other places."
+    return ""
+
+
+def _whole(pairs, runs, question):
+    """Whole numbers that are at most 1 off."""
+    whole = all(np.asarray(wanted).dtype.kind in "iu" and np.size(wanted) for _, wanted in pairs)
+    if not whole or any(np.max(np.abs(np.asarray(got, float) - wanted)) > 1 for got, wanted in pairs):
+        return ""
+    return "No number is off by more than 1: look at how it is rounded, and where counting begins and ends."
+
+
+def _one_way(pairs, runs, question):
+    alone = max(np.size(wanted) for _, wanted in pairs) == 1 and not any(
+        same(*pair, question.tolerance) for pair in pairs
+    )
+    for words, sizes, beyond in (
+        ("too small", np.asarray, np.greater),
+        ("too large", np.asarray, np.less),
+        ("too near to 0", np.abs, np.greater),
+        ("too far from 0", np.abs, np.less),
+    ):
+        if any(
+            np.any((beyond(sizes(got), sizes(wanted)) | (np.sign(got) != np.sign(wanted)) & (sizes is np.abs)) & wrong)
+            for (got, wanted), wrong in zip(pairs, _wrong(pairs, question), strict=True)
+        ):
+            continue
+        return f"{'It' if alone else 'What differs'} is {words}, in every input of the check."
+    return ""
+
+
+def how_often(runs: Sequence[Run]) -> str:
+    """Of answers that are now and then right, how often."""
+    right = sum(run.right for run in runs)
+    return f"It is right on {right} of {len(runs)} inputs." if right else ""
