@@ -115,7 +115,7 @@ def _dead_by_trying(weights, biases, activations):
     ],
 )
 def predict_and_count_dead(weights, biases, activations):
-    """1x1 filters (out, in), biases (out,), the layer's activations (N, out, h, w) after its ReLU.
+    """1x1 filters (out, in), biases (out,), activations (N, out, h, w) after the ReLU.
 
     Returns two numbers: how many channels cannot exceed 0 for any input from 0 to 1, and how many
     do not in these activations.
