@@ -93,6 +93,15 @@ def test_the_learning_rate_has_the_bound_that_the_curvatures_give(name):
     np.testing.assert_array_less(above[-50:-1], above[-49:])
 
 
+def test_just_above_the_bound_the_loss_falls_before_it_rises():
+    lesson = Lesson()
+    losses = lesson.learned(lesson.gray_cat - lesson.gray_cat.mean(), share=1.02, steps=200)[1]
+    lowest = int(np.argmin(losses))
+    assert 3 < lowest < 150
+    assert losses[lowest] < losses[0] / 2
+    assert losses[-1] > 100 * losses[0]
+
+
 def test_a_centered_photo_teaches_faster():
     lesson = Lesson()
     plain, centered = (
@@ -657,6 +666,33 @@ def test_each_planted_fault_gets_its_own_sentence():
     assert "sit at the ends of their range" in spoiled(swell, nn.Tanh)["saturated", "conv1"]
     assert spoiled(lambda network: None) == {}
     assert spoiled(lambda network: None, nn.Tanh) == {}
+
+
+def test_the_slow_and_the_dead_have_one_loss_and_only_the_slow_has_a_gradient(stored):
+    at = {name: next(one for one in stored[name] if one.step == 300) for name in viz.LETTERS.values()}
+    assert all(abs(one.loss - math.log(6)) < 0.05 for one in at.values())
+    gradients = {name: [state.gradient for state in one.layers.values()] for name, one in at.items()}
+    assert min(gradients["honest"]) > 0
+    assert gradients["faint start"] == gradients["too fast"] == [0, 0, 0]
+
+
+def test_the_first_question_is_drawn_at_the_same_steps_for_all(stored):
+    figure = viz.draw_question({letter: stored[name] for letter, name in viz.LETTERS.items()})
+    curves = [axes.lines[0] for axes in figure.axes]
+    assert {tuple(curve.get_xdata()) for curve in curves} == {(0, 75, 150, 225, 300)}
+    assert {curve.get_marker() for curve in curves} == {"None"}
+
+
+def test_conv2_and_conv3_become_quieter_in_the_first_150_steps(stored):
+    first, last = (stored["honest"][at].layers for at in (0, 2))
+    assert all(last[layer].spread < first[layer].spread / 2 for layer in ("conv2", "conv3"))
+
+
+def test_the_strongest_filters_become_smooth_first(stored):
+    filters = stored["honest"][6].filters["conv1"]
+    order = np.argsort(-np.linalg.norm(filters.reshape(16, -1), axis=1))
+    smooth = [filter_statistics.neighbor_correlation(filters[[number]]) for number in order]
+    assert min(smooth[:5]) > max(smooth[5:])
 
 
 def test_a_finding_says_since_when(stored):

@@ -96,10 +96,10 @@ def _dead_by_trying(weights, biases, activations):
     cases=cases.drawn(_layer, (9, 3, 2), (12, 5, 3), (10, 4, 2)),
     truth=_dead_by_trying,
     mistakes=[
-        "The prediction took all weights, but inputs are never negative: a filter answers most where its negative "
-        "weights see 0, so add up the positive ones alone.",
+        "The prediction took all weights, but inputs are never negative: a filter's output is largest where its "
+        "negative weights see 0, so add up the positive ones alone.",
         ("np.maximum(weights, 0)", "weights"),
-        "That is the bound for inputs from -1 to 1; from 0 to 1, a negative weight answers most to 0.",
+        "That is the bound for inputs from -1 to 1; from 0 to 1, a negative weight adds most when it sees a 0.",
         ("np.maximum(weights, 0)", "np.abs(weights)"),
         "The prediction looks at the biases alone; positive weights can lift a negative bias above 0.",
         ("np.maximum(weights, 0).sum(axis=1) + biases", "biases"),
@@ -109,16 +109,16 @@ def _dead_by_trying(weights, biases, activations):
         ("activations.max(axis=(0, 2, 3))", "activations"),
     ],
     hints=[
-        "The most that a filter can answer: every positive weight sees a 1, every negative one a 0.",
+        "The largest possible output of a filter: every positive weight sees a 1, every negative one a 0.",
         "np.maximum(weights, 0).sum(axis=1) + biases is that most; what is not above 0 dies in the ReLU.",
-        "activations.max(axis=(0, 2, 3)) is each channel's largest answer over images and places.",
+        "activations.max(axis=(0, 2, 3)) is each channel's largest activation over images and places.",
     ],
 )
 def predict_and_count_dead(weights, biases, activations):
-    """1x1 filters (out, in), biases (out,), the layer's answers (N, out, h, w) after its ReLU.
+    """1x1 filters (out, in), biases (out,), activations (N, out, h, w) after the ReLU.
 
     Returns two numbers: how many channels cannot exceed 0 for any input from 0 to 1, and how many
-    do not in these answers.
+    do not in these activations.
     """
     most = np.maximum(weights, 0).sum(axis=1) + biases
     return int((most <= 0).sum()), int((activations.max(axis=(0, 2, 3)) <= 0).sum())

@@ -92,7 +92,7 @@ _LAYER_RULES: Rules = {
     ),
     "no gradient": (
         lambda state, one: state.gradient == 0,
-        lambda state, one: "no gradient at all has reached it",
+        lambda state, one: "no gradient reaches it",
     ),
     "duplicates": (
         lambda state, one: state.duplicates >= DUPLICATE_SHARE * state.channels,
@@ -105,8 +105,8 @@ _ADVICE = {
     "overconfident": "Wrong answers get high probabilities: are the labels right, and are there enough images?",
     "dead": "No gradient reaches them: lower the learning rate, or start with other weights.",
     "exploding": "Lower the learning rate, or start with smaller weights.",
-    "vanishing": "Start with larger weights (He's rule), or put a batch norm in between.",
+    "vanishing": "Start with larger weights (the rule of He and others), or put a batch norm in between.",
     "saturated": "Start with smaller weights, scale the input, or use a ReLU.",
-    "no gradient": "It cannot learn: look at the layers behind it, one of which lets nothing through.",
+    "no gradient": "It cannot learn: look at the layers after it, one of which lets nothing through.",
     "duplicates": "They do the same work twice: begin from random weights, not from equal ones.",
 }

@@ -70,18 +70,18 @@ def draw_shapes(data: Shapes) -> Figure:
 
 
 def draw_question(runs: dict[str, Sequence[Snapshot]], steps: int = 300) -> Figure:
-    """The loss on the watched images of several trainings over their first `steps` steps, one panel each."""
+    """The loss on the watched images of several trainings at the steps that all share, up to `steps`: a panel each."""
     figure, panels = fg.subplots(9.6, 2.2, 1, len(runs), sharey=True)
-    ends = []
+    shared, ends = set.intersection(*(set(_steps(snapshots)) for snapshots in runs.values())), []
     for axes, (name, snapshots) in zip(panels, runs.items(), strict=True):
-        seen = [snapshot for snapshot in snapshots if snapshot.step <= steps]
-        axes.plot(_steps(seen), [snapshot.loss for snapshot in seen], color=BLUE, marker=".", markersize=4)
+        seen = [snapshot for snapshot in snapshots if snapshot.step <= steps and snapshot.step in shared]
+        axes.plot(_steps(seen), [snapshot.loss for snapshot in seen], color=BLUE)
         axes.axhline(np.log(seen[0].categories), color=MUTED, linestyle=":", linewidth=1)
         fg.chart(axes, name, "step", ticks=7)
         ends.append(f"{name} {seen[-1].loss:.2f}")
     panels[0].set_ylabel("loss", fontsize=8)
     return fg.describe(
-        figure, f"Three curves of the loss. All end at that of blind guessing, the dotted line: {', '.join(ends)}."
+        figure, f"Three curves of the loss. All end near that of blind guessing, the dotted line: {', '.join(ends)}."
     )
 
 
