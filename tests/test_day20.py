@@ -582,7 +582,7 @@ def test_the_top_crops_are_the_strongest_of_different_parts():
 
 
 def test_many_images_are_answered_as_one_by_one(squeezenet, keras_squeezenet):
-    wanted = [channel("fire4", 3), logit(281)]
+    wanted = [channel("fire4", 3), unit("fire3", 5)]
     images = [load_image(name, size=size) for size in (64, 80) for name in ("chelsea", "coffee", "flower")]
     for model in (squeezenet, keras_squeezenet):
         single = np.concatenate([evidence.responses(model, wanted, [image]) for image in images])
@@ -628,8 +628,7 @@ def test_the_lessons_own_shaking_is_the_machines():
 def test_the_amplitudes_are_those_of_the_photos():
     amplitudes = parameterization.photo_amplitudes(64)
     assert amplitudes.shape == (3, 64, 33)
-    assert amplitudes[0, 0, 1] > 5 * amplitudes[0, 0, 20]
-    assert amplitudes[0, 3, 5] > amplitudes[2, 3, 5]
+    assert (amplitudes[:, 0, 1] > 5 * amplitudes[:, 0, 20]).all()
 
 
 def test_after_the_relu_channels_of_fire9_get_stuck_and_before_it_none(squeezenet):
