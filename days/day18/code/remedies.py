@@ -76,7 +76,7 @@ def with_batch_norm(network: nn.Sequential) -> nn.Sequential:
 
 def augmented(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """A batch (N, H, W, 3) as it might have been as well: quarter turns, a mirror, the color channels in any order."""
-    images = np.rot90(images, generator.integers(4), axes=(1, 2))
+    images = np.rot90(images, int(generator.integers(4)), axes=(1, 2))
     images = images[:, :, :: generator.choice([-1, 1])]
     return np.ascontiguousarray(images[..., generator.permutation(3)])
 

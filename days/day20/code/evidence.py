@@ -44,9 +44,10 @@ def responses(model: Model, wanted: Sequence[Objective], images: Iterable[np.nda
     return np.concatenate(found).astype(np.float64)
 
 
-def batch_of(model: Model, images: Sequence[np.ndarray]) -> Any:
+def batch_of(model: Model, images: Sequence[np.ndarray] | np.ndarray) -> Any:
     """Several images (H, W, 3) of one size as the batch that a model's network takes."""
-    return model.preprocess.to_tensor(model.preprocess.pixels(np.stack(images)))
+    preprocess: Any = model.preprocess
+    return preprocess.to_tensor(preprocess.pixels(np.stack(images)))
 
 
 def noise_images(count: int, size: int = 128, *, seed: int = 0) -> np.ndarray:
@@ -75,7 +76,7 @@ def robustness(model: Model, wanted: Sequence[Objective], images: Iterable[np.nd
 
 
 def means_and_units(
-    model: Model, places: Sequence[tuple[str, int]], images: Sequence[np.ndarray], size: int = 64
+    model: Model, places: Sequence[tuple[str, int]], images: Sequence[np.ndarray] | np.ndarray, size: int = 64
 ) -> tuple[np.ndarray, np.ndarray]:
     """Channels' means over all places of the maps, and their strongest units: (images, channels) each.
 
