@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -587,6 +588,8 @@ def test_many_images_are_answered_as_one_by_one(squeezenet, keras_squeezenet):
     for model in (squeezenet, keras_squeezenet):
         single = np.concatenate([evidence.responses(model, wanted, [image]) for image in images])
         np.testing.assert_allclose(evidence.responses(model, wanted, images, size=2), single, rtol=1e-3, atol=1e-3)
+        own = dataclasses.replace(model, preprocess=lambda image, model=model: model.preprocess(image))
+        np.testing.assert_allclose(evidence.responses(own, wanted, images), single, rtol=1e-3, atol=1e-3)
 
 
 def test_raw_pixels_are_pixel_exact_and_the_other_rungs_are_not(squeezenet):
