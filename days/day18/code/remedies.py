@@ -48,7 +48,9 @@ TRIALS = {
     "nothing unusual": Attempt(),
     "constant learning rate": Attempt(falling=False),
     "pixels from 0 to 1": Attempt(centered=False),
-    "rate 1.5, with warm-up": Attempt(rate=1.5, warm_up=450),
+    "rate 0.5": Attempt(rate=0.5),
+    "rate 0.5, with warm-up": Attempt(rate=0.5, warm_up=450),
+    "rate 0.5, with batch norm": Attempt(rate=0.5, batch_norm=True),
     "rate 1.5, with batch norm": Attempt(rate=1.5, batch_norm=True),
     "faint start, with batch norm": Attempt(scale=0.1, batch_norm=True),
     "300 images": Attempt(images=runs.FEW),
@@ -76,7 +78,7 @@ def with_batch_norm(network: nn.Sequential) -> nn.Sequential:
 
 def augmented(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """A batch (N, H, W, 3) as it might have been as well: quarter turns, a mirror, the color channels in any order."""
-    images = np.rot90(images, generator.integers(4), axes=(1, 2))
+    images = np.rot90(images, int(generator.integers(4)), axes=(1, 2))
     images = images[:, :, :: generator.choice([-1, 1])]
     return np.ascontiguousarray(images[..., generator.permutation(3)])
 

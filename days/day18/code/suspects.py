@@ -78,7 +78,7 @@ def _train(seed: int, *, rate: float, scale: float, bias: float) -> list[Snapsho
     weights["conv2"] = weights["conv2"][0], np.full_like(weights["conv2"][1], bias)
     network = torch_backend.small_cnn(weights)
     watch = torch_backend.watch(network, torch_backend.to_batch(watched.images), watched.labels, every=EVERY)
-    how = {"steps": STEPS, "batch": BATCH, "learning_rate": rate, "seed": seed, "progress": False}
+    how: dict[str, Any] = {"steps": STEPS, "batch": BATCH, "learning_rate": rate, "seed": seed, "progress": False}
     torch_backend.train(network, data, callback=watch, **how)
     return [dataclasses.replace(one, loss=float("nan"), accuracy=float("nan")) for one in watch.snapshots]
 

@@ -6,12 +6,13 @@ Everything here takes a `Model` of either framework, and returns NumPy arrays.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from days.common.models import Model
+from days.common.preprocessing import Preprocess
 from days.day17.code.backends import capture
 from days.day20.code import objectives
 from days.day20.code.ascent import Ascent, climb
@@ -32,21 +33,29 @@ ONE_FILTER: dict[str, Any] = {"parameterization": "sphere", "decorrelated": Fals
 
 
 def responses(model: Model, wanted: Sequence[Objective], images: Iterable[np.ndarray], size: int = 64) -> np.ndarray:
-    """The value of every objective for every image (H, W, 3): (images, objectives). `size` images at a time.
+    """The value of every objective for every image (H, W, 3): (images, objectives).
 
-    images : of any sizes; those of one size that follow each other are looked at together.
+    images : of any sizes; those of one size that follow each other are looked at together, `size` at a time.
     """
     layers, found = objectives.layers_of(wanted), []
     for _, alike in itertools.groupby(images, key=np.shape):
-        for batch in iter(lambda alike=alike: list(itertools.islice(alike, size)), []):
-            answers = capture(model.network, layers, batch_of(model, batch))
+        for batch in batches_of(model, list(alike), size):
+            answers = capture(model.network, layers, batch)
             found.append(np.stack([objectives.value(objective, answers) for objective in wanted], axis=1))
     return np.concatenate(found).astype(np.float64)
 
 
-def batch_of(model: Model, images: Sequence[np.ndarray]) -> Any:
-    """Several images (H, W, 3) of one size as the batch that a model's network takes."""
-    return model.preprocess.to_tensor(model.preprocess.pixels(np.stack(images)))
+def batches_of(model: Model, images: Sequence[np.ndarray] | np.ndarray, size: int) -> Iterator[Any]:
+    """Images (H, W, 3) of one size as batches that a model's network takes, `size` images each.
+
+    One by one where the preprocessing is a learner's own function, which takes a single image.
+    """
+    preprocess = model.preprocess
+    if not isinstance(preprocess, Preprocess):
+        yield from map(preprocess, images)
+        return
+    for start in range(0, len(images), size):
+        yield preprocess.to_tensor(preprocess.pixels(np.stack(list(images[start : start + size]))))
 
 
 def noise_images(count: int, size: int = 128, *, seed: int = 0) -> np.ndarray:
@@ -75,15 +84,15 @@ def robustness(model: Model, wanted: Sequence[Objective], images: Iterable[np.nd
 
 
 def means_and_units(
-    model: Model, places: Sequence[tuple[str, int]], images: Sequence[np.ndarray], size: int = 64
+    model: Model, places: Sequence[tuple[str, int]], images: Sequence[np.ndarray] | np.ndarray, size: int = 64
 ) -> tuple[np.ndarray, np.ndarray]:
     """Channels' means over all places of the maps, and their strongest units: (images, channels) each.
 
     places : (layer, channel) of each. images : of one size; `size` of them are looked at together.
     """
     layers, means, units = list({layer for layer, _ in places}), [], []
-    for start in range(0, len(images), size):
-        answers = capture(model.network, layers, batch_of(model, images[start : start + size]))
+    for batch in batches_of(model, images, size):
+        answers = capture(model.network, layers, batch)
         maps = [answers[layer][:, index] for layer, index in places]
         means.append(np.stack([one.mean(axis=(1, 2)) for one in maps], axis=1))
         units.append(np.stack([one.max(axis=(1, 2)) for one in maps], axis=1))

@@ -270,7 +270,7 @@ def own_rung():
     """-> {"look": function, "moved": share, "mirrored": share}.
 
     look(pictures, generator) moves and turns pictures (n, 3, h, w) at random, as a tensor that
-    gradients go through. The shares of the objective are those that the pictures grown with it keep.
+    gradients go through. The shares are what pictures grown with it keep of their objective.
     """
     import torch
     from torch.nn import functional

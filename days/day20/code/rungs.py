@@ -84,7 +84,8 @@ def rubric(report: Any) -> list[Point]:
 
 
 def _pixels(model: Model) -> tuple[np.ndarray, np.ndarray]:
-    return model.preprocess.pixels.matrix, model.preprocess.pixels.offset
+    preprocess: Any = model.preprocess
+    return preprocess.pixels.matrix, preprocess.pixels.offset
 
 
 def _moves_and_turns(look: Look) -> tuple[np.ndarray, float]:

@@ -81,7 +81,7 @@ def draw_top_nine(rows: dict[str, tuple[np.ndarray, Sequence[np.ndarray], float,
 
     count : of how many crops they are the best.
     """
-    panels = {name: [picture, *crops] for name, (picture, crops, *_) in rows.items()}
+    panels = {name: np.stack([picture, *crops]) for name, (picture, crops, *_) in rows.items()}
     notes = {name: f"mean: {mean:.1f} times\nunit: {unit:.1f} times" for name, (*_, mean, unit) in rows.items()}
     title = f"grown, then the best of {count:,} crops; right: the grown picture's response over the best crop's"
     listed = "; ".join(f"{name}, {note}".replace("\n", ", ") for name, note in notes.items())
