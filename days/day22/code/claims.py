@@ -28,7 +28,7 @@ from days.day22.code.scoring import standard_methods
 SIDE = 40
 """Of every box, in pixels."""
 METHODS = ("guided backpropagation", "Grad-CAM at fire4", "Grad-CAM", "saliency", "occlusion")
-PLACES = 80
+PLACES = 60
 """So many random boxes are the control."""
 STRONG = 0.9
 """A box counts if it costs more than this share of random boxes. Between `OPEN` either verdict is taken."""

@@ -314,7 +314,7 @@ def added_up(gradient, image, baseline, steps):
 @task(
     "9.8 · 30 min · ●●●",
     rubric=claims.rubric,
-    given=(2026,),
+    given=(1,),
     wrong=[
         "the claim is believed, and its own box is named",
         lambda number: {"falls": 3.0, "random": 0.0, "stands": True, "instead": claims.make_claim(number).box},
@@ -347,7 +347,7 @@ def refute(number):
         beside = claims.fall(number, box, lambda photo, hole: rocket.wiped(photo, [hole]))
         return min(claims.fall(number, box), beside)
 
-    tried = [(top, top + 40, left, left + 40) for top in range(0, 185, 23) for left in range(0, 185, 23)]
+    tried = [(top, top + 40, left, left + 40) for top in range(0, 185, 46) for left in range(0, 185, 46)]
     return {
         "falls": costs,
         "random": float(np.mean(control)),
