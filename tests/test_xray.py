@@ -241,7 +241,7 @@ def test_accuracy_speaks_only_where_chance_does_not():
     given = trial("given", np.arange(20) >= 8, truth)
     assert findings.about_feeding([given, trial("other", np.arange(20) >= 6, truth)], truth) == []
     (found,) = findings.about_feeding([given, trial("other", np.arange(20) >= 0, truth)], truth)
-    assert "right on 12 of 20" in found.evidence[0]
+    assert "12 of 20 images right" in found.evidence[0]
     assert "other" in found.advice
 
 
@@ -634,7 +634,7 @@ def test_files_that_are_no_pictures_are_listed(folder):
         assert f'<th scope="row">{name}</th>' in report.html
     assert str(folder) not in report.html
     assert "6 photos" in report.html
-    assert "4 more photos were not looked at" in xray(small(), folder, size=SIZE, limit=4, progress=False).html
+    assert "4 more photos were left out" in xray(small(), folder, size=SIZE, limit=4, progress=False).html
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
@@ -878,7 +878,7 @@ def test_no_photo_is_shown_twice_and_the_size_is_named_where_it_does_not_fit():
     images = dict(zip("abcde", clinic.ward_images().images[:5], strict=True))
     html = xray(network, images, size=32, progress=False).html
     for name in images:
-        assert html.count(f"{name}: says") == 1
+        assert html.count(f"{name}: predicted") == 1
     with pytest.raises(ValueError, match=r"size \(--size\) says how large, now 224"):
         xray(network, images, progress=False)
 
@@ -918,8 +918,8 @@ def test_covering_what_decided_costs_more_than_covering_as_much_elsewhere():
     assert looks_left.counts_more
     assert blind.fall == 0
     assert not blind.counts_more
-    assert "do not build on them" in controls.verdict([blind, blind, looks_left])
-    assert "do not build on them" not in controls.verdict([looks_left])
+    assert "do not rely on them" in controls.verdict([blind, blind, looks_left])
+    assert "do not rely on them" not in controls.verdict([looks_left])
 
 
 def test_patches_elsewhere_have_the_size_and_shape_of_the_brightest_tenth():

@@ -103,16 +103,16 @@ def verdict(seen: Sequence[Controlled]) -> str:
     falls, elsewhere = np.mean([one.fall for one in seen]), np.mean([one.elsewhere.mean() for one in seen])
     won = sum(one.counts_more for one in seen)
     said = (
-        f"Covering a map's brightest tenth lowers the score by {falls:.3g} in the mean of {len(seen)} photos, and a "
-        f"patch of the same shape elsewhere by {elsewhere:.3g}; on {won} of them the brightest tenth costs more than "
-        f"each of {ELSEWHERE} patches elsewhere."
+        f"Covering the brightest tenth of a map lowers the score by {falls:.3g}, the mean of {len(seen)} photos. "
+        f"Covering a patch of the same shape elsewhere lowers it by {elsewhere:.3g}. On {won} of {len(seen)} photos "
+        f"the brightest tenth matters more than each of {ELSEWHERE} such patches."
     )
     likeness = np.array([one.likeness for one in seen])
     if np.isfinite(likeness).any():
         said += (
-            f" With shuffled late layers the network draws maps whose rank correlation with these is "
-            f"{np.nanmedian(likeness):.2f} in the median (1 is the same map, whatever was learned)."
+            f" The median rank correlation with the maps of the shuffled network is {np.nanmedian(likeness):.2f}. "
+            "(At 1, a map would be the same whatever the late layers had learned.)"
         )
     if won <= len(seen) / 2:
-        said += " So these maps do not show what decided: do not build on them."
+        said += " So these maps do not show what the predictions depend on: do not rely on them."
     return said

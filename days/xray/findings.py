@@ -55,91 +55,93 @@ _TOLD = {
     "not finite": _Told(
         SERIOUS,
         "Numbers that are not finite",
-        "Weights or answers are infinite or not numbers (NaN), and all that comes later inherits them.",
+        "Some weights or activations are infinite or not a number (NaN), and so is everything computed from them.",
         "certain",
-        "Go back to the last good weights; lower the learning rate, or clip gradients.",
+        "Go back to the last good weights, then lower the learning rate or clip the gradients.",
     ),
     "exploded": _Told(
         SERIOUS,
         "{count} filter{s} far too large",
-        "What lies behind hears nothing else. Silence behind it is not judged until this is mended.",
-        "certain: told from the weights alone",
-        "Set the filter back, or train on with a lower learning rate and weight decay.",
+        "Their activations drown out all others in the layers behind them. Silent channels there are not judged until "
+        "this is fixed.",
+        "certain: it follows from the weights alone",
+        "Reset the filter, or train on with a lower learning rate and with weight decay.",
     ),
     "dead": _Told(
         WORTH_A_LOOK,
         "{count} dead filter{s}",
-        "No image whatever makes them answer, so no gradient reaches them: they cost time and do nothing.",
-        "certain: follows from the weights, for any input",
-        "Cut them out; or give them new random weights and train on with a lower learning rate.",
+        "No image can activate them, so no gradient reaches them either: they cost time and do nothing.",
+        "certain: it follows from the weights, for any input",
+        "Remove them, or give them new random weights and train on with a lower learning rate.",
     ),
     "silent": _Told(
         WORTH_A_LOOK,
         "{count} channel{s} silent on all {images} images",
-        "Some silence is usual where channels wait for something rare. This is more than the layer's other "
-        "channels, of which few wake on only one or two images, lead to expect; named are those that stay farthest "
-        "below 0.",
-        "likely for most of them, and said of these {images} images: others may wake some",
-        "Show the network more and other images. What stays silent can be cut out, or trained anew.",
+        "A few silent channels are normal: some channels detect something rare. But hardly any other channel of the "
+        "layer is active on just one or two images, so this many silent ones are unexpected. Listed are the channels "
+        "that stay farthest below 0.",
+        "likely for most of them, and on these {images} images only: other images may activate some",
+        "Try more images, and more varied ones. Channels that stay silent can be removed or trained again.",
     ),
     "redundant": _Told(
         NOTE,
-        "{count} filter{s} repeating another one",
-        "Weights and biases point the same way, so the maps differ by a factor only: the same work is done twice.",
-        "certain: told from the weights alone",
-        "Cut the copy and add its outgoing weights, times the factor, to the other's: that changes nothing, or hardly.",
+        "{count} filter{s} that repeat{verb} another filter",
+        "Weights and bias are a multiple of another filter's, so the two feature maps differ only by a factor.",
+        "certain: it follows from the weights alone",
+        "Remove the copy and add its outgoing weights, times the factor, to the other filter's. This changes next to "
+        "nothing.",
     ),
     "noise": _Told(
         NOTE,
-        "{count} filter{s} looking like random numbers",
-        "They are unlike the rest of their layer, and no smoother than chance.",
-        "possible: two statistical tests agree, and a learned filter may be odd",
-        "Cut them out one at a time and see whether accuracy falls. If it does not, they never learned.",
+        "{count} filter{s} that look{verb} like random numbers",
+        "They differ from the rest of their layer, and are no smoother than random numbers.",
+        "possible: two statistical tests agree, but a trained filter can be unusual, too",
+        "Remove them one at a time. If accuracy does not fall, they learned nothing useful.",
     ),
     "preprocessing": _Told(
         SERIOUS,
         "The preprocessing looks wrong",
-        "{why} Fed with {best}, the network does clearly better than as it was fed. "
-        "Findings about silent channels are held back until this is settled.",
+        "{why} With {best}, the network does clearly better than with the preprocessing that you gave. "
+        "Findings about silent channels are left out until this is settled.",
         "{sure}",
         "Compare with the training code; then try {best}.",
     ),
     "untrained": _Told(
         SERIOUS,
         "Untrained batch norm: were the weights loaded?",
-        "The first batch norm holds the statistics that it was created with, so nothing was ever trained with it.",
-        "likely: training moves these numbers",
+        "The first batch norm still holds its initial statistics, so the network was never trained with it.",
+        "likely: training changes these numbers",
         "Load the weights before the X-ray, or name their file with --weights.",
     ),
     "random": _Told(
         SERIOUS,
         "All filters look random: were the weights loaded?",
-        "In every layer the filters differ in length just as random numbers do. Training changes that within a few "
-        "hundred steps.",
-        "likely: so it was in 15 untrained networks and in none of 7 trained ones",
+        "In every layer, the lengths of the filters vary as little as those of random filters. Training changes this "
+        "within a few hundred steps.",
+        "likely: this held for 15 of 15 untrained networks and for 0 of 7 trained ones",
         "Load the weights before the X-ray, or name their file with --weights.",
     ),
     "training mode": _Told(
         WORTH_A_LOOK,
-        "The network came in training mode",
-        "The X-ray ran it in evaluation mode and gave it back as it was. Run as it came, dropout and batch norm make "
-        "its answers depend on chance and on the rest of the batch.",
+        "The network was in training mode",
+        "The X-ray ran it in evaluation mode and left it as it was. In training mode, dropout and batch norm make "
+        "its predictions depend on chance and on the other images of the batch.",
         "certain",
         "Call network.eval() before you use it.",
     ),
     "constant": _Told(
         SERIOUS,
-        "The answer hardly depends on the image",
-        "Whatever is shown, the network says much the same: it is untrained, broken, or fed wrongly.",
+        "The prediction hardly depends on the image",
+        "The network predicts much the same for every image: it is untrained, broken, or preprocessed wrongly.",
         "{sure}",
-        "Check that the weights were loaded, and the preprocessing.",
+        "Check that the weights were loaded, and check the preprocessing.",
     ),
     "guessing": _Told(
         SERIOUS,
         "No better than guessing",
-        "The network tells hardly more of these images right than blind guessing would.",
-        "likely, said of these images and their folders' names",
-        "Check that labels and folders mean the same categories in the same order, and that weights were loaded.",
+        "The network names hardly more of these images correctly than guessing would.",
+        "likely, for these images and with the folders' names as the truth",
+        "Check that labels and folders name the same categories in the same order, and that the weights were loaded.",
     ),
 }
 
@@ -182,31 +184,32 @@ def _of_filters(kind: str, parts: list[tuple[Layer, Facts, list]], images: int) 
     said = [_EVIDENCE[kind](layer, fact, some) for (layer, fact, _), some in zip(parts, named, strict=True)]
     evidence = [f"{layer.name}: {words}" for (layer, *_), words in zip(parts, said, strict=True)]
     count = sum(map(len, named))
-    return _finding(kind, *evidence, places=places, count=count, s="" if count == 1 else "s", images=images)
+    plural, verb = ("", "s") if count == 1 else ("s", "")
+    return _finding(kind, *evidence, places=places, count=count, s=plural, verb=verb, images=images)
 
 
 def _how_exploded(layer: Layer, fact: Facts, channels: list[int]) -> str:
     longest = np.max(detectors.relative_lengths(layer.weights.filters)[channels])
-    return f"filter {listed(channels)}, up to {longest:.3g} times as long as the layer's median filter"
+    return f"filter {listed(channels)}, up to {longest:.3g} times the length of the layer's median filter"
 
 
 def _how_silent(layer: Layer, fact: Facts, channels: list[int]) -> str:
     below = np.min(below_waking(layer)[channels])
-    how_far = f"at best {below:.1f}" if below < 1000 else "over 1,000"
-    return f"channel {listed(channels)}, {how_far} of their own deviations below 0"
+    how_far = f"at least {below:.1f}" if below < 1000 else "over 1,000"
+    return f"channel {listed(channels)}, {how_far} of their own standard deviations below 0"
 
 
 def _how_alike(layer: Layer, fact: Facts, channels: list[int]) -> str:
     pairs, more = fact.copies[:6], len(fact.copies) - 6
     said = [f"{pair.second} is {pair.scale:.2f} times {pair.first} (cosine {pair.cosine:.3f})" for pair in pairs]
-    return ", ".join(said) + (f" and {more} pairs more" if more > 0 else "")
+    return ", ".join(said) + (f" and {more} more pairs" if more > 0 else "")
 
 
 _EVIDENCE = {
-    "not finite": lambda layer, fact, channels: f"largest answer on the images {np.max(layer.summary.top):.3g}",
+    "not finite": lambda layer, fact, channels: f"largest activation on these images: {np.max(layer.summary.top):.3g}",
     "exploded": _how_exploded,
     "dead": lambda layer, fact, channels: (
-        f"filter {listed(channels)}: no weights, or a bias below all they can add up to"
+        f"filter {listed(channels)}: all weights 0, or a bias so low that no input can outweigh it"
     ),
     "silent": _how_silent,
     "redundant": _how_alike,
@@ -250,10 +253,11 @@ def _by_norm(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial, str, 
     if spoken_against or not apart < 0.5 * given.norm.distance:
         return None
     evidence = (
-        f"the first batch norm sees values {given.norm.distance:.2g} from those it has stored (0 is none; shift in "
-        f"deviations and logarithm of the spread), and {apart:.2g} with {best.name}"
+        f"the inputs of the first batch norm are {given.norm.distance:.2g} away from the statistics that it has stored "
+        f"(0 is a perfect match; shift in standard deviations, and logarithm of the ratio of spreads), and {apart:.2g} "
+        f"away with {best.name}"
     )
-    return best, "The first batch norm was trained on other numbers than it gets.", "likely", evidence
+    return best, "The first batch norm was trained on other values than it gets now.", "likely", evidence
 
 
 def _by_accuracy(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial, str, str, str] | None:
@@ -269,9 +273,9 @@ def _by_accuracy(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial, s
     chance = min(1.0, len(others) * by_chance)
     if chance > 0.05:
         return None
-    evidence = f"right on {now.sum()} of {len(now)} images as fed, and on {then.sum()} with {best.name}"
-    sure = f"likely: as large a gain comes by chance with a probability of at most {chance:.2g}"
-    return best, "More images are told right another way.", sure, evidence
+    evidence = f"{now.sum()} of {len(now)} images right with the given preprocessing, {then.sum()} with {best.name}"
+    sure = f"likely: the probability of so large a gain by chance is at most {chance:.2g}"
+    return best, "With another preprocessing, more images are named correctly.", sure, evidence
 
 
 def _by_information(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial, str, str, str] | None:
@@ -282,11 +286,12 @@ def _by_information(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial
     if len(given.scores) < 5 or not (says_more and best.confidence > 1.2 * given.confidence):
         return None
     evidence = (
-        f"an answer tells {given.information:.2f} nats of which image was shown, and {best.information:.2f} with "
-        f"{best.name} (confidence {given.confidence:.2f} and {best.confidence:.2f}; {most:.2f} nats is all there is)"
+        f"a prediction carries {given.information:.2f} nats of information about which image was shown, and "
+        f"{best.information:.2f} with {best.name} (mean confidence {given.confidence:.2f} and {best.confidence:.2f}; "
+        f"the most possible is {most:.2f} nats)"
     )
-    why = "As it was fed, the network says much the same of every image."
-    return best, why, "possible: told without the truth, from the answers alone", evidence
+    why = "With the given preprocessing, the network predicts much the same for every image."
+    return best, why, "possible: judged from the predictions alone, without the truth", evidence
 
 
 # ---------------------------------------------------------------- whether it was trained
@@ -295,16 +300,15 @@ def _by_information(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial
 def about_training(layers: Sequence[Layer], given: Trial) -> list[Finding]:
     """At most one finding: that nothing was ever trained, told from a batch norm, or without one from the filters."""
     if given.norm is not None:
-        said = "all its stored means are 0, and all its stored variances 1"
+        said = "all its stored means are 0, and all its stored variances are 1"
         return [_finding("untrained", said)] if given.norm.fresh else []
     spreads = np.array([length_spread(layer.weights.filters) for layer in layers])
     spreads = spreads[~np.isnan(spreads)]
     if len(spreads) < 2 or spreads.max() > RANDOM_SPREAD:
         return []
-    said = (
-        f"the spread of lengths, 1 for random numbers, is {spreads.min():.2f} to {spreads.max():.2f} in {len(spreads)}"
-    )
-    return [_finding("random", f"{said} layers")]
+    low, high, count = spreads.min(), spreads.max(), len(spreads)
+    said = f"the spread of filter lengths, 1 for random numbers, is {low:.2f} to {high:.2f} in {count} layers"
+    return [_finding("random", said)]
 
 
 # ---------------------------------------------------------------- what it says
@@ -324,7 +328,7 @@ def about_answers(given: Trial, truth: np.ndarray | None, training_layers: int) 
         found.append(_constant(given, truth is not None))
     right = 0 if truth is None else int(given.right(truth).sum())
     if truth is not None and count >= 10 and right <= _guessed(count, categories):
-        said = f"{right} of {count} right; guessing among {categories} gets {count / categories:.1f}"
+        said = f"{right} of {count} right; guessing among {categories} categories gives {count / categories:.1f}"
         found.append(_finding("guessing", said))
     return found
 
@@ -338,10 +342,10 @@ def _constant(given: Trial, known: bool) -> Finding:
     said = len(set(given.scores.argmax(axis=-1).tolist()))
     categories = "1 category" if said == 1 else f"{said} different categories"
     evidence = (
-        f"{categories} for {len(given.scores)} images; an answer tells {given.information:.3f} nats of which image "
-        "was shown"
+        f"{categories} for {len(given.scores)} images; a prediction carries {given.information:.3f} nats of "
+        "information about which image was shown"
     )
     if known:
-        return _finding("constant", evidence, sure="certain, said of these images")
-    sure = "possible: so it must be if all images show one category"
+        return _finding("constant", evidence, sure="certain, for these images")
+    sure = "possible: it would be right if all images show the same category"
     return _finding("constant", evidence, sure=sure, severity=WORTH_A_LOOK)

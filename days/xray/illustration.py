@@ -70,8 +70,8 @@ def illustration_of(seen: Examination, track: Track = untracked) -> Illustration
     for layer in track(_spread(seen.layers, LAYERS_SHOWN), "filters and maps"):
         layers[layer.name] = _drawn(_layer_pictures, f"filters and maps of {layer.name}", seen, layer)
     loved = _spread(seen.layers[1:] or seen.layers, LAYERS_LOVED + 1)[-LAYERS_LOVED:]
-    for layer in track(loved, "what channels love"):
-        favorites[layer.name] = _drawn(_favorites, f"favorites of {layer.name}", seen, layer)
+    for layer in track(loved, "what excites the channels"):
+        favorites[layer.name] = _drawn(_favorites, f"pictures that excite {layer.name}", seen, layer)
     said = [remark for drawn in (*photos, *layers.values(), *favorites.values()) for remark in drawn.remarks]
     return Illustration(
         tuple(picture for drawn in photos for picture in drawn.pictures),
@@ -147,11 +147,11 @@ def _heatmap(seen: Examination, index: int, *, found: Controlled, top: float) ->
     """One photo with what speaks for the category that the network names, and the controls in words."""
     subject, trial, truth, name = seen.subject, seen.trials[0], seen.truth, seen.photos.names[index]
     said = int(trial.scores[index].argmax())
-    words = f"{name}: says {subject.called(said)} ({trial.probabilities[index, said]:.0%})"
+    words = f"{name}: predicted {subject.called(said)} ({trial.probabilities[index, said]:.0%})"
     if truth is not None:
-        words += ": right" if said == truth[index] else f": wrong, it is {subject.called(int(truth[index]))}"
-    words += f". Its map reaches {found.heatmap.max() / top:.2g} of the strongest map's value. "
-    words += f"Brightest tenth covered: score {-found.fall:+.2f}; elsewhere {-found.elsewhere.mean():+.2f}"
+        words += ", right" if said == truth[index] else f", wrong: it is {subject.called(int(truth[index]))}"
+    words += f". Map strength {found.heatmap.max() / top:.2g} of the strongest. "
+    words += f"Brightest tenth covered: score {-found.fall:+.2f}; elsewhere: {-found.elsewhere.mean():+.2f}"
     if np.isfinite(found.likeness):
         words += f". Rank correlation with the shuffled network's map: {found.likeness:.2f}"
     photo = seen.photos.images[index]
@@ -194,8 +194,8 @@ def _favorites(seen: Examination, layer: Layer) -> Drawn:
     shown = []
     for place, (number, index, favorite) in enumerate(zip(channels, loved, grown, strict=True)):
         name = photos.names[index]
-        alt = f"{'' if favorite is None else 'A grown picture, and '}{name} lit where channel {number} answers."
-        caption = f"channel {number}; of the photos it loves {name}"
+        alt = f"{'' if favorite is None else 'A grown picture, and '}{name}, bright where channel {number} is active."
+        caption = f"channel {number}; most excited by {name}"
         shown.append(pictures.channel_picture(favorite, photos.images[index], maps[place, number], alt, caption))
     return Drawn(tuple(shown), remarks)
 
@@ -213,7 +213,9 @@ def _grown(
         return none, (f"{why}: {one_line(error)}.",)
     still = images.std(axis=(1, 2, 3)) < UNMOVED
     moved = [None if unmoved else image for unmoved, image in zip(still, images, strict=True)]
-    said = f"{layer.name}: {still.sum()} channels moved no picture, as they start silent."
+    said = (
+        f"{layer.name}: {still.sum()} channels are silent on the starting picture, so nothing could be grown for them."
+    )
     return moved, (said,) if still.any() else ()
 
 

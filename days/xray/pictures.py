@@ -58,7 +58,7 @@ def maps_picture(maps: np.ndarray, channels: Sequence[int] | np.ndarray, layer: 
     figure = draw_panels(maps, title=title, labels=list(map(str, channels)), columns=min(len(maps), 8), alarm=dark)
     numbers = ", ".join(map(str, channels))
     alt = f"{len(maps)} maps of {layer} on one scale, channels {numbers}; {len(dark)} are uniform."
-    return Picture(_uri(picture_bytes(figure), "png"), alt, f"What these channels answer to {photo}.")
+    return Picture(_uri(picture_bytes(figure), "png"), alt, f"Activations of these channels on {photo}.")
 
 
 def heatmap_picture(

@@ -77,7 +77,7 @@ def _feeding(seen: Examination) -> Table:
     for place, trial in enumerate(seen.trials):
         right = "" if seen.truth is None else str(trial.right(seen.truth).sum())
         norm = "" if trial.norm is None else f"{trial.norm.distance:.3g}"
-        name = trial.name if place else f"as it was fed: {trial.name}"
+        name = trial.name if place else f"as given: {trial.name}"
         rows.append([name, right, f"{trial.confidence:.2f}", f"{trial.information:.2f}", norm])
     heads = ["preprocessing", "photos right", "mean confidence", "information (nats)", "first batch norm: distance"]
     keep = [index for index in range(len(heads)) if any(row[index] for row in rows)]
