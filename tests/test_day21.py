@@ -717,3 +717,13 @@ def test_concentration_of_a_point_and_of_an_even_change():
     assert dreaming.gathered_share(even) == pytest.approx(0.1)
     even[0, 0] = 1000
     assert dreaming.gathered_share(even) > 0.9
+
+
+def test_most_of_fire7_gets_no_pull_from_a_photo(squeezenet):
+    """Units at 0, and whole channels: a dream cannot show what they would respond to."""
+    batch = squeezenet.preprocess(load_image("china", size=(192, 288)))
+    answers = torch.tensor(capture(squeezenet.network, "fire7", batch)["fire7"], requires_grad=True)
+    (answers.square().mean() / 2).backward()
+    np.testing.assert_allclose(answers.grad, answers.detach() / answers.numel(), atol=1e-8)
+    assert 0.15 < (answers.grad != 0).float().mean() < 0.25
+    assert 1 <= (answers.grad[0] == 0).flatten(1).all(dim=1).sum() <= 12

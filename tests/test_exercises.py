@@ -213,8 +213,8 @@ def test_cells_follow_the_docstrings_and_nothing_else_changes(tmp_path):
     assert notebook.read_text(encoding="utf-8") == before
     text = module.read_text(encoding="utf-8")
     module.write_text(
-        text.replace("-> Grad-CAM (h, w), nothing below 0.", "-> a map of Grad-CAM (h, w)."), encoding="utf-8"
+        text.replace("-> its guided gradient for x, (n,).", "-> the guided gradient, (n,)."), encoding="utf-8"
     )
-    assert new.update_cells(22, tmp_path) == ["class_map"]
-    expected = before.replace("-> Grad-CAM (h, w), nothing below 0.", "-> a map of Grad-CAM (h, w).")
+    assert new.update_cells(22, tmp_path) == ["guided_gradient"]
+    expected = before.replace("-> its guided gradient for x, (n,).", "-> the guided gradient, (n,).")
     assert notebook.read_text(encoding="utf-8") == expected != before

@@ -17,7 +17,6 @@ from days.day21.code import deepdream, dreaming
 
 SIZE = (192, 288)
 LAYERS = ("fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
-CONTROL_LAYERS = ("fire3", "fire7", "fire9")
 SHOWN = {
     "china": "pavilion (china)",
     "flower": "flower",
@@ -105,23 +104,6 @@ class Lesson(lesson17.Lesson):
     def gram(self, image: np.ndarray, layer: str = "fire7") -> np.ndarray:
         """The Gram matrix (C, C) of what a layer of the trained network answers to an image."""
         return dreaming.gram(capture(self.model.network, layer, self.model.preprocess(image))[layer])
-
-    def numbers_by_layer(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Three numbers about dreams on one photo, each (trained by LAYERS, random by CONTROL_LAYERS)."""
-        groups = [
-            [(self.added("china", name, trained=trained), self.dream("china", name, trained=trained)) for name in names]
-            for names, trained in ((LAYERS, True), (CONTROL_LAYERS, False))
-        ]
-        measures: dict[str, Callable] = {
-            "typical wavelength of\nwhat was added, pixels": lambda added, _: dreaming.typical_wavelength(added),
-            "share of the change in the\ntenth that changed most": lambda added, _: dreaming.gathered_share(added),
-            "dogs, says\nEfficientNet-Lite0": lambda _, dream: self.dogs(dream),
-        }
-        numbers = {}
-        for name, measure in measures.items():
-            trained, control = (np.array([measure(*pair) for pair in group]) for group in groups)
-            numbers[name] = trained, control
-        return numbers
 
     def witness_shares(self, photos: Sequence[str] = PHOTOS) -> dict[str, list[float]]:
         """For each photo: dogs in the photo, in the trained network's dream of fire7, in the random one's."""

@@ -13,7 +13,7 @@ from days.common.colors import BLUE, ORANGE
 from days.common.figures import Figures, chart, describe, new_figure, plain, save_gif
 from days.common.paths import outputs_dir
 from days.day21.code import dreaming
-from days.day21.code.lesson import CONTROL_LAYERS, GUIDES, LAYERS, PHOTOS, RICH, SHOWN, SIZE, TRICKS, Lesson
+from days.day21.code.lesson import GUIDES, LAYERS, PHOTOS, RICH, SHOWN, SIZE, TRICKS, Lesson
 
 ZOOM_GIF = "08_zoom.gif"
 
@@ -73,26 +73,6 @@ def draw_lost_detail(photo: np.ndarray, small: np.ndarray) -> Figure:
         figure,
         "A photo, a blurred copy that was made small and enlarged, and their difference, twice as strong as it is: "
         f"thin outlines on gray, {np.abs(lost).mean():.3f} on average.",
-    )
-
-
-def draw_numbers(
-    layers: Sequence[str], series: dict[str, tuple[np.ndarray, np.ndarray]], control_layers: Sequence[str]
-) -> Figure:
-    """One panel for each name in `series`: (trained (n,), random (m,)) numbers by layer."""
-    figure = new_figure(9.6, 2.7)
-    for axes, (name, (trained, control)) in zip(figure.subplots(1, len(series)), series.items(), strict=True):
-        axes.plot(layers, trained, "o-", color=BLUE, label="trained")
-        axes.plot(control_layers, control, "s--", color=ORANGE, label="random")
-        chart(axes, name, ticks=7.5).tick_params(axis="x", rotation=45)
-        axes.set_ylim(0, 1.15 * max(*trained, *control))
-        axes.legend(fontsize=7.5, frameon=False)
-    names = "; ".join(name.replace("\n", " ") for name in series)
-    return describe(
-        figure,
-        f"Numbers about what a dream adds, layer by layer, for the trained network and for a random one: {names}. The "
-        "first is larger for the random network, the second alike for both; in the last, from fire6 to fire8, the "
-        "trained network's dreams show dogs, the random one's never.",
     )
 
 
@@ -223,7 +203,6 @@ FIGURES = Figures(
         "02_octaves.jpg": _figure_pyramid,
         "03_lost_detail.jpg": _figure_lost_detail,
         "04_tricks.jpg": _figure_tricks,
-        "05_numbers.png": lambda lesson: draw_numbers(LAYERS, lesson.numbers_by_layer(), CONTROL_LAYERS),
         "06_control.jpg": _figure_control,
         "07_witness.png": lambda lesson: draw_witness(
             {SHOWN[name]: row for name, row in lesson.witness_shares().items()}

@@ -11,41 +11,62 @@ from days.common.tasks import task
 from days.day22.code import claims
 
 
-def _layer(generator, *shape):
-    return cases.maps(generator, *shape, mean=0.5), generator.normal(size=shape)
+def _two_layers(generator, inputs, hidden, top):
+    """An input and the weights of three layers; about half of the units are on, half of what comes back is negative."""
+    shapes = (inputs,), (hidden, inputs), (top, hidden), (top,)
+    return tuple(generator.normal(size=shape) for shape in shapes)
+
+
+def _at_zero(generator):
+    """A unit of each layer gets exactly 0, and something positive comes back to it."""
+    first, second = generator.integers(1, 4, (3, 2)), generator.integers(1, 4, (3, 3))
+    x = generator.integers(1, 4, 2)
+    first[0] = x[1], -x[0]
+    inside = np.maximum(first @ x, 0)
+    second[0, 1:] = inside[2], -inside[1]
+    return tuple(values.astype(float) for values in (x, first, second, generator.integers(1, 4, 3)))
+
+
+def _unit_by_unit(x, first, second, last):
+    """What comes back, one connection after the other."""
+    inside = [sum(weight * value for weight, value in zip(row, x, strict=True)) for row in first]
+    outside = [sum(weight * max(value, 0) for weight, value in zip(row, inside, strict=True)) for row in second]
+    back = [max(weight, 0) if value > 0 else 0 for weight, value in zip(last, outside, strict=True)]
+    sums = [sum(row[unit] * share for row, share in zip(second, back, strict=True)) for unit in range(len(inside))]
+    back = [max(total, 0) if value > 0 else 0 for total, value in zip(sums, inside, strict=True)]
+    return np.array([sum(row[n] * share for row, share in zip(first, back, strict=True)) for n in range(len(x))])
 
 
 @exercise(
-    "9.1 · 10 min · ●○○",
-    cases=cases.drawn(_layer, (4, 3, 5), (6, 7, 4), (3, 5, 5)),
-    truth=lambda activations, gradients: np.maximum(
-        np.einsum("cij,chw->hw", gradients, activations) / gradients[0].size, 0
-    ),
+    "9.1 · 10 min · ●●○",
+    cases=lambda generator: [
+        *(_two_layers(generator, *sizes) for sizes in ((4, 8, 6), (3, 9, 7), (6, 7, 8))),
+        cases.edge("the input of a ReLU is exactly 0, and nothing passes it", *_at_zero(generator)),
+    ],
+    truth=_unit_by_unit,
     mistakes=[
-        "Evidence against the category is still in it: what is below 0 is cut off at the very end.",
-        ("np.maximum(evidence, 0)", "evidence"),
-        "That is gradient times activation at each place. Grad-CAM gives each channel one weight: the mean of its "
-        "gradient over all places.",
-        ("weights[:, None, None]", "gradients"),
-        "The ReLU came too early: cut off below 0 channel by channel, a channel that speaks against the category "
-        "counts as silent. Add up first.",
-        ("(weights[:, None, None] * activations)", "np.maximum(weights[:, None, None] * activations, 0)"),
-        "Activations and gradients have changed places: the weights come from the gradients.",
-        ("gradients.mean", "activations.mean", "* activations", "* gradients"),
-        "The weights are sums; Grad-CAM takes the mean over the places, so that a larger layer is no stronger.",
-        (".mean(", ".sum("),
+        "That is the ordinary gradient: at each ReLU, set what is negative in it to 0, too.",
+        ("np.maximum(last, 0)", "last", "np.maximum(second.T @ back, 0)", "(second.T @ back)"),
+        "What comes back passes ReLUs that were off: where a ReLU's input was not above 0, nothing passes.",
+        (" * (top > 0)", "", " * (hidden > 0)", ""),
+        "Only the last ReLU is guided; there are two.",
+        ("np.maximum(second.T @ back, 0)", "(second.T @ back)"),
+        "What reaches x passes no ReLU any more: it keeps its sign.",
+        ("return first.T @ back", "return np.maximum(first.T @ back, 0)"),
     ],
     hints=[
-        "One weight for each channel: gradients.mean(axis=(1, 2)) has the shape (C,).",
-        "weights[:, None, None] has two axes more: multiply the activations by it, and add up over the channels.",
-        "np.maximum(..., 0) comes last.",
+        "Forward first: keep hidden = first @ x and top = second @ relu(hidden), the inputs of the two ReLUs.",
+        "At the last ReLU arrives `last`. What passes is np.maximum(last, 0) * (top > 0).",
+        "Through the weights by second.T @ back, then the other ReLU by the same rule, then first.T @ back.",
     ],
 )
-def class_map(activations, gradients):
-    """Both (C, h, w) -> Grad-CAM (h, w), nothing below 0."""
-    weights = gradients.mean(axis=(1, 2))
-    evidence = (weights[:, None, None] * activations).sum(axis=0)
-    return np.maximum(evidence, 0)
+def guided_gradient(x, first, second, last):
+    """x (n,), weights (h, n), (k, h) and (k,) -> its guided gradient for x, (n,)."""
+    hidden = first @ x
+    top = second @ np.maximum(hidden, 0)
+    back = np.maximum(last, 0) * (top > 0)
+    back = np.maximum(second.T @ back, 0) * (hidden > 0)
+    return first.T @ back
 
 
 def _picture(generator, height, width, size):
@@ -315,7 +336,7 @@ def added_up(gradient, image, baseline, steps):
 @task(
     "9.8 · 30 min · ●●●",
     rubric=claims.rubric,
-    given=(2026,),
+    given=(1,),
     wrong=[
         "the claim is believed, and its own box is named",
         lambda number: {"falls": 3.0, "random": 0.0, "stands": True, "instead": claims.make_claim(number).box},
@@ -337,7 +358,7 @@ def added_up(gradient, image, baseline, steps):
 )
 def refute(number):
     """A number -> your report on `claims.make_claim(number)`, a dict as described above."""
-    from days.day22.code import claims, rocket
+    from days.day22.code import claims
 
     claim = claims.make_claim(number)
     costs = claims.fall(number, claim.box)
@@ -345,10 +366,9 @@ def refute(number):
     control = [claims.fall(number, (top, top + 40, left, left + 40)) for top, left in places]
 
     def worth(box):
-        beside = claims.fall(number, box, lambda photo, hole: rocket.wiped(photo, [hole]))
-        return min(claims.fall(number, box), beside)
+        return min(claims.fall(number, box), claims.fall(number, box, beside=True))
 
-    tried = [(top, top + 40, left, left + 40) for top in range(0, 185, 23) for left in range(0, 185, 23)]
+    tried = [(top, top + 40, left, left + 40) for top in range(0, 185, 46) for left in range(0, 185, 46)]
     return {
         "falls": costs,
         "random": float(np.mean(control)),

@@ -1,4 +1,4 @@
-"""The figures of Day 22. `python -m days.day22.code.visualizations` rebuilds days/day22/outputs/ (three minutes)."""
+"""The figures of Day 22. `python -m days.day22.code.visualizations` rebuilds days/day22/outputs/ (ten minutes)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def draw_pointing(tests: dict[str, dict[str, tuple[float, float, float]]]) -> Fi
         axes.set_xlim(-0.05, 1.08)
         chart(axes, test)
         axes.grid(axis="y", linewidth=0.4)
-    best = [f"{test.replace(chr(10), ' ')}: {max(found, key=found.get)}" for test, found in tests.items()]
+    best = [f"{' '.join(test.split())}: {max(found, key=lambda name: found[name][0])}" for test, found in tests.items()]
     return describe(figure, f"Dots with intervals for {', '.join(names)}. Best at {'; '.join(best)}.")
 
 
