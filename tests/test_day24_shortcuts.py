@@ -88,6 +88,7 @@ def test_the_swap_costs_more_the_higher_the_dial(twenty):
     assert half.min() > strong.max() > strong.min() > full.max() > full.min() > 0.5
 
 
+@pytest.mark.filterwarnings("ignore:Grad-CAM of category")
 def test_training_all_repeats_and_is_stored_as_it_is(tmp_path):
     how = {"dials": (0.0, 1.0), "seeds": (1, 2), "steps": 2, "images": 64, "count": 60}
     first, again = trainings.train_all(**how), trainings.train_all(**how)
@@ -150,7 +151,7 @@ def features(network, images):
         return network[:-1](shapes_backend.to_batch(images)).numpy()
 
 
-def test_a_last_layer_from_balanced_images_helps_the_worst_group_and_one_from_the_owners_mix_does_not():
+def test_a_last_layer_from_balanced_images_helps_the_worst_group_and_the_owners_mix_does_not():
     network = shapes_backend.small_cnn(unknown.load_networks()[0])
     data, tests = unknown.owners_images(4000, seed=92), unknown.images_in_use(800, seed=93)
     pairs = 2 * data.labels + data.cue
@@ -158,11 +159,12 @@ def test_a_last_layer_from_balanced_images_helps_the_worst_group_and_one_from_th
     balanced = np.concatenate([np.flatnonzero(pairs == pair)[:least] for pair in range(12)])
     came = min(group_accuracies(shapes_backend.scores(network, tests.images).argmax(axis=1), tests))
     new, worst = features(network, tests.images), []
-    for some in (balanced, np.arange(len(balanced))):
+    drawn = [np.random.default_rng(seed).permutation(4000)[: len(balanced)] for seed in range(3)]
+    for some in (balanced, *drawn):
         last = LogisticRegression(max_iter=5000).fit(features(network, data.images[some]), data.labels[some])
         worst.append(min(group_accuracies(last.predict(new), tests)))
     assert worst[0] > came + 0.1
-    assert worst[1] < came
+    assert np.mean(worst[1:]) < came
 
 
 def test_errors_called_star_are_mended_by_covering_the_bottom_rows():
