@@ -233,8 +233,8 @@ def test_crops_to_learn_from_follow_the_link():
     ("call", "words"),
     [
         (lambda: photo_lab.crops(5, seed=0, half="upper"), "half as 'left' or 'right', got 'upper'"),
-        (lambda: photo_lab.with_cue(np.zeros((1, 48, 48, 3)), [True], "frame"), "out of stamp, border, got"),
-        (lambda: unknown.owners_images(5, seed=0, cue=[True]), r"5 images, \(5,\), got \(1,\)"),
+        (lambda: photo_lab.with_cue(np.zeros((1, 48, 48, 3)), np.array([True]), "frame"), "out of stamp, border, got"),
+        (lambda: unknown.owners_images(5, seed=0, cue=np.array([True])), r"5 images, \(5,\), got \(1,\)"),
     ],
 )
 def test_bad_input_gets_one_clear_error(call, words):
