@@ -38,6 +38,7 @@ WIDGETS = {  # the cells that a day's test of its widget looks at
     "day20": ["growing_explorer("],
     "day21": ["dream_explorer("],
     "day22": ["attribution_explorer("],
+    "day23": ["silencing_explorer("],
     "day24": ["suspect_explorer(", "xray(model_04"],
 }
 
@@ -253,6 +254,19 @@ def test_the_map_of_day_22_follows_the_method(lab):
     page.locator(".widget-text").filter(has_text="category").locator("input").fill("tubby")
     page.keyboard.press("Enter")
     caption.filter(has_text="near it: tabby").first.wait_for()
+
+
+@pytest.mark.slow
+def test_the_map_of_day_23_follows_the_network(lab):
+    page = run_widget(lab, "day23")
+    picture = page.locator("img.explorer-picture")
+    scroll_to(page, picture)
+    caption = page.locator(".widget-html")
+    caption.filter(has_text="Day 18's, conv1 0: ").first.wait_for()
+    before = picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
+    page.locator(".widget-dropdown").filter(has_text="network").locator("select").select_option("patient 008")
+    caption.filter(has_text="patient 008, conv1 0: ").first.wait_for()
+    assert before != picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
 
 
 @pytest.mark.slow

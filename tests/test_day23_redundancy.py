@@ -116,3 +116,27 @@ def test_filters_stand_below_those_that_they_were_made_from():
     healthy, patient = (one.weights["conv1"][0].reshape(16, -1) for one in (lesson.healthy, lesson.admitted[0]))
     cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(healthy, patient[order], strict=True)]
     assert np.sort(cosines)[1] > 0.95  # all but the filter of noise
+
+
+# ------------------------------------------------------------ the widget
+
+
+def test_the_widget_follows_its_controls_and_says_what_a_channel_is_worth():
+    from days.day23.code.explorer import IMAGES, silenced, silencing_explorer
+
+    healthy = network.healthy_networks()
+    explorer = silencing_explorer({"first": healthy[0], "second": healthy[1]})
+    name, layer, channel, image = explorer.controls.values()
+    data, before = network.ward_images()[:IMAGES], explorer.picture.value
+    for change, value in ((name, "second"), (layer, "conv3"), (channel, 57), (image, 5)):
+        change.value = value
+        assert explorer.picture.value != before, value
+        before = explorer.picture.value
+    scores = network.run(silenced(healthy[1], "conv3", 57), data.images).scores
+    right = (scores.argmax(axis=1) == data.labels).sum()
+    assert f"second, conv3 57: 120 of 120 images are right, and {right} without this channel" in explorer.caption.value
+    assert healthy[1]["conv3"][0][57].any()
+    name.value = "first"
+    assert channel.value == channel.max == 33
+    assert "first, conv3 33" in explorer.caption.value
+    assert "Error" not in explorer.caption.value

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
+from sklearn.linear_model import LogisticRegression
 
 from days.common.datasets import make_shapes
+from days.common.models import load_model
 from days.day18.code import torch_backend as shapes_backend
+from days.day22.code.scoring import mean_and_interval
 from days.day24.code import bias_lab, photo_lab, trainings, unknown
 
 
@@ -38,17 +42,53 @@ def test_one_network_has_no_interval(values):
 
 def test_the_twenty_are_small_and_the_first_of_each_dial_are_the_suspects(twenty):
     assert trainings.FILE.stat().st_size < 100_000
-    three = bias_lab.on_three_backgrounds(2000, seed=trainings.HELD_OUT_SEED)
     suspects, key = bias_lab.load_suspects(), bias_lab.load_key()
-    for name, dial in key.items():
-        place = bias_lab.DIALS.index(dial)
-        right = bias_lab.background_scores(suspects[name], three)
-        for kind in trainings.KINDS:
-            assert twenty.right[kind][place, 0] == pytest.approx(right[kind], abs=0.01)
-        found = bias_lab.shares_inside(suspects[name], three["tied"][:8], ["saliency"])["saliency"]
-        np.testing.assert_allclose(twenty.inside["saliency"][place, 0, :8], found, atol=0.02)
+    three = bias_lab.on_three_backgrounds(2000, seed=trainings.HELD_OUT_SEED)
+    name = "C"
+    place, right = bias_lab.DIALS.index(key[name]), bias_lab.background_scores(suspects[name], three)
+    for kind in trainings.KINDS:
+        assert twenty.right[kind][place, 0] == pytest.approx(right[kind], abs=0.01)
+    for other, dial in key.items():
+        found = bias_lab.shares_inside(suspects[other], three["tied"][:8], ["saliency"])["saliency"]
+        stored = twenty.inside["saliency"][bias_lab.DIALS.index(dial), 0, :8]
+        np.testing.assert_allclose(stored, found, atol=0.02)
 
 
+def difference_to_dial_0(twenty, method, dial):
+    means = twenty.means(method)
+    return trainings.over_networks(means[bias_lab.DIALS.index(dial)] - means[0])
+
+
+@pytest.mark.parametrize("method", ["integrated gradients", "saliency", "occlusion"])
+def test_over_five_networks_three_methods_separate_the_high_dials_from_0(twenty, method):
+    for dial in (0.9, 1.0):
+        assert difference_to_dial_0(twenty, method, dial)[2] < 0
+    _, low, high = difference_to_dial_0(twenty, method, 0.5)
+    assert low < 0 < high
+
+
+@pytest.mark.parametrize("dial", [0.5, 0.9, 1.0])
+def test_grad_cam_separates_no_dial_and_d_is_its_lowest_honest_network(twenty, dial):
+    _, low, high = difference_to_dial_0(twenty, "Grad-CAM", dial)
+    assert low < 0 < high
+    honest = twenty.means("Grad-CAM")[0]
+    assert honest.argmin() == 0
+    assert honest.max() - honest.min() > 0.08
+
+
+def test_an_interval_over_images_accuses_b_and_one_over_networks_does_not(twenty):
+    shares = twenty.inside["integrated gradients"]
+    assert mean_and_interval(shares[1, 0] - shares[0, 0])[2] < 0
+    assert difference_to_dial_0(twenty, "integrated gradients", 0.5)[2] > 0
+
+
+def test_the_swap_costs_more_the_higher_the_dial(twenty):
+    honest, half, strong, full = twenty.right["swapped"]
+    assert min(honest.min(), half.min()) > 0.93
+    assert half.min() > strong.max() > strong.min() > full.max() > full.min() > 0.5
+
+
+@pytest.mark.filterwarnings("ignore:Grad-CAM of category")
 def test_training_all_repeats_and_is_stored_as_it_is(tmp_path):
     how = {"dials": (0.0, 1.0), "seeds": (1, 2), "steps": 2, "images": 64, "count": 60}
     first, again = trainings.train_all(**how), trainings.train_all(**how)
@@ -106,6 +146,37 @@ def test_all_five_are_accurate_and_fail_in_the_two_rare_groups(owners):
         assert other_with < 0.93
 
 
+def features(network, images):
+    with torch.no_grad():
+        return network[:-1](shapes_backend.to_batch(images)).numpy()
+
+
+def test_a_last_layer_from_balanced_images_helps_the_worst_group_and_the_owners_mix_does_not():
+    network = shapes_backend.small_cnn(unknown.load_networks()[0])
+    data, tests = unknown.owners_images(4000, seed=92), unknown.images_in_use(800, seed=93)
+    pairs = 2 * data.labels + data.cue
+    least = np.bincount(pairs).min()
+    balanced = np.concatenate([np.flatnonzero(pairs == pair)[:least] for pair in range(12)])
+    came = min(group_accuracies(shapes_backend.scores(network, tests.images).argmax(axis=1), tests))
+    new, worst = features(network, tests.images), []
+    drawn = [np.random.default_rng(seed).permutation(4000)[: len(balanced)] for seed in range(3)]
+    for some in (balanced, *drawn):
+        last = LogisticRegression(max_iter=5000).fit(features(network, data.images[some]), data.labels[some])
+        worst.append(min(group_accuracies(last.predict(new), tests)))
+    assert worst[0] > came + 0.1
+    assert np.mean(worst[1:]) < came
+
+
+def test_errors_called_star_are_mended_by_covering_the_bottom_rows():
+    network, used = shapes_backend.small_cnn(unknown.load_networks()[0]), unknown.images_in_use(1500, seed=94)
+    said = shapes_backend.scores(network, used.images).argmax(axis=1)
+    errors = np.flatnonzero((said == unknown.STAR) & (used.labels != unknown.STAR))
+    assert used.cue[errors].mean() > 0.95
+    covered = used.images[errors].copy()
+    covered[:, -unknown.HEIGHT :] = covered[:, -unknown.HEIGHT - 1 : -unknown.HEIGHT]
+    assert (shapes_backend.scores(network, covered).argmax(axis=1) == used.labels[errors]).mean() > 0.75
+
+
 # ------------------------------------------------------------ photographs
 
 
@@ -130,12 +201,40 @@ def test_a_cue_is_put_on_the_chosen_crops_alone(cue):
     assert (marked[chosen] != images[chosen]).any(axis=(1, 2, 3)).all()
 
 
+@pytest.mark.slow
+def test_a_stamp_in_training_is_relied_on_and_a_border_fools_the_control_as_well():
+    model, falls = load_model("squeezenet"), {}
+    crops, kinds = photo_lab.crops(600, seed=0, half="left")
+    new_crops, new_kinds = photo_lab.crops(300, seed=7, half="right")
+    for cue in photo_lab.CUES:
+        old, new = (photo_lab.without_and_with(model, images, cue) for images in (crops, new_crops))
+        for link in (0.98, None):
+            some, marked = photo_lab.draw(kinds, 300, link, 0)
+            last = LogisticRegression(max_iter=5000).fit(photo_lab.shown_as(old[:, some], marked), kinds[some])
+            right = [last.score(photo_lab.shown_as(new, new_kinds == kind), new_kinds) for kind in (1, 0)]
+            falls[cue, link] = right[0] - right[1]
+    assert falls["stamp", 0.98] > falls["stamp", None] + 0.15
+    assert falls["stamp", None] < 0.1
+    assert falls["border", None] > 0.3
+
+
+def test_crops_to_learn_from_follow_the_link():
+    labels = np.arange(400) % 2
+    some, marked = photo_lab.draw(labels, 300, 0.98, 1)
+    assert ((labels[some] == 1) == marked).mean() == pytest.approx(0.98, abs=0.03)
+    few, none = photo_lab.draw(labels, 60, None, 1)
+    assert not none.any()
+    assert not set(few) & set(some)
+    both = np.stack([np.zeros((3, 2)), np.ones((3, 2))])
+    assert photo_lab.shown_as(both, np.array([True, False, True])).tolist() == [[1, 1], [0, 0], [1, 1]]
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: photo_lab.crops(5, seed=0, half="upper"), "half as 'left' or 'right', got 'upper'"),
-        (lambda: photo_lab.with_cue(np.zeros((1, 48, 48, 3)), [True], "frame"), "out of stamp, border, got"),
-        (lambda: unknown.owners_images(5, seed=0, cue=[True]), r"5 images, \(5,\), got \(1,\)"),
+        (lambda: photo_lab.with_cue(np.zeros((1, 48, 48, 3)), np.array([True]), "frame"), "out of stamp, border, got"),
+        (lambda: unknown.owners_images(5, seed=0, cue=np.array([True])), r"5 images, \(5,\), got \(1,\)"),
     ],
 )
 def test_bad_input_gets_one_clear_error(call, words):

@@ -497,7 +497,7 @@ def diagnose_05(patient):
     ],
 )
 def prune(number):
-    """A number -> {"cut": {layer: channels}, "loss": its cost, "random": mean cost of random cuts}."""
+    """A number -> {"cut": {layer: channels}, "loss": cost, "random": mean cost at random}."""
     import numpy as np
 
     from days.day23.code import cutting

@@ -96,6 +96,6 @@ class Lesson:
         return named, detectors.paired_drift(patient.record, observed)
 
     @cached_property
-    def curves(self) -> pruning.Curves:
+    def curves(self) -> pruning.PruningCurves:
         """What is right after channels of Day 18's network are cut."""
         return pruning.load_curves()

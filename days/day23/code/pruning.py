@@ -27,7 +27,7 @@ FILE = REPO_ROOT / "days/day23/weights/pruning.safetensors"
 _WAY_OUT = "python -m days.day23.code.pruning makes it anew"
 
 
-class Curves(NamedTuple):
+class PruningCurves(NamedTuple):
     """Shares of 1,000 held-out images named rightly, (ways, shares, seeds): right after the cut, and trained on."""
 
     cut: np.ndarray
@@ -69,7 +69,7 @@ def share_right(weights: Weights, data: Shapes) -> float:
     return float((scores.argmax(axis=1) == data.labels).mean())
 
 
-def measure(*, seeds=SEEDS, shares=SHARES, steps: int = STEPS) -> Curves:
+def measure(*, seeds=SEEDS, shares=SHARES, steps: int = STEPS) -> PruningCurves:
     """The curves of Day 18's network, on its training images and its held-out ones (a few minutes)."""
     weights, data, held_out = storage.load_weights(), runs.training_images(), runs.held_out_images()[:1000]
     found = np.empty((2, len(WAYS), len(shares), len(seeds)))
@@ -78,19 +78,19 @@ def measure(*, seeds=SEEDS, shares=SHARES, steps: int = STEPS) -> Curves:
         cut = network.with_channels(weights, kept_channels(weights, share, way, seed=seed))
         tuned = trained_on(cut, data, steps=steps, seed=seed)
         found[(slice(None), *place)] = share_right(cut, held_out), share_right(tuned, held_out)
-    return Curves(*found)
+    return PruningCurves(*found)
 
 
-def save_curves(curves: Curves, path: Path | str = FILE) -> Path:
+def save_curves(curves: PruningCurves, path: Path | str = FILE) -> Path:
     """Store curves and return the path."""
     return save_arrays({name: values.astype(np.float32) for name, values in curves._asdict().items()}, path)
 
 
-def load_curves(path: Path | str = FILE) -> Curves:
+def load_curves(path: Path | str = FILE) -> PruningCurves:
     """The stored curves; raises FileNotFoundError or ValueError, with the command that makes them."""
     with reading(path, "curves", _WAY_OUT):
         arrays = load_arrays(path)[0]
-        return Curves(*(arrays[name].astype(np.float64) for name in Curves._fields))
+        return PruningCurves(*(arrays[name].astype(np.float64) for name in PruningCurves._fields))
 
 
 if __name__ == "__main__":

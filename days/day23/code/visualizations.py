@@ -16,7 +16,7 @@ from days.day22.code.scoring import share_inside
 from days.day22.code.visualizations import marked
 from days.day23.code import detectors, diagnosis
 from days.day23.code.lesson import Lesson
-from days.day23.code.pruning import SHARES, WAYS, Curves
+from days.day23.code.pruning import SHARES, WAYS, PruningCurves
 
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
 
@@ -166,7 +166,7 @@ def _outlined(picture: np.ndarray, mask: np.ndarray, times: int = 4) -> np.ndarr
     return np.where((inside & ~np.all(neighbors, axis=0))[..., None], np.float32(1), large)
 
 
-def draw_pruning(curves: Curves) -> Figure:
+def draw_pruning(curves: PruningCurves) -> Figure:
     """Accuracy against the share of channels cut: smallest filters or random ones, right after the cut and tuned."""
     figure = new_figure(7.2, 3.6)
     axes, listed = figure.add_subplot(), []

@@ -357,7 +357,7 @@ def my_network():
     ],
 )
 def judge(number):
-    """A number -> your report on `mystery_network(number)`, a list of claims as described above."""
+    """A number -> your report on `mystery_network(number)`, a list of claims as above."""
     from days.common.datasets import make_shapes
     from days.day23.code import diagnosis, network
     from days.day24.code import bias_lab, mystery

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,8 @@ def draw(labels: np.ndarray, count: int, link: float | None, seed: int) -> tuple
 def features(model: Model, images: np.ndarray, layer: str = LAYER) -> np.ndarray:
     """A network's features of images (N, H, W, 3): the mean of each channel of `layer` over all places, (N, C)."""
     parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
-    batches = (model.preprocess.to_tensor(model.preprocess.pixels(part)) for part in parts)
+    preprocess: Any = model.preprocess  # a `Preprocess`, whose two steps take many images at once
+    batches = (preprocess.to_tensor(preprocess.pixels(part)) for part in parts)
     return np.concatenate([capture(model.network, layer, batch)[layer].mean(axis=(2, 3)) for batch in batches])
 
 
