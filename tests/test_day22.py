@@ -1197,13 +1197,17 @@ def test_the_half_that_was_asked_for_wins_or_does_not():
 # ------------------------------------------------------------ what the lesson says
 
 
+def _keep_positive(module, back, _):
+    return (back[0].clamp(min=0),)
+
+
 def guided_copy(network: nn.Module) -> nn.Module:
     """As the lesson writes it: saliency of this copy is guided backpropagation."""
     guided = copy.deepcopy(network)
     for module in guided.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = False
-            module.register_full_backward_hook(lambda module, back, _: (back[0].clamp(min=0),))
+            module.register_full_backward_hook(_keep_positive)
     return guided
 
 

@@ -58,6 +58,7 @@ class Inquiry:
 
 
 def are_names(values) -> bool:
+    """Whether these are texts, and at least one of them."""
     return len(values) > 0 and all(isinstance(one, str) for one in values)
 
 

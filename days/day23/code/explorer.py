@@ -49,18 +49,23 @@ def silencing_explorer(networks: dict[str, Weights]) -> Explorer:
         before = int((whole(network).scores.argmax(axis=1) == data.labels).sum())
         after = right_without(network, layer, channel)
         title = f"{network}, {layer} {channel}: {before} of {IMAGES} images are right, and {after} without this channel"
-        parts = [panel(f"image {image}", data.images[image])]
-        parts += [panel("the channel's map", maps[image, channel], color_scale(maps[:, channel]), "activation")]
-        if layer == LAYERS[0]:
-            filters = networks[network][layer][0][channel : channel + 1]
-            parts += [panel("its filter, at its own strength", visible_patches(filters)[0])]
-        most = float(maps[image, channel].max())
-        return live_picture(title, parts, f"{title}. On image {image} its largest activation is {most:.2g}.")
+        return _drawn(title, networks[network], (layer, channel), maps[:, channel], data.images[image], image)
 
     for name in ("network", "layer"):
         # Before the explorer observes them, so that it never asks for a channel that there is not.
         controls[name].observe(fit_slider, "value")
     return Explorer(controls, draw)
+
+
+def _drawn(title: str, weights: Weights, place: tuple[str, int], maps, photo, image: int) -> LivePicture:
+    """An image and its map of a channel, on the scale of the channel's maps (N, h, w) of all images; conv1's filter."""
+    layer, channel = place
+    parts = [panel(f"image {image}", photo)]
+    parts += [panel("the channel's map", maps[image], color_scale(maps), "activation")]
+    if layer == LAYERS[0]:
+        filters = weights[layer][0][channel : channel + 1]
+        parts += [panel("its filter, at its own strength", visible_patches(filters)[0])]
+    return live_picture(title, parts, f"{title}. On image {image} its largest activation is {maps[image].max():.2g}.")
 
 
 def silenced(weights: Weights, layer: str, channel: int) -> Weights:
