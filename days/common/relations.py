@@ -159,6 +159,7 @@ OF_THE_ANSWER = {
 
 
 def relation(pairs: Pairs, runs: Sequence[Run], question: Inquiry) -> str:
+    """A sentence that explains every answer fully from what was wanted, from the inputs, or both; "" for none."""
     if isinstance(pairs[0][1], str):
         return ""
     finders = (_input_itself, _mask, _factor, _simple, _offset, _reordered, _reduced, _length, _one_more_term, _indices)
@@ -436,6 +437,7 @@ def _are_lists(pairs: Pairs) -> bool:
 
 
 def loose_relation(pairs, runs, question):
+    """A sentence that is true of every answer, though it does not explain it fully; "" for none."""
     if isinstance(pairs[0][1], str):
         return ""
     if len(pairs) > 1 and _constant([got for got, _ in pairs]) and not _constant([wanted for _, wanted in pairs]):
