@@ -24,13 +24,7 @@ def silencing_explorer(networks: dict[str, Weights]) -> Explorer:
     networks : weights of the small network by name, of whatever widths, run rightly. conv1's filters are shown, too.
     """
     data = network.ward_images()[:IMAGES]
-    first = next(iter(networks))
-    controls = {
-        "network": ipywidgets.Dropdown(options=list(networks), description="network"),
-        "layer": ipywidgets.Dropdown(options=LAYERS, description="layer"),
-        "channel": ipywidgets.IntSlider(0, 0, len(networks[first][LAYERS[0]][1]) - 1, description="channel"),
-        "image": ipywidgets.IntSlider(0, 0, IMAGES - 1, description="image"),
-    }
+    controls = _controls(networks)
 
     def fit_slider(_):
         controls["channel"].max = len(networks[controls["network"].value][controls["layer"].value][1]) - 1
@@ -61,6 +55,16 @@ def silencing_explorer(networks: dict[str, Weights]) -> Explorer:
         # Before the explorer observes them, so that it never asks for a channel that there is not.
         controls[name].observe(fit_slider, "value")
     return Explorer(controls, draw)
+
+
+def _controls(networks: dict[str, Weights]) -> dict[str, ipywidgets.Widget]:
+    channels = len(next(iter(networks.values()))[LAYERS[0]][1])
+    return {
+        "network": ipywidgets.Dropdown(options=list(networks), description="network"),
+        "layer": ipywidgets.Dropdown(options=LAYERS, description="layer"),
+        "channel": ipywidgets.IntSlider(0, 0, channels - 1, description="channel"),
+        "image": ipywidgets.IntSlider(0, 0, IMAGES - 1, description="image"),
+    }
 
 
 def silenced(weights: Weights, layer: str, channel: int) -> Weights:
