@@ -24,13 +24,7 @@ def silencing_explorer(networks: dict[str, Weights]) -> Explorer:
     networks : weights of the small network by name, of whatever widths, run rightly. conv1's filters are shown, too.
     """
     data = network.ward_images()[:IMAGES]
-    first = next(iter(networks))
-    controls = {
-        "network": ipywidgets.Dropdown(options=list(networks), description="network"),
-        "layer": ipywidgets.Dropdown(options=LAYERS, description="layer"),
-        "channel": ipywidgets.IntSlider(0, 0, len(networks[first][LAYERS[0]][1]) - 1, description="channel"),
-        "image": ipywidgets.IntSlider(0, 0, IMAGES - 1, description="image"),
-    }
+    controls = _controls(networks)
 
     def fit_slider(_):
         controls["channel"].max = len(networks[controls["network"].value][controls["layer"].value][1]) - 1
@@ -49,7 +43,13 @@ def silencing_explorer(networks: dict[str, Weights]) -> Explorer:
         before = int((whole(network).scores.argmax(axis=1) == data.labels).sum())
         after = right_without(network, layer, channel)
         title = f"{network}, {layer} {channel}: {before} of {IMAGES} images are right, and {after} without this channel"
-        return _drawn(title, networks[network], (layer, channel), maps[:, channel], data.images[image], image)
+        parts = [panel(f"image {image}", data.images[image])]
+        parts += [panel("the channel's map", maps[image, channel], color_scale(maps[:, channel]), "activation")]
+        if layer == LAYERS[0]:
+            filters = networks[network][layer][0][channel : channel + 1]
+            parts += [panel("its filter, at its own strength", visible_patches(filters)[0])]
+        most = float(maps[image, channel].max())
+        return live_picture(title, parts, f"{title}. On image {image} its largest activation is {most:.2g}.")
 
     for name in ("network", "layer"):
         # Before the explorer observes them, so that it never asks for a channel that there is not.
@@ -57,15 +57,14 @@ def silencing_explorer(networks: dict[str, Weights]) -> Explorer:
     return Explorer(controls, draw)
 
 
-def _drawn(title: str, weights: Weights, place: tuple[str, int], maps, photo, image: int) -> LivePicture:
-    """An image and its map of a channel, on the scale of the channel's maps (N, h, w) of all images; conv1's filter."""
-    layer, channel = place
-    parts = [panel(f"image {image}", photo)]
-    parts += [panel("the channel's map", maps[image], color_scale(maps), "activation")]
-    if layer == LAYERS[0]:
-        filters = weights[layer][0][channel : channel + 1]
-        parts += [panel("its filter, at its own strength", visible_patches(filters)[0])]
-    return live_picture(title, parts, f"{title}. On image {image} its largest activation is {maps[image].max():.2g}.")
+def _controls(networks: dict[str, Weights]) -> dict[str, ipywidgets.Widget]:
+    channels = len(next(iter(networks.values()))[LAYERS[0]][1])
+    return {
+        "network": ipywidgets.Dropdown(options=list(networks), description="network"),
+        "layer": ipywidgets.Dropdown(options=LAYERS, description="layer"),
+        "channel": ipywidgets.IntSlider(0, 0, channels - 1, description="channel"),
+        "image": ipywidgets.IntSlider(0, 0, IMAGES - 1, description="image"),
+    }
 
 
 def silenced(weights: Weights, layer: str, channel: int) -> Weights:
