@@ -541,19 +541,25 @@ def test_effective_width_of_known_gradients():
 
 
 def test_the_rockets_surroundings_matter_and_the_control_does_not(squeezenet):
-    """Section 8.4: the control changes the photo about as much as what is covered beside foot and pad."""
+    """Section 8.4: the control changes the photo about as much as what is covered beside foot and pad, and the map
+    loses at the places that are covered, not at the pad."""
     rocket = load_image("rocket", size=224)
     sky, beside = rocket[:40].mean(axis=(0, 1)), np.r_[0:90, 135:224]
     number, logits, changed = squeezenet.categories.index("drilling platform"), [], []
+    layer, at_pad = "conv10_activation", []
     for place in (np.s_[:0], np.s_[190:, 90:135], np.s_[190:, beside], np.s_[120:154, beside]):
         covered = rocket.copy()
         covered[place] = sky
         logits.append(squeezenet.logits(squeezenet.preprocess(covered))[0, number])
+        evidence = torch_backend.capture(squeezenet.network, layer, squeezenet.preprocess(covered))[layer][0, number]
+        at_pad.append(evidence[:, 5:8].sum() / evidence.size)
         changed.append(np.abs(covered - rocket).mean())
     whole, foot, surroundings, control = logits
     assert whole - surroundings > 2 * (whole - foot) > 2
     assert control >= whole
     assert changed[3] > 0.8 * changed[2]
+    assert at_pad[0] - at_pad[1] > 0.7
+    assert abs(at_pad[0] - at_pad[2]) < 0.3
 
 
 def test_pictures_of_fields_and_of_lit_channels_say_what_they_show(cat):

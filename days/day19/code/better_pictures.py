@@ -1,4 +1,4 @@
-"""What a picture is worth that should excite its channel more than the lesson's ascent did: the task of Day 19."""
+"""What a picture is worth that should excite its channel more than the lesson's ascents do: the task of Day 19."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from days.common.tasks import Point
 from days.day19.code.gradients import value_and_gradient
 from days.day19.code.lesson import HIGH, LOW
 
-ASCENT = {("conv1_activation", 49): 336, ("fire2", 84): 855, ("fire4", 200): 1980, ("fire6", 341): 3165}
-"""What the lesson's ascent reaches in 60 steps from `noise()`, by layer and channel."""
+ASCENT = {("conv1_activation", 49): 338, ("fire2", 84): 855, ("fire4", 200): 1980, ("fire6", 341): 3165}
+"""What the best of three ascents reaches, 60 steps each from `noise(seed=0)` to `noise(seed=2)`, by channel."""
 BETTER = 1.1
 SHAPE = (1, 3, 128, 128)
 
@@ -32,7 +32,7 @@ def rubric(report) -> list[Point]:
 def _points(pictures: dict[tuple[str, int], np.ndarray]) -> Iterator[Point]:
     for (layer, channel), ascent in ASCENT.items():
         value, _ = value_and_gradient(_network(), layer, pictures[layer, channel], channel)
-        wanted = f"the ascent {ascent}, wanted {BETTER * ascent:.0f}"
+        wanted = f"the best of three ascents {ascent}, wanted {BETTER * ascent:.0f}"
         yield Point(value >= BETTER * ascent, f"{layer}, {channel}: your picture {value:.0f}, {wanted}")
 
 

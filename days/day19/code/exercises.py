@@ -207,11 +207,11 @@ def _quiet_by_counting(activations, share):
     mistakes=[
         "Only the first image was looked at; silent there may be loud elsewhere.",
         ("(activations", "(activations[:1]"),
-        "These are the dead ones alone; wanted are all that fire at fewer than `share` of the places.",
+        "These are the dead ones alone; wanted are all that fire at less than `share` of the places.",
         ("< share", "== 0"),
         "That compares the mean activation with the share; count where it fires, (activations > 0).",
         ("(activations > 0)", "activations"),
-        "These are the busy ones: turn the comparison round.",
+        "These are the channels that fire often: turn the comparison round.",
         ("< share", ">= share"),
     ],
     hints=[
