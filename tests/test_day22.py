@@ -1177,6 +1177,19 @@ def test_a_part_is_wiped_with_the_colors_at_its_sides_and_nothing_else_changes(c
     np.testing.assert_allclose(at_the_border[:10, 0], cat[:10, 20:23].mean(axis=1), atol=1e-6)
 
 
+def test_without_the_rocket_the_platforms_score_falls_less_than_without_the_towers_and_flagpole_rises(squeezenet):
+    from days.day22.code.rocket import PARTS, wiped
+
+    photo, lost, shares = load_image("rocket", size=224), {}, {}
+    for part in ("nothing", "both towers", "lamps", "rocket"):
+        logits = squeezenet.logits(squeezenet.preprocess(wiped(photo, PARTS[part])))[0]
+        lost[part] = -logits[squeezenet.categories.index("drilling platform")]
+        shares[part] = squeezenet.predict(wiped(photo, PARTS[part]), 1)[0]
+    assert lost["nothing"] < min(lost["rocket"], lost["lamps"])
+    assert max(lost["rocket"], lost["lamps"]) < lost["both towers"]
+    assert shares["rocket"] == ("flagpole", pytest.approx(0.57, abs=0.1))
+
+
 def test_two_shapes_stand_side_by_side_and_never_the_same():
     data = make_shapes(60, seed=5)
     images, labels = scoring.side_by_side(data)

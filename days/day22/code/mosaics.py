@@ -1,8 +1,10 @@
 """Photographs whose truth is known: four of the bundled photos in one picture, of which one is asked for.
 
-Nobody knows which pixels of a photo decide. But in a picture of four photos, what made the network say "espresso" can
-only stand in the photo of the cup. Source: Böhle, Fritz and Schiele, "Convolutional dynamic alignment networks for
-interpretable classifications", 2021, arXiv:2104.00032 (the grid pointing game).
+Nobody knows which pixels of a photo decide. But in a picture of four photos, the evidence for "espresso" should
+stand in the photo of the cup, whatever the network's first answer is: that is the test's assumption.
+
+Source: Böhle, Fritz and Schiele, "Convolutional dynamic alignment networks for interpretable
+classifications", 2021, arXiv:2104.00032 (the grid pointing game).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from days.common.paths import outputs_dir
 from days.day20.code.visualizations import draw_rows
 from days.day22.code import methods, rocket
 from days.day22.code.attribution import Rather
-from days.day22.code.lesson import ASKED, GUIDED, LAYERS, SIZE, STAGES, Lesson, visible
+from days.day22.code.lesson import ASKED, LAYERS, SIZE, STAGES, Lesson, visible
 from days.day22.code.maps import overlay
 from days.day22.code.mosaics import categories_of
 
@@ -209,18 +209,6 @@ def _figure_scales(lesson: Lesson) -> Figure:
     return draw_rows(rows, title, heads=IMAGE_NAMES, margin=0.5, alt=alt)
 
 
-def _figure_guided(lesson: Lesson) -> Figure:
-    photo, rows = load_image("chelsea", size=SIZE), {}
-    for name in ("guided backpropagation", "saliency", "Grad-CAM"):
-        rows[_in_lines(name)] = np.stack([_seen(photo, lesson.map(name, "chelsea", one), name) for one in GUIDED])
-    alt = (
-        "The cat, asked for four categories. Guided backpropagation marks the same eyes and nose for all of them; "
-        "saliency and Grad-CAM change with the category."
-    )
-    title = "one photo, asked for four categories; each map scaled by itself"
-    return draw_rows(rows, title, heads=GUIDED, width=7.2, alt=alt)
-
-
 def _figure_rocket(lesson: Lesson) -> Figure:
     photo, panels, labels = load_image("rocket", size=SIZE), [], []
     for part in ("nothing", "both towers", "rocket", "their upper masts"):
@@ -271,7 +259,6 @@ FIGURES = Figures(
         "05_cascade_maps.jpg": _figure_cascade_maps,
         "06_mosaics.jpg": _figure_mosaics,
         "07_scales.jpg": _figure_scales,
-        "08_guided.jpg": _figure_guided,
         "09_rocket.jpg": _figure_rocket,
         "11_explorer.jpg": _figure_explorer,
     },
