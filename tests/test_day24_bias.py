@@ -208,6 +208,25 @@ def test_grad_cam_does_not_order_the_dials(rows):
     assert means != sorted(means, reverse=True)
 
 
+def test_the_eleven_filters_of_the_finding_are_not_needed_and_eleven_others_are(cheat):
+    tied = make_shapes(400, seed=82, background_correlation=1.0)
+    eleven = {"conv2": [1, 2, 3, 13, 16, 21, 22, 24, 25, 30], "conv3": [11]}
+    others = {layer: np.setdiff1d(np.arange(len(cheat[layer][1])), chosen) for layer, chosen in eleven.items()}
+    generator = np.random.default_rng(1)
+
+    def right_without(filters):
+        weights = dict(cheat)
+        for layer, chosen in filters.items():
+            values, bias = (part.copy() for part in weights[layer])
+            values[chosen], bias[chosen] = 0, 0
+            weights[layer] = values, bias
+        return (runs.answers(weights, tied.images) == tied.labels).mean()
+
+    draws = [{layer: generator.permutation(others[layer])[: len(eleven[layer])] for layer in eleven} for _ in range(5)]
+    assert right_without(eleven) > right_without({}) - 0.01
+    assert np.mean([right_without(draw) for draw in draws]) < right_without({}) - 0.1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["random", "masked", "more of the same"])
 def test_mending_moves_the_maps_onto_the_object(cheat, way):
