@@ -33,7 +33,7 @@ from days.day22.code.scoring import mean_and_interval, shape_maps, share_inside,
 DIALS = (0.0, 0.5, 0.9, 1.0)
 """Shares of the training images whose background goes with the class; the other backgrounds are drawn blindly."""
 NAMES = ("A", "B", "C", "D")
-MENDED_NAMES = ("balanced", "masked")
+MENDED_NAMES = ("random", "masked")
 METHODS = ("integrated gradients", "saliency", "occlusion", "Grad-CAM")
 LAYER = "conv3_activation"
 SEED, STEPS, MENDING_STEPS = 24, 1500, 400
@@ -110,7 +110,7 @@ def trained_on(
 ) -> Weights:
     """The weights that Day 18's training makes of `weights` with these images; the ones given stay as they are.
 
-    On images whose background says nothing it mends a network that looks there: on newly drawn ones, "balanced", or,
+    On images whose background says nothing it mends a network that looks there: on newly drawn ones, "random", or,
     where there are none, on those of `on_others_backgrounds`, "masked". seed : of the images' order.
 
     Raises RuntimeError for a training that ended early.
@@ -133,9 +133,9 @@ def train_suspects(*, steps: int = STEPS, images: int = TRAINING_COUNT, progress
 
 
 def mend(weights: Weights, *, images: int = TRAINING_COUNT, steps: int = MENDING_STEPS) -> dict[str, Weights]:
-    """A network that was trained at dial 1, mended in two ways: {"balanced": weights, "masked": weights}.
+    """A network that was trained at dial 1, mended in two ways: {"random": weights, "masked": weights}.
 
-    "balanced" is trained on with images whose backgrounds say nothing, "masked" with the very images that it was
+    "random" is trained on with images whose backgrounds say nothing, "masked" with the very images that it was
     trained on, see `on_others_backgrounds`.
     """
     fresh, tied = (make_shapes(images, seed=TRAINING_SEED, background_correlation=dial) for dial in (0.0, 1.0))
@@ -238,7 +238,7 @@ def load_suspects(path: Path | str = SUSPECTS_FILE) -> dict[str, Weights]:
 
 
 def load_mended(path: Path | str = MENDED_FILE) -> dict[str, Weights]:
-    """The suspect of dial 1 as `mend` has mended it: {"balanced": weights, "masked": weights}; as `load_suspects`."""
+    """The suspect of dial 1 as `mend` has mended it: {"random": weights, "masked": weights}; as `load_suspects`."""
     return _networks(path, MENDED_NAMES)
 
 
