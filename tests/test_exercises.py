@@ -178,9 +178,9 @@ def test_the_skeleton_of_an_exercise_works(day, tmp_path, capsys):
         path.parent.mkdir(parents=True)
         shutil.copy(REPO_ROOT / "days/day22/code/exercises.py", path)
     docstring = "Maps (C, H, W) -> how bright each is, (C,)."
-    new.main(["exercise", str(day), "9.8", "brightness", docstring, "--minutes", "5", "--difficulty", "1"], tmp_path)
+    new.main(["exercise", str(day), "9.9", "brightness", docstring, "--minutes", "5", "--difficulty", "1"], tmp_path)
     cell = capsys.readouterr().out.strip()
-    assert cell.startswith("# Exercise 9.8 · 5 min · ●○○\ndef brightness(maps):")
+    assert cell.startswith("# Exercise 9.9 · 5 min · ●○○\ndef brightness(maps):")
     assert docstring in cell
     for command in ("check", "format --check"):
         config = ["--config", str(REPO_ROOT / "pyproject.toml")]
@@ -193,11 +193,11 @@ def test_the_skeleton_of_an_exercise_works(day, tmp_path, capsys):
     test_solution_is_correct(written.brightness)
     test_each_wrong_answer_is_rejected_with_its_own_word(written.brightness)
     for taken in (
-        ["9.9", "brightness"],
-        ["9.8", "darkness"],
+        ["9.10", "brightness"],
+        ["9.9", "darkness"],
         ["nine", "darkness"],
-        ["9.9", "two words"],
-        ["9.9", "class"],
+        ["9.10", "two words"],
+        ["9.10", "class"],
     ):
         with pytest.raises(SystemExit):
             new.main(["exercise", str(day), *taken], tmp_path)

@@ -64,6 +64,7 @@ EQUIVALENT = {
         r"-> np\.clip\(0, picture": "the middle one of three numbers, in another order",
         r"absolute: gradient -> np\.abs\(gradient\)": "of which the absolute value is taken anyway",
     },
+    "guided_gradient": {r"absolute: last -> np\.maximum\(last, 0\)": "which is taken anyway"},
     "falls": {r"np\.zeros -> np\.ones": "every number is written over"},
     "pointing_share": {
         r"maps -> masks|masks -> maps": "asked for their length alone, which is the same",
