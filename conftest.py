@@ -16,7 +16,8 @@ from days.common.images import load_image
 
 matplotlib.use("Agg")
 
-collect_ignore_glob = [] if keras_is_installed() else ["days/*/code/keras_*.py", "days/*/keras_*.py"]
+FOR_KERAS = ["days/*/code/keras_*.py", "days/*/keras_*.py", "tests/*_keras.py"]
+collect_ignore_glob = [] if keras_is_installed() else FOR_KERAS
 
 # What takes longest, longest first: under two workers nothing long may be left for the end.
 LONG = [

@@ -23,7 +23,7 @@ HELP = {
     "lab": "open your own copy of the course, my/, in JupyterLab (installs everything first)",
     "quick": "run the tests of one day in half a minute: quick 19; without a day, the quick tests of all",
     "test": "run the tests: code, exercises, four lessons, some figures, browser (about ten minutes)",
-    "test-all": "run all tests: every lesson, every picture, every day in the browser, training anew (half an hour more)",
+    "test-all": "run all tests: every lesson, every picture, every day in the browser, training anew (half an hour)",
     "book": "write the reading edition, all days as web pages, to _book/index.html",
     "figures": "rebuild the pictures in days/*/outputs/ and say what changed; figures 17 for one day",
     "notebooks": "run the notebooks and store their outputs; notebooks 17 for one day",

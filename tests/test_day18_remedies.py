@@ -78,7 +78,6 @@ def test_the_kept_weights_are_those_of_the_trainings(trials):
     assert runs.accuracy(finals["other start"]) > 0.97
     assert runs.accuracy(finals["shuffled 1"]) == pytest.approx(trials[repeats.SHUFFLED][1], abs=0.003)
     assert storage.FINALS_FILE.stat().st_size < 500_000
-    assert all(0.1 < repeats.still_correct(seed) < 0.25 for seed in repeats.SEEDS)
 
 
 # ------------------------------------------------------------ remedies

@@ -36,7 +36,7 @@ def failed():
         "an own name": "undefined_name",
         "an own function that is called back": "def mine(name):\n    return 1 / 0\n\nsorted(['b', 'a'], key=mine)",
         "a call with too little": "load_image()",
-        "no Python": "load_image(",
+        "no Python": "load_image(]",
         "a library's": "import numpy\nnumpy.zeros(3).reshape(2, 2)",
     }
     return dict(zip(cells, executed(*cells.values()), strict=True))

@@ -131,16 +131,15 @@ def test_squeezenet_gets_a_clean_bill(seven):
 
 def test_efficientnets_dead_channels_stay_dead_on_other_images():
     from days.common.models import load_model
-    from days.day20.code.evidence import noise_images
+    from days.day20.code.photographs import crops, photographs
 
     model = load_model("efficientnet_lite0")
     found = examination_of(subject_of(model), loading.read_photos(IMAGE_NAMES, 224, 60))
     told = findings_of(found)
     assert {one.kind for one in told} == {"dead"}  # seven photos are too few to speak of silence
     subject, layers = found.subject, {layer.name: layer for layer in found.layers}
-    _, seen, _ = looks.look(
-        subject.network, [one.convolution for one in layers.values()], None, subject.batch(noise_images(8, 224))
-    )
+    others = np.stack([crop.image for crop in crops(photographs(), 224, [1.0])[7:15]])
+    _, seen, _ = looks.look(subject.network, [one.convolution for one in layers.values()], None, subject.batch(others))
     assert sum(len(one.far) for one in found.facts) < 0.7 * sum(len(one.silent) for one in found.facts)
     dead = next(one for one in told if one.kind == "dead").where
     assert sum(map(len, dead.values())) >= 4

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -37,9 +37,22 @@ CHUNK = 250
 STRENGTH = 0.6
 
 
+class Pictures:
+    """A frozen dataclass of arrays that are indexed alike: its length is theirs, and [which] takes the same of each."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))  # type: ignore[arg-type]
+
+    def __getitem__(self, which):
+        """Some of the pictures, chosen by a slice, an array of indices or a mask. Raises TypeError for one integer."""
+        if isinstance(which, (int, np.integer)):
+            raise TypeError(f"expected a slice or indices, got {which}: [{which} : {which} + 1] is one image")
+        return type(self)(*(getattr(self, field.name)[which] for field in fields(self)))  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
-class Shapes:
-    """Images with their truth, all indexed alike.
+class Shapes(Pictures):
+    """Images with their truth.
 
     images : (N, size, size, 3) float32 in [0, 1], RGB. labels : (N,) int64, the numbers of `SHAPE_NAMES`.
     masks : (N, size, size) bool, True on the object. backgrounds : (N,) int64, the numbers of `BACKGROUND_NAMES`.
@@ -49,15 +62,6 @@ class Shapes:
     labels: np.ndarray
     masks: np.ndarray
     backgrounds: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, which) -> Shapes:
-        """Some of the images, chosen by a slice, an array of indices or a mask."""
-        if isinstance(which, (int, np.integer)):
-            raise TypeError(f"expected a slice or indices, got {which}: [{which} : {which} + 1] is one image")
-        return Shapes(self.images[which], self.labels[which], self.masks[which], self.backgrounds[which])
 
 
 def make_shapes(

@@ -59,12 +59,12 @@ def module_for(framework: str, name: str) -> ModuleType:
 
 
 def import_keras() -> Any:
-    """The `keras` module on TensorFlow. Raises ImportError with the way out when one of the two is missing."""
+    """The `keras` module on TensorFlow. ModuleNotFoundError says what is missing, ImportError what is wrong."""
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not keras_is_installed():
-        raise ImportError(f"{why_no_keras()}; every PyTorch part runs without it")
+        raise ModuleNotFoundError(f"{why_no_keras()}; every PyTorch part runs without it")
     with _quiet_stderr():
         import keras
         import tensorflow

@@ -63,12 +63,13 @@ def rubric(report) -> list[Point]:
     """
     model = _model()
     layer, channel, photo, category, falls, against, rises, elsewhere = _read(report, model)
-    here = _lost(model, layer, channel, [load_image(photo, size=224)])[0]
+    image = load_image(photo, size=224)
+    here = _lost(model, layer, channel, [image])[0]
     others = [load_image(name, size=224) for name in IMAGE_NAMES if name != photo]
     there = _lost(model, layer, channel, others)[:, category]
     views = _lost(model, layer, channel, versions(photo))
     more = int((here > here[category]).sum())
-    stronger = _stronger(model, layer, channel, photo, category, here[category])
+    stronger = _stronger(model, layer, channel, image, category)
     fall, rise = float(here[category]), -float(here[against])
     kept, turned = int((views[:, category] > fall / 2).sum()), int((views[:, against] < 0).sum())
     count, name, rival = int((there > 0.1).sum()), report["speaks_for"], report["speaks_against"]
@@ -88,16 +89,15 @@ def _lost(model: Model, layer: str, channel: int, photos: Sequence[np.ndarray]) 
     return logits_without(model, layer, [], photos) - logits_without(model, layer, channel, photos)
 
 
-def _stronger(model: Model, layer: str, channel: int, photo: str, category: int, lost: float) -> int:
+def _stronger(model: Model, layer: str, channel: int, image: np.ndarray, category: int) -> int:
     """How many of OTHERS other channels, drawn from all that fire on the photo, cost the category more."""
     from days.day17.code.backends import capture
 
-    image = load_image(photo, size=224)
     maps = capture(model.network, layer, model.preprocess(image))[layer][0]
     firing = np.setdiff1d(np.flatnonzero(maps.any(axis=(1, 2))), [channel])
     drawn = np.random.default_rng(channel).choice(firing, min(OTHERS, len(firing)), replace=False)
-    whole = logits_without(model, layer, [], [image])[0, category]
-    return sum(bool(whole - logits_without(model, layer, int(one), [image])[0, category] > lost) for one in drawn)
+    left = logits_without(model, layer, channel, [image])[0, category]
+    return sum(bool(logits_without(model, layer, int(other), [image])[0, category] < left) for other in drawn)
 
 
 def _close(said: float, measured: float) -> bool:

@@ -30,14 +30,6 @@ def groups() -> dict[str, list[Weights]]:
     }
 
 
-def still_correct(seed: int) -> float:
-    """The share of the 300 shuffled labels of this seed that are correct by accident."""
-    from days.day18.code import remedies
-
-    shuffled = remedies.images_for(remedies.TRIALS[SHUFFLED], seed)
-    return float((shuffled.labels == runs.training_images().labels[: len(shuffled)]).mean())
-
-
 def pooled_activations(weights: Weights, images: np.ndarray, layer: str) -> np.ndarray:
     """Each channel's mean activation over all places, for images (N, H, W, 3): (N, channels)."""
     from days.day17.code.torch_backend import capture

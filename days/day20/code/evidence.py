@@ -17,7 +17,7 @@ from days.day17.code.backends import capture
 from days.day20.code import objectives
 from days.day20.code.ascent import Ascent, climb
 from days.day20.code.objectives import Objective
-from days.day20.code.parameterization import STANDARD, Jitter, color_basis, spectrum_scale
+from days.day20.code.parameterization import STANDARD, Jitter
 
 LADDER: dict[str, dict[str, Any]] = {
     "raw pixels": {"parameterization": "pixel", "decorrelated": False, "transforms": ()},
@@ -56,14 +56,6 @@ def batches_of(model: Model, images: Sequence[np.ndarray] | np.ndarray, size: in
         return
     for start in range(0, len(images), size):
         yield preprocess.to_tensor(preprocess.pixels(np.stack(list(images[start : start + size]))))
-
-
-def noise_images(count: int, size: int = 128, *, seed: int = 0) -> np.ndarray:
-    """Random pictures with the colors and the spectrum of photographs and no content: (count, size, size, 3)."""
-    spectra = np.random.default_rng(seed).normal(size=(count, 3, size, size // 2 + 1, 2)) @ [1, 1j]
-    values = np.fft.irfft2(spectra * spectrum_scale(size), (size, size))
-    values *= 2 / values.std()
-    return (1 / (1 + np.exp(-np.einsum("dc,nchw->nhwd", color_basis(), values)))).astype(np.float32)
 
 
 def moved_by_one(image: np.ndarray) -> list[np.ndarray]:

@@ -168,12 +168,6 @@ def _figure_guided(lesson: Lesson) -> Figure:
     return draw_pictures(list(pictures.values()), list(pictures), "fire5, free and guided", 2, width=8.0)
 
 
-def _figure_strip(lesson: Lesson) -> Figure:
-    chosen = (0, 9, 19, 29)
-    labels = [f"picture {index + 1}: {1.04**index:.1f} times as close" for index in chosen]
-    return draw_pictures([lesson.flight[index] for index in chosen], labels, "a flight into a dream of fire7", 2)
-
-
 def anim_zoom(lesson: Lesson) -> Path:
     """Dream, go a little closer, dream on: an animation without end, stored; returns its path."""
     return save_gif(
@@ -207,7 +201,6 @@ FIGURES = Figures(
         "07_witness.png": lambda lesson: draw_witness(
             {SHOWN[name]: row for name, row in lesson.witness_shares().items()}
         ),
-        "08_zoom_strip.jpg": _figure_strip,
         "09_guided.jpg": _figure_guided,
         "10_growing.jpg": lambda lesson: draw_growing(lesson.photo("coffee"), lesson.moments("coffee"), "fire7"),
     },

@@ -315,7 +315,7 @@ def _report(claims, patient) -> str:
         return Words(error)
     faults = {(one.kind, *([one.layer, *sorted(one.channels)] if one.layer else [])): one for one in _key(patient)}
     if not said.keys() & faults.keys():
-        return Words(f"none of your {len(said)} claims is right; {len(faults)} faults are to be found")
+        return Words(f"of your {len(said)} claims none is right; faults to be found: {len(faults)}")
     missed = [f"{one.kind} ({one.cause}) {one.layer}".strip() for place, one in faults.items() if place not in said]
     alarms = [" ".join(map(str, one)) for one in sorted(said.keys() - faults.keys(), key=str)]
     unproven = [

@@ -15,11 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from days.common.arrays import Arrays, flat, load_arrays, paired, reading, save_arrays
-from days.common.checks import check_integer
 from days.common.datasets import BACKGROUND_NAMES, Shapes, make_shapes
 from days.common.paths import REPO_ROOT, write_bytes
 from days.day18.code.runs import (
-    HELD_OUT_SEED,
     LEARNING_RATE,
     TRAINING_COUNT,
     TRAINING_SEED,
@@ -28,7 +26,7 @@ from days.day18.code.runs import (
 )
 from days.day18.code.training import Weights, initial_weights, weight_shapes
 from days.day22.code.maps import smoothed
-from days.day22.code.scoring import mean_and_interval, shape_maps, share_inside, standard_methods
+from days.day22.code.scoring import shape_maps, share_inside, standard_methods
 
 DIALS = (0.0, 0.5, 0.9, 1.0)
 """Shares of the training images whose background goes with the class; the other backgrounds are drawn blindly."""
@@ -188,34 +186,6 @@ def shares_inside(
     """Which share of each map's relevance lies on the object: {method: (N,)}, from 0 to 1."""
     maps = relevance(weights, shapes, methods, framework=framework)
     return {name: share_inside(maps[name], shapes.masks) for name in maps}
-
-
-def score_suspects(
-    suspects: dict[str, Weights],
-    *,
-    count: int = 2000,
-    mapped: int = 200,
-    methods: Sequence[str] = METHODS,
-    seed: int = HELD_OUT_SEED,
-) -> dict[str, dict]:
-    """The bias lab's table: {name: {"tied", "blind", "swapped", "follows": share, "inside": {method: interval}}}.
-
-    The shares are of `count` images, see `background_scores`. The maps are of the first `mapped` of them on backgrounds
-    that go with the class, since those are what the owner of a biased data set has: mean share inside the mask, with
-    its 95 % interval. suspects : weights by any name. seed : of the images.
-    """
-    three, mapped = on_three_backgrounds(count, seed=seed), check_integer(mapped, 1, "mapped")
-    table: dict[str, dict] = {}
-    for name, weights in suspects.items():
-        shares = shares_inside(weights, three["tied"][:mapped], methods)
-        inside = {method: mean_and_interval(values) for method, values in shares.items()}
-        table[name] = {**background_scores(weights, three), "inside": inside}
-    return table
-
-
-def by_dial(table: dict[str, dict], key: dict[str, float]) -> dict[float, dict]:
-    """A table's rows by their dial, lowest first, once the key is opened."""
-    return {key[name]: table[name] for name in sorted(key, key=key.__getitem__)}
 
 
 # ---------------------------------------------------------------- files

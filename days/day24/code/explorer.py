@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from days.common.datasets import BACKGROUND_NAMES, SHAPE_NAMES, Shapes
 from days.common.live import LivePicture
 from days.common.widgets import Explorer
-from days.day18.code.runs import answers
+from days.day18.code.runs import HELD_OUT_SEED, answers
 from days.day18.code.training import Weights
 from days.day22.code.explorer import live_explanation
 from days.day22.code.scoring import share_inside
@@ -26,7 +26,7 @@ def suspect_explorer(suspects: dict[str, Weights], *, framework: str = "torch") 
 
     suspects : weights by name, which run in `framework`, "torch" or "keras".
     """
-    three = bias_lab.on_three_backgrounds(IMAGES, seed=bias_lab.HELD_OUT_SEED)
+    three = bias_lab.on_three_backgrounds(IMAGES, seed=HELD_OUT_SEED)
     controls = {
         "suspect": ipywidgets.Dropdown(options=list(suspects), description="suspect"),
         "background": ipywidgets.Dropdown(options=list(three), description="background"),
