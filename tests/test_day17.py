@@ -420,7 +420,7 @@ def test_without_tensorflow_the_lesson_runs_and_says_what_it_skips():
 def test_without_tensorflow_a_keras_network_names_the_way_out():
     script = NO_TENSORFLOW + "\nfrom days.common.models import load_model\nload_model(framework='keras')"
     run = subprocess.run([sys.executable, "-c", script], cwd=REPO_ROOT, capture_output=True, text=True, check=False)
-    assert f"ImportError: {why_no_keras()}; every PyTorch part runs without it" in run.stderr
+    assert f"ModuleNotFoundError: {why_no_keras()}; every PyTorch part runs without it" in run.stderr
 
 
 def test_all_bundled_photos_leave_one_channel_of_fire5_dark(squeezenet):

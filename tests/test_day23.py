@@ -671,9 +671,9 @@ def test_a_network_that_crammed_shows_larger_gaps():
         (("asleep", "conv1", 4), "no claim"),
         (("redundant", "conv2", 3), "no claim"),
         (("dead", "conv2", 3), "no claim"),
-        ("wrong preprocessing", "none of your 1 claims is right"),
+        ("wrong preprocessing", "of your 1 claims none is right"),
         (("dead", "conv9", 3, 0.5), "no claim"),
-        (("noise", "conv1", 1, 0.5), "none of your 1 claims is right"),
+        (("noise", "conv1", 1, 0.5), "of your 1 claims none is right"),
     ],
     ids=str,
 )
