@@ -240,46 +240,38 @@ def test_the_dream_of_day_21_grows_and_stops(lab):
     grow_and_stop(page, re.compile("octave [12]"))
 
 
+def picture_follows(page, control: str, choice: str, captions: tuple[str, str]):
+    """Choose something in a widget's control: its caption says so, and its picture is another."""
+    picture, caption = page.locator("img.explorer-picture"), page.locator(".widget-html")
+    scroll_to(page, picture)
+    caption.filter(has_text=captions[0]).first.wait_for()
+    size = "image => fetch(image.src).then(r => r.blob()).then(b => b.size)"
+    before = picture.evaluate(size)
+    page.locator(".widget-dropdown").filter(has_text=control).locator("select").select_option(choice)
+    caption.filter(has_text=captions[1]).first.wait_for()
+    assert before != picture.evaluate(size)
+
+
 @pytest.mark.slow
 def test_the_map_of_day_22_follows_the_method(lab):
     page = run_widget(lab, "day22")
-    picture = page.locator("img.explorer-picture")
-    scroll_to(page, picture)
-    caption = page.locator(".widget-html")
-    caption.filter(has_text="Egyptian cat, fire9: Grad-CAM, strongest").first.wait_for()
-    before = picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
-    page.locator(".widget-dropdown").filter(has_text="method").locator("select").select_option("saliency")
-    caption.filter(has_text="Egyptian cat: saliency, strongest").first.wait_for()
-    assert before != picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
+    captions = ("Egyptian cat, fire9: Grad-CAM, strongest", "Egyptian cat: saliency, strongest")
+    picture_follows(page, "method", "saliency", captions)
     page.locator(".widget-text").filter(has_text="category").locator("input").fill("tubby")
     page.keyboard.press("Enter")
-    caption.filter(has_text="near it: tabby").first.wait_for()
+    page.locator(".widget-html").filter(has_text="near it: tabby").first.wait_for()
 
 
 @pytest.mark.slow
 def test_the_map_of_day_23_follows_the_network(lab):
     page = run_widget(lab, "day23")
-    picture = page.locator("img.explorer-picture")
-    scroll_to(page, picture)
-    caption = page.locator(".widget-html")
-    caption.filter(has_text="Day 18's, conv1 0: ").first.wait_for()
-    before = picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
-    page.locator(".widget-dropdown").filter(has_text="network").locator("select").select_option("patient 008")
-    caption.filter(has_text="patient 008, conv1 0: ").first.wait_for()
-    assert before != picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
+    picture_follows(page, "network", "patient 008", ("Day 18's, conv1 0: ", "patient 008, conv1 0: "))
 
 
 @pytest.mark.slow
 def test_the_map_of_day_24_follows_the_suspect(lab):
     page = run_widget(lab, "day24")
-    picture = page.locator("img.explorer-picture")
-    scroll_to(page, picture)
-    caption = page.locator(".widget-html")
-    caption.filter(has_text="A calls the").first.wait_for()
-    before = picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
-    page.locator(".widget-dropdown").filter(has_text="suspect").locator("select").select_option("C")
-    caption.filter(has_text="C calls the").first.wait_for()
-    assert before != picture.evaluate("image => fetch(image.src).then(r => r.blob()).then(b => b.size)")
+    picture_follows(page, "suspect", "C", ("A calls the", "C calls the"))
     scroll_to(page, page.locator("iframe[title='X-ray report']"))
     page.frame_locator("iframe[title='X-ray report']").get_by_text("filter far too large").first.wait_for()
 

@@ -6,13 +6,8 @@ everywhere; the real torchvision and timm are imported as well.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
-
-from days.common.paths import REPO_ROOT
+from fresh_python import run
 
 NEEDS_OPERATORS = """
 import torch
@@ -31,15 +26,6 @@ try:
 except Exception as error:
     print(type(error).__name__, error, builtins.runs)
 """
-
-
-def run(script: str, folder=None) -> str:
-    """What a fresh Python prints that finds the repository, and `folder` before everything else."""
-    paths = os.pathsep.join(map(str, filter(None, [folder, REPO_ROOT])))
-    environment = {**os.environ, "PYTHONPATH": paths}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 @pytest.fixture

@@ -7,13 +7,9 @@ stand-in pair, which raises where the real one crashes, shows the same everywher
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
 
 import pytest
-
-from days.common.paths import REPO_ROOT
+from fresh_python import run
 
 TRITON = """
 import sys
@@ -27,15 +23,6 @@ try:
 except ImportError as error:
     print(error)
 """
-
-
-def run(script: str, folder=None) -> str:
-    """What a fresh Python prints that finds the repository, and `folder` before everything else."""
-    paths = os.pathsep.join(map(str, filter(None, [folder, REPO_ROOT])))
-    environment = {**os.environ, "PYTHONPATH": paths}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 @pytest.fixture
