@@ -187,8 +187,10 @@ def lab(arguments):
 
 
 def lab_settings():
-    """JupyterLab without its box about news; figures that a learner rebuilds are the learner's, too."""
-    return {"JUPYTER_CONFIG_PATH": str(ROOT / "days/common/jupyter"), "SEEING_CNNS_OUTPUTS": str(ROOT / "my")}
+    """JupyterLab without its box about news, kernels with short errors; rebuilt figures are the learner's, too."""
+    ours = ROOT / "days/common/jupyter"
+    kernels = {"PYTHONSTARTUP": str(ours / "kernel.py"), "SEEING_CNNS_OUTPUTS": str(ROOT / "my")}
+    return {"JUPYTER_CONFIG_PATH": str(ours), **kernels}
 
 
 def quick(arguments):

@@ -127,6 +127,7 @@ def test_lab_gives_jupyter_settings_that_are_there_and_that_it_can_read():
     settings = module_of(SCRIPT).lab_settings()
     assert settings["SEEING_CNNS_OUTPUTS"] == str(REPO_ROOT / "my")
     folder = Path(settings["JUPYTER_CONFIG_PATH"])
+    assert Path(settings["PYTHONSTARTUP"]).is_file()
     page = json.loads((folder / "labconfig/page_config.json").read_text(encoding="utf-8"))
     assert page["disabledExtensions"] == {"@jupyterlab/apputils-extension:announcements": True}
     server = json.loads((folder / "jupyter_server_config.json").read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
 
 from days.common.images import load_image
-from days.common.notebook import PATIENCE, leave_out_clock
+from days.common.notebook import PATIENCE, UNDEFINED, leave_out_clock
 from days.common.paths import REPO_ROOT
 
 SET_UP = f"import sys\nsys.path.insert(0, {str(REPO_ROOT)!r})\nfrom days.common.images import load_image"
@@ -77,6 +77,12 @@ def test_a_learners_own_mistake_keeps_its_trace(failed, what, kind):
     text = "".join(error.traceback)
     assert "Your cell" not in text
     assert "line 1" in text or "line 2" in text
+
+
+def test_a_name_that_no_cell_has_defined_leads_to_the_cells_above(failed):
+    [error] = failed["an own name"]
+    assert error.traceback[-1] == UNDEFINED
+    assert UNDEFINED not in "".join(failed["a library's"][0].traceback)
 
 
 def test_an_error_of_the_course_stops_what_comes_after_it():

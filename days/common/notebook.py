@@ -17,6 +17,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+UNDEFINED = (
+    "No cell that ran defines it: check the spelling, or run the cells above (Run > Run All Above Selected Cell)"
+)
 PATIENCE = 2  # seconds before a running cell says that it is at work
 _MARK = "seeing_cnns_clock"
 _COLORS = re.compile(r"\x1b\[[\d;]*m")
@@ -62,13 +65,19 @@ def _shorten_errors(shell) -> None:
     def show_short(kind, error, trace):
         where = where_in_cell(error, cell_of)
         if not where:
-            return show(kind, error, trace)
+            return show(kind, error, [*trace, UNDEFINED] if _undefined(error, cell_of) else trace)
         show(kind, error, [f"\x1b[31m{kind.__name__}\x1b[0m: {error}", f"Your cell {where}"])
         plain = _COLORS.sub("", "\n".join(trace))
         folded = f"<details><summary>The whole trace</summary><pre>{html.escape(plain)}</pre></details>"
         shell.display_pub.publish({"text/html": folded, "text/plain": plain})
 
     shell._showtraceback = show_short
+
+
+def _undefined(error: BaseException, cell_of: Callable[[str], str | None]) -> bool:
+    """Whether a line of a cell uses a name that does not exist."""
+    *_, (last, _) = traceback.walk_tb(error.__traceback__)
+    return type(error) is NameError and cell_of(last.f_code.co_filename) is not None
 
 
 class Clock:
