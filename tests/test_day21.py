@@ -345,7 +345,7 @@ def test_a_guide_draws_the_texture_towards_it(squeezenet):
             dreaming.gram(capture(squeezenet.network, "fire7", squeezenet.preprocess(one))["fire7"])
             for one in (guide, guided, free)
         ]
-        assert dreaming.texture_likeness(grams[0], grams[1]) > dreaming.texture_likeness(grams[0], grams[2]) + 0.05
+        assert dreaming.texture_similarity(grams[0], grams[1]) > dreaming.texture_similarity(grams[0], grams[2]) + 0.05
 
 
 def test_a_large_guide_is_shrunk():
@@ -697,10 +697,10 @@ def test_an_uploaded_photo_is_shown_whole():
 
 
 @pytest.mark.parametrize("wavelength", [4, 8, 16, 32])
-def test_a_waves_typical_wavelength_is_its_own(wavelength):
+def test_a_waves_median_wavelength_is_its_own(wavelength):
     wave = np.sin(2 * np.pi * np.arange(256) / wavelength)
     added = np.broadcast_to(wave[None, :, None], (128, 256, 3))
-    assert dreaming.typical_wavelength(added) == pytest.approx(wavelength, rel=0.05)
+    assert dreaming.median_wavelength(added) == pytest.approx(wavelength, rel=0.05)
 
 
 def test_a_gram_matrix_forgets_places_and_knows_companions():
@@ -709,7 +709,7 @@ def test_a_gram_matrix_forgets_places_and_knows_companions():
     np.testing.assert_allclose(dreaming.gram(answers), dreaming.gram(moved))
     expected = np.einsum("ihw,jhw->ij", answers[0], answers[0]) / 72
     np.testing.assert_allclose(dreaming.gram(answers), expected)
-    assert dreaming.texture_likeness(dreaming.gram(answers), dreaming.gram(3 * answers)) == pytest.approx(1)
+    assert dreaming.texture_similarity(dreaming.gram(answers), dreaming.gram(3 * answers)) == pytest.approx(1)
 
 
 def test_concentration_of_a_point_and_of_an_even_change():

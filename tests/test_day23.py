@@ -140,6 +140,20 @@ def test_a_disguise_without_jitter_changes_no_score(place, new_images):
     assert most < ROUNDING
 
 
+def test_nothing_but_its_faults_lies_between_a_patient_and_the_weights_before_them():
+    (patient, key), before = admit(8), patients.before_faults(8)
+    changed = {
+        (layer, int(channel))
+        for layer in LAYERS
+        for channel in np.flatnonzero((patient.weights[layer][0] != before[layer][0]).any(axis=(1, 2, 3)))
+    } | {
+        (layer, int(channel))
+        for layer in LAYERS
+        for channel in np.flatnonzero(patient.weights[layer][1] != before[layer][1])
+    }
+    assert changed == {(fault.layer, fault.channels[-1]) for fault in key.faults if fault.layer}
+
+
 def test_planting_leaves_the_healthy_weights_alone():
     before = [values.copy() for values, _ in network.healthy_networks()[0].values()]
     patients.plant(network.healthy_networks()[0], FILTER_KINDS, np.random.default_rng(0))
@@ -449,13 +463,12 @@ def test_an_operation_shrinks_the_network_and_leaves_opposite_twins():
 def test_wrong_predictions_are_sorted_by_where_the_network_looked():
     masks = np.zeros((4, 8, 8), bool)
     masks[:, 2:6, 2:6] = True
-    maps = np.zeros((4, 8, 8))
-    maps[0, 0] = 1  # background
-    maps[1, 3, 3] = 1  # one pixel of the object
-    maps[2:] = masks[2:]
+    maps = np.ones((4, 8, 8))  # the first as chance would have it: a quarter on the object
+    maps[1, 0, 0] = 2
+    maps[2:, 3, 3] = 2
     scores = np.eye(3)[[1, 1, 1, 0]]
     found = diagnosis.wrong_predictions(scores, np.zeros(4, int), maps, masks)
-    assert [one.tolist() for one in found] == [[0], [1], [2]]
+    assert [one.tolist() for one in found] == [[0, 1], [2]]
 
 
 def test_a_filter_that_knows_the_training_images_alone_has_a_gap():
@@ -681,6 +694,14 @@ def test_a_claim_about_a_patient_is_answered(claim, said):
     verdict = exercises.diagnose_01.check(lambda patient: [claim])
     assert verdict.status == NOT_QUITE
     assert re.search(said, verdict.message)
+
+
+def test_the_evidence_for_an_exploded_filter_is_how_long_it_is():
+    patient = patients.load_patient("04")
+    (fault,) = (one for one in patients.load_key("04").faults if one.kind == "exploded")
+    lengths = np.linalg.norm(patient.weights[fault.layer][0].reshape(len(patient.weights[fault.layer][1]), -1), axis=1)
+    wanted = lengths[fault.channels[0]] / np.median(lengths[lengths > 0])
+    assert exercises._proven((fault.kind, fault.layer, *fault.channels), patient, "") == pytest.approx(wanted)
 
 
 def test_findings_are_no_claims_and_false_alarms_are_counted():

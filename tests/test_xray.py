@@ -154,7 +154,7 @@ def test_efficientnets_dead_channels_stay_dead_on_other_images():
     ("kind", "named", "spared"),
     [
         ("dead", {"dead", "silent"}, ()),
-        ("redundant", {"redundant"}, ("near copy", "sign turned")),
+        ("redundant", {"redundant"}, ("near copy", "sign flipped")),
         ("noise", {"noise"}, ()),
         ("exploded", {"exploded"}, ()),
     ],

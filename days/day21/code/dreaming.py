@@ -298,8 +298,8 @@ def guide_matches(answer: np.ndarray, guide: np.ndarray) -> np.ndarray:
 # ---------------------------------------------------------------- numbers about what was added
 
 
-def typical_wavelength(added: np.ndarray) -> float:
-    """The wavelength, in pixels, that halves what was added: half of its power lies in longer waves, half in shorter.
+def median_wavelength(added: np.ndarray) -> float:
+    """The wavelength, in pixels, that halves the power of what was added: half lies in longer waves, half in shorter.
 
     added : (H, W, 3), dream minus photo. Its brightness is taken, faded out towards the border.
     """
@@ -324,16 +324,16 @@ def gathered_share(added: np.ndarray, block: int = 16) -> float:
 
 
 def gram(activations: np.ndarray) -> np.ndarray:
-    """Which channels fire together, (C, C): the mean over all places of the product of each two.
+    """Which channels respond together, (C, C): the mean over all positions of the product of each two.
 
-    activations : (1, C, h, w). It forgets where; what is left is texture. Source: Gatys, Ecker and Bethge, "Texture
+    activations : (1, C, h, w). Positions are lost; what is left is texture. Source: Gatys, Ecker and Bethge, "Texture
     synthesis using convolutional neural networks", 2015.
     """
     features = features_of(activations).astype(np.float64)
     return features @ features.T / features.shape[1]
 
 
-def texture_likeness(first: np.ndarray, second: np.ndarray) -> float:
+def texture_similarity(first: np.ndarray, second: np.ndarray) -> float:
     """The cosine of two Gram matrices (C, C): 1 for the same texture."""
     return float((first * second).sum() / np.linalg.norm(first) / np.linalg.norm(second))
 

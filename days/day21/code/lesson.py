@@ -30,6 +30,8 @@ PHOTOS = tuple(SHOWN)
 GUIDES = ("flower", "coffee")
 DOGS = slice(151, 269)
 """ImageNet's 118 breeds of dogs, which lie side by side."""
+EVEN_SPREAD = (DOGS.stop - DOGS.start) / 1000
+"""The dog probability of a network that gives all 1,000 categories the same."""
 TRICKS: dict[str, dict[str, Any]] = {
     "plain steps": {"octaves": 1, "steps": 80, "bands": 1, "jitter": 0},
     "+ jitter": {"octaves": 1, "steps": 80, "bands": 1},
@@ -97,12 +99,12 @@ class Lesson(lesson17.Lesson):
         return self.dream(photo, layer, **settings) - self.photo(photo)
 
     def dogs(self, image: np.ndarray, model: Model | None = None) -> float:
-        """The share of probability that a network, the witness unless told otherwise, gives to dogs of all breeds."""
+        """The probability that a network, the witness unless told otherwise, gives to dogs of all breeds together."""
         model = model or self.witness
         return float(softmax(model.logits(model.preprocess(image))[0])[DOGS].sum())
 
     def gram(self, image: np.ndarray, layer: str = "fire7") -> np.ndarray:
-        """The Gram matrix (C, C) of what a layer of the trained network answers to an image."""
+        """The Gram matrix (C, C) of a layer of the trained network, for an image."""
         return dreaming.gram(capture(self.model.network, layer, self.model.preprocess(image))[layer])
 
     def witness_shares(self, photos: Sequence[str] = PHOTOS) -> dict[str, list[float]]:

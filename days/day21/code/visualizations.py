@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from days.common.colors import BLUE, ORANGE
+from days.common.colors import BLUE, INK, ORANGE
 from days.common.figures import Figures, chart, describe, new_figure, plain, save_gif
 from days.common.paths import outputs_dir
 from days.day21.code import dreaming
-from days.day21.code.lesson import GUIDES, LAYERS, PHOTOS, RICH, SHOWN, SIZE, TRICKS, Lesson
+from days.day21.code.lesson import EVEN_SPREAD, GUIDES, LAYERS, PHOTOS, RICH, SHOWN, SIZE, TRICKS, Lesson
 
 ZOOM_GIF = "08_zoom.gif"
 
@@ -40,20 +40,18 @@ def draw_pictures(
 
 
 def draw_pyramid(pictures: Sequence[np.ndarray], photos: Sequence[np.ndarray]) -> Figure:
-    """Every octave of a dream at its true size: the photo there above, what it became below."""
-    widths = [picture.shape[1] for picture in pictures]
-    figure = new_figure(9.6, 9.6 * 2 * pictures[-1].shape[0] / (sum(widths) + 40) + 0.7)
-    grid = figure.subplots(2, len(pictures), width_ratios=widths)
+    """Every octave of a dream, drawn equally large: the photo at its size above, what it became below."""
+    height, width = pictures[-1].shape[:2]
+    figure = new_figure(9.6, 9.6 * 2 / len(pictures) * height / width + 0.7)
+    grid = figure.subplots(2, len(pictures))
     for column, (picture, photo) in enumerate(zip(pictures, photos, strict=True)):
         height, width = picture.shape[:2]
         plain(grid[0, column], f"octave {column + 1}: photo\n{height} x {width}", size=8).imshow(photo)
         plain(grid[1, column], "dream", size=8).imshow(picture)
-    for axes in grid.ravel():
-        axes.set_anchor("S")
     return describe(
         figure,
-        f"{len(pictures)} octaves, each 1.4 times as large as the one before: above the photo at that size, below "
-        "what the dream has made of it there. What grew in a small octave is enlarged and refined in the next.",
+        f"{len(pictures)} octaves, each with 1.4 times as many pixels a side as the one before, drawn equally large: "
+        "above the photo, below the dream. What grew in a small octave is enlarged and refined in the next.",
     )
 
 
@@ -61,7 +59,7 @@ def draw_lost_detail(photo: np.ndarray, small: np.ndarray) -> Figure:
     """A photo, itself from a smaller copy enlarged again, and the difference, which the octaves put back."""
     enlarged = np.clip(dreaming.resize(small, photo.shape[:2]), 0, 1)
     lost = photo - enlarged
-    figure = new_figure(9.6, 2.6)
+    figure = new_figure(9.6, 2.4)
     panels = {
         "the photo": photo,
         f"made {small.shape[0]} x {small.shape[1]}, enlarged again": enlarged,
@@ -77,7 +75,7 @@ def draw_lost_detail(photo: np.ndarray, small: np.ndarray) -> Figure:
 
 
 def draw_witness(shares: dict[str, Sequence[float]]) -> Figure:
-    """Shares of probability given to dogs, (photo, trained dream, random dream) for each photo, as dots on a line."""
+    """Dog probabilities, (photo, trained dream, random dream) for each photo, as dots on a line."""
     figure = new_figure(9.6, 2.6)
     axes = figure.add_subplot()
     rows = np.arange(len(shares))
@@ -90,15 +88,17 @@ def draw_witness(shares: dict[str, Sequence[float]]) -> Figure:
     for column, (name, color, marker, size) in enumerate(looks):
         axes.scatter(values[:, column], rows, color=color, marker=marker, s=size, label=name, zorder=5 - column)
     axes.hlines(rows, 0, values.max(axis=1), color="#dddddd", linewidth=1)
-    axes.set(yticks=rows, yticklabels=list(shares), xlim=(0, None))
+    axes.axvline(EVEN_SPREAD, color=INK, linewidth=0.8, linestyle=":", label=f"even spread, {EVEN_SPREAD}")
+    axes.set(yticks=rows, yticklabels=list(shares), xlim=(-0.02, None))
     axes.invert_yaxis()
-    chart(axes, x="share of probability that EfficientNet-Lite0 gives to the 118 breeds of dogs")
-    axes.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    chart(axes, x="dog probability (EfficientNet-Lite0, all 118 breeds together)")
+    axes.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     return describe(
         figure,
-        f"What a second network sees in dreams of fire7 on {len(shares)} photos. Share of dogs: in the photos at most "
-        f"{values[:, 0].max():.2f}, in dreams of the trained network {values[:, 1].min():.2f} to "
-        f"{values[:, 1].max():.2f}, in those of the random network at most {values[:, 2].max():.2f}.",
+        f"Dog probabilities of EfficientNet-Lite0 for {len(shares)} photos and dreams of fire7 on them, and a line at "
+        f"the even spread, {EVEN_SPREAD}: for the photos at most {values[:, 0].max():.2f}, for dreams of the trained "
+        f"network {values[:, 1].min():.2f} to {values[:, 1].max():.2f}, for those of the random network at most "
+        f"{values[:, 2].max():.2f}.",
     )
 
 
@@ -132,7 +132,7 @@ def _figure_dream(lesson: Lesson) -> Figure:
 
 def _figure_layers(lesson: Lesson) -> Figure:
     images = [lesson.photo("china"), *(lesson.dream("china", layer) for layer in LAYERS)]
-    return draw_pictures(images, ["photo", *LAYERS], "one photo, one layer raised at a time", 3)
+    return draw_pictures(images, ["photo", *LAYERS], "one photo, one layer maximized at a time", 3)
 
 
 def _figure_pyramid(lesson: Lesson) -> Figure:

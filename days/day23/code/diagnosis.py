@@ -29,7 +29,7 @@ def examine(patient: Patient, images: np.ndarray, *, run: Callable = network.run
     How it is run is judged first, since wrong pixels make any filter look ill; then the weights alone; then, run
     rightly and with exploded filters brought back to size, what filters answer to the images.
 
-    images : (N, H, W, 3) from 0 to 1, at least 20: `network.ward_images().images` are the patients' training images.
+    images : (N, H, W, 3) from 0 to 1, at least 20: `network.ward_images().images` are the clinic's.
     run : `network.run`, or the `run` of one of this day's backends.
     """
     images = network.check_images(images)
@@ -59,13 +59,13 @@ def examine_layer(
     dead = detectors.dead_channels(activations, largest=largest)
     found, shares = [], detectors.peak_shares(activations)
     for channel in sorted({*dead.on_data.tolist(), *dead.everywhere.tolist()}):
-        sure, words = "data", f"silent on all {len(activations)} images, but not for any input"
+        sure, words = "data", f"silent on all {len(activations)} images; the bound does not prove it dead"
         if channel in dead.everywhere:
-            sure, words = "theorem", f"its answer stays below {largest[channel]:.2g} for any input"
+            sure, words = "theorem", f"its response before the ReLU stays below {largest[channel]:.2g} for any input"
             words = words if filters[channel].any() else "its weights are all zero"
         found.append(_finding("dead", layer, (channel,), sure, words))
     for channel, image in detectors.tuned_to_one_image(activations).items() if len(activations) >= FEW else ():
-        words = f"{shares[channel]:.0%} of all it answers goes to image {image}"
+        words = f"image {image} gets {shares[channel]:.0%} of its summed activation"
         found.append(_finding("tuned to one image", layer, (channel,), "data", words))
     seen = {finding.channels[0] for finding in found}
     for first, second, cosine, scale in detectors.redundant_pairs(filters, biases):
@@ -292,24 +292,19 @@ def predictions_changed(before: np.ndarray, after: np.ndarray) -> tuple[int, flo
 
 
 class WrongOnes(NamedTuple):
-    """Indices of wrong predictions, sorted by where the maps say that the network looked."""
+    """Indices of wrong predictions, by how much of the heatmap lies on the object."""
 
-    background: np.ndarray
-    wrong_part: np.ndarray
-    right_place: np.ndarray
+    at_chance_or_below: np.ndarray
+    more_than_chance: np.ndarray
 
 
-def wrong_predictions(
-    scores: ArrayLike, labels: ArrayLike, maps: ArrayLike, masks: ArrayLike, *, part: float = 0.3
-) -> WrongOnes:
-    """Sort the images that are named wrongly by their relevance maps.
+def wrong_predictions(scores: ArrayLike, labels: ArrayLike, maps: ArrayLike, masks: ArrayLike) -> WrongOnes:
+    """Sort the wrong predictions by their heatmaps.
 
-    "background": no more of the relevance lies on the object than would by chance, which is the object's share of the
-    image. "wrong part": it lies on the object, but is spread over less than `part` of it. "right place": the rest,
-    where the fault is not in where it looked. The area that relevance r is spread over is (sum r)**2 / sum r**2, the
-    number of pixels if all have the same. Sort right predictions, too, before you blame a place.
+    Chance would put as large a share of the heatmap on the object as the object has of the image. Sort right
+    predictions, too, before you blame a position.
 
-    scores : (N, K). labels : (N,). maps : (N, H, W) relevance, from Day 22; what is negative counts as 0.
+    scores : (N, K). labels : (N,). maps : (N, H, W) heatmaps, from Day 22; what is negative counts as 0.
     masks : (N, H, W) bool, True on the object.
     """
     scores, labels, maps, masks = (np.asarray(one) for one in (scores, labels, maps, masks))
@@ -318,12 +313,9 @@ def wrong_predictions(
             f"expected as many labels, maps and masks as scores, {len(scores)}, got "
             f"{len(labels)}, {len(maps)} and {len(masks)}"
         )
-    inside = np.maximum(maps, 0).astype(np.float64) * masks
-    spread = inside.sum(axis=(1, 2)) ** 2 / np.maximum((inside**2).sum(axis=(1, 2)), 1e-300)
-    away = share_inside(maps, masks) <= masks.mean(axis=(1, 2))
-    narrow = ~away & (spread < part * masks.sum(axis=(1, 2)))
+    more = share_inside(maps, masks) > masks.mean(axis=(1, 2))
     wrong = scores.argmax(axis=1) != labels
-    return WrongOnes(*(np.flatnonzero(wrong & group) for group in (away, narrow, ~away & ~narrow)))
+    return WrongOnes(np.flatnonzero(wrong & ~more), np.flatnonzero(wrong & more))
 
 
 def activation_gap(

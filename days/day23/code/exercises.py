@@ -57,18 +57,18 @@ def _deaths_by_loops(activations, batch, largest):
     truth=_deaths_by_loops,
     look=_in_any_order,
     mistakes=[
-        "A channel counts as dead if it is silent on one image. It is dead on a batch if no image wakes it: reduce "
+        "A channel counts as dead if it is silent on one image. It is dead on a batch if no image activates it: reduce "
         "over the images, too.",
         ("part.max(axis=(0, 2, 3)) <= 0", "(part.max(axis=(2, 3)) <= 0).any(axis=0)"),
         "A channel whose largest possible answer is exactly 0 is dead, too: a ReLU makes 0 of it.",
         ("largest <= 0", "largest < 0"),
         "The first list holds what is dead on all the images: take only the first `batch` of them for it.",
         ("[:batch]", ""),
-        "A channel that answers at few places is not dead: take the largest answer, not the middle one.",
+        "A channel that responds at few positions is not dead: take the largest activation, not the median.",
         ("part.max(", "np.median(part, "),
     ],
     hints=[
-        "activations.max(axis=(0, 2, 3)) is the largest answer of each channel, (C,).",
+        "activations.max(axis=(0, 2, 3)) is the largest activation of each channel, (C,).",
         "np.flatnonzero(condition) gives the indices at which a condition holds.",
         "activations[:batch] is the batch.",
     ],
@@ -97,7 +97,7 @@ def _reach_by_sorting(weights, bias, least, most):
     mistakes=[
         "The bias is missing: it is added once, to both ends.",
         ("low = bias + ", "low = ", "high = bias + ", "high = "),
-        "A negative weight answers most where its input is least: the sign of a weight decides which end to take.",
+        "A negative weight gives most where its input is least: the sign of a weight decides which end to take.",
         ("np.maximum(weights, 0), np.minimum(weights, 0)", "weights, 0"),
         "The two ends have changed places: least first.",
         ("float(low), float(high)", "float(high), float(low)"),
@@ -112,7 +112,7 @@ def _reach_by_sorting(weights, bias, least, most):
     ],
 )
 def reach(weights, bias, least, most):
-    """Filter (in, kh, kw), bias, each input's bounds (in,) -> (least answer, largest answer)."""
+    """Filter (in, kh, kw), bias, each input's bounds (in,) -> (least output, largest output)."""
     positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
     least, most = least[:, None, None], most[:, None, None]
     low = bias + (positive * least + negative * most).sum()
@@ -205,18 +205,18 @@ def _cut_by_mixing(weights, kept, copy, scale):
         ("scale *", "0 *"),
         "The copy was not as strong as its twin: its weights count times the scale.",
         ("scale * ", ""),
-        "Divided by the scale; multiply: the copy answers scale times what its twin does.",
+        "Divided by the scale; multiply: the copy's response is scale times its twin's.",
         ("scale *", "1 / scale *"),
         "You deleted first: then every later channel has moved down by one, and `kept` may be another one.",
         ("[:, kept]", "[:, kept + (kept > copy)]"),  # which of the six is number `kept` then
     ],
     hints=[
-        "What heard the copy now hears its twin: the copy's column is added to the twin's, times the scale.",
+        "What took the copy as input now takes its twin: the copy's column is added to the twin's, times the scale.",
         "Work on weights.copy(), and delete last: np.delete(weights, copy, axis=1).",
     ],
 )
 def cut_out(weights, kept, copy, scale):
-    """Filters (out, in, kh, kw) -> filters (out, in - 1, kh, kw) that answer the same."""
+    """Filters (out, in, kh, kw) -> filters (out, in - 1, kh, kw) with the same outputs."""
     weights = weights.copy()
     weights[:, kept] += scale * weights[:, copy]
     return np.delete(weights, copy, axis=1)
@@ -288,6 +288,8 @@ def _proven(claim: tuple, patient, cause: str):
     if not place:
         return cause if kind == "wrong preprocessing" else None
     layer, *channels = place
+    if kind == "exploded":
+        return detectors.relative_lengths(patient.weights[layer][0])[channels]
     answers = _rightly_run(patient.name)
     before = np.moveaxis(answers.before[layer][:, channels], 1, 0).reshape(len(channels), -1)
     if kind == "dead":
@@ -348,7 +350,7 @@ def _diagnosed(head: str, name: str, **fields):
     "9.6 · 10 min · ●●○",
     "01",
     mistakes=[
-        "You named nothing. Look at the largest answer of each channel to the clinic's images.",
+        "You named nothing. Look at the largest activation of each channel on the clinic's images.",
         lambda patient: [],
         "These are proven to be dead, all of them. But a filter that is silent on all 120 images is a finding too, "
         "if a weaker one.",
@@ -361,20 +363,20 @@ def _diagnosed(head: str, name: str, **fields):
             "detectors.dead_channels(answers.activations[layer]).on_data",
             "np.flatnonzero(~patient.weights[layer][0].any(axis=(1, 2, 3)))",
         ),
-        "After the ReLU every dead filter says 0. How far it is from waking is seen before the ReLU, in `before`.",
+        "After the ReLU every dead channel is 0. How far below 0 it stays is seen before the ReLU, in `before`.",
         ("answers.before", "answers.activations"),
     ],
     hints=[
         "answers = network.run(patient.weights, images) has answers.activations[layer], (N, C, h, w), after the ReLU, "
         "and answers.before[layer], before it.",
-        "detectors.dead_channels(answers.activations[layer]).on_data are those that none of the images woke.",
+        "detectors.dead_channels(answers.activations[layer]).on_data are those that none of the images activates.",
         "The evidence for channel c is answers.before[layer][:, c].max(). This patient suffers from one kind only.",
     ],
 )
 def diagnose_01(patient):
     """Claims about patient 01, each with its evidence: [("dead", layer, channel, evidence), ...].
 
-    Evidence: the channel's largest answer to the clinic's images before the ReLU.
+    Evidence: the channel's largest response to the clinic's images before the ReLU.
     """
     answers = network.run(patient.weights, network.ward_images().images)
     claims = []
@@ -401,13 +403,14 @@ def diagnose_01(patient):
             "detectors.noise_filters(filters)",
             "np.flatnonzero(detectors.correlated_neighbors(filters) < detectors.AS_ROUGH_AS_NOISE)",
         ),
-        "The evidence for a pair is how their answers go together, before the ReLU; that is how their weights do.",
+        "The evidence for a pair is the correlation of their responses, before the ReLU; that is the cosine of their "
+        "weights.",
         ("np.corrcoef(both.reshape(2, -1))[0, 1]", "pair.cosine"),
     ],
     hints=[
         "patient.weights[layer] is (filters, biases); detectors.redundant_pairs(filters, biases) lists the pairs, and "
         "detectors.noise_filters(filters) asks both witnesses.",
-        "network.run(patient.weights, images).before[layer] are the answers before the ReLU: two channels, each "
+        "network.run(patient.weights, images).before[layer] are the responses before the ReLU: two channels, each "
         "flattened, into np.corrcoef.",
         "detectors.neighbor_correlation(filters[[c]]) is the evidence for noise. "
         'Claims about a pair name both filters: ("redundant", "conv2", 3, 7, 0.99).',
@@ -416,8 +419,8 @@ def diagnose_01(patient):
 def diagnose_02(patient):
     """Claims on patient 02: ("redundant", layer, i, j, evidence), ("noise", layer, i, evidence).
 
-    Evidence of a pair: the correlation of the two channels' answers to the clinic's images before
-    the ReLU. Of noise: the correlation of the filter's neighboring weights.
+    Evidence of a pair: the correlation of the two channels' responses to the clinic's images
+    before the ReLU. Of noise: the correlation of the filter's neighboring weights.
     """
     answers, claims = network.run(patient.weights, network.ward_images().images), []
     for layer in LAYERS:
@@ -436,13 +439,13 @@ def diagnose_02(patient):
     mistakes=[
         "You named nothing, and this one is the worst of them all.",
         lambda patient: [],
-        "The filters are right. But how is it run? Hold what it says of the chart against its record.",
+        "The filters are right. But how is it run? Compare its responses to the chart with its record.",
         ("[*run, *claims]", "claims"),
         "How it is run is right. Now look at the filters, layer by layer.",
         ("[*run, *claims]", "run"),
         "Two things are wrong with how it is run, at once: explain() tries pairs, too.",
         ("[*run, *claims]", "[*run[1:], *claims]"),
-        "One filter answers to a single image of the 120: tuned_to_one_image knows it.",
+        "One filter responds to a single image of the 120: tuned_to_one_image knows it.",
         ("detectors.tuned_to_one_image(active[layer])", "[]"),
     ],
     hints=[
@@ -455,7 +458,7 @@ def diagnose_02(patient):
 def diagnose_05(patient):
     """Claims about patient 05, filters and how it is run, with evidence as in 9.6 and 9.7.
 
-    Of ("tuned to one image", layer, i, evidence): how many images wake it. Of
+    Of ("tuned to one image", layer, i, evidence): how many images activate it. Of
     ("wrong preprocessing", evidence): which. ("batch norm in training mode",) has none.
     """
     how, _ = diagnosis.explain(patient, diagnosis.observe(patient))

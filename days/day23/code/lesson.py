@@ -42,6 +42,15 @@ class Lesson:
         return optimize.linear_sum_assignment(-units[0] @ units[1].T)[1]
 
     @cached_property
+    def noisy(self) -> tuple[str, np.ndarray]:
+        """The first patient of the ward with noise in conv3: its name, and the filters there."""
+        for seed in range(100, 150):
+            patient, key = patients.admit(seed)
+            if any(fault.kind == "noise" and fault.layer == "conv3" for fault in key.faults):
+                return patient.name, patient.weights["conv3"][0]
+        raise ValueError("no patient of the ward has noise in conv3")
+
+    @cached_property
     def images(self) -> np.ndarray:
         """The 120 images of the clinic, (120, 32, 32, 3)."""
         return network.ward_images().images
@@ -81,7 +90,7 @@ class Lesson:
             "noise: share of the filter's length that is random": (limits.noise_found, NOISES),
         }
         return {
-            name: (levels, {layer: find(levels, layer=layer, seeds=range(20)) for layer in LAYERS})
+            name: (levels, {layer: find(levels, layer=layer) for layer in LAYERS})
             for name, (find, levels) in panels.items()
         }
 

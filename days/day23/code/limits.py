@@ -9,7 +9,7 @@ import numpy as np
 from days.day23.code import detectors, patients
 
 
-def copies_found(levels: Sequence[float], *, layer: str = "conv2", seeds: Iterable[int] = range(40)) -> np.ndarray:
+def copies_found(levels: Sequence[float], *, layer: str = "conv2", seeds: Iterable[int] = range(20)) -> np.ndarray:
     """The share of copies that `detectors.redundant_pairs` finds, for each level of noise: (L,).
 
     levels : length of the noise that a copy is given, over the length of the filter. Each seed is a healthy network.
@@ -22,7 +22,7 @@ def copies_found(levels: Sequence[float], *, layer: str = "conv2", seeds: Iterab
     return _shares(find, levels, layer, seeds)
 
 
-def noise_found(levels: Sequence[float], *, layer: str = "conv2", seeds: Iterable[int] = range(40)) -> np.ndarray:
+def noise_found(levels: Sequence[float], *, layer: str = "conv2", seeds: Iterable[int] = range(20)) -> np.ndarray:
     """The share of spoiled filters that `detectors.noise_filters` finds: (L,).
 
     levels : which part of a spoiled filter's length is random numbers, from 0, as learned, to 1, nothing else.

@@ -145,7 +145,7 @@ def check_images(images) -> np.ndarray:
 
 @cache
 def ward_images():
-    """The 120 images, with their truth, on which patients are examined: the clinic's training images."""
+    """The clinic's 120 images, with their truth, on which patients are examined; no network was trained on them."""
     return make_shapes(120, seed=23)
 
 

@@ -99,9 +99,7 @@ def admit(seed: int, kind: str | None = None, *, name: str | None = None) -> tup
     """
     if kind is not None and kind not in (*KINDS, "healthy"):
         raise ValueError(f"expected a kind out of {', '.join(KINDS)} or 'healthy', got {kind!r}")
-    generator = np.random.default_rng([23, seed])
-    networks = network.healthy_networks()
-    weights = disguised(networks[generator.integers(len(networks))], generator)
+    weights, generator = _disguised_network(seed)
     draws = generator.random(len(KINDS)) < np.where([one in RUN_KINDS for one in KINDS], 0.25, 0.5)
     kinds = [one for one, drawn in zip(KINDS, draws, strict=True) if (drawn if kind is None else one == kind)]
     weights, faults = plant(weights, kinds, generator)
@@ -113,6 +111,16 @@ def admit(seed: int, kind: str | None = None, *, name: str | None = None) -> tup
         faults.append(Fault(RUN_KINDS[1], "", (), preprocessing))
     patient = patient_of(weights, RunSettings(training, preprocessing), name=f"{seed:03d}" if name is None else name)
     return patient, Key(patient.name, tuple(faults))
+
+
+def before_faults(seed: int) -> Weights:
+    """The weights that `admit(seed)` plants its faults in: a healthy network, disguised."""
+    return _disguised_network(seed)[0]
+
+
+def _disguised_network(seed: int) -> tuple[Weights, np.random.Generator]:
+    generator, networks = np.random.default_rng([23, seed]), network.healthy_networks()
+    return disguised(networks[generator.integers(len(networks))], generator), generator
 
 
 def patient_of(weights: Weights, settings: RunSettings = SETTINGS[0], *, name: str = "unnamed") -> Patient:
@@ -246,12 +254,12 @@ def _plant_dead(weights: Weights, layer: str, free: list, generator, *, limits: 
 
 
 def _plant_redundant(weights: Weights, layer: str, free: list, generator) -> Iterator[Fault]:
-    """One or two copies of other filters, biases included: exact, nearly, scaled, or with the sign turned."""
+    """One or two copies of other filters, biases included: exact, nearly, scaled, or with the sign flipped."""
     values, bias = weights[layer]
-    causes = generator.permutation(["exact copy", "near copy", "scaled copy", "sign turned"])
+    causes = generator.permutation(["exact copy", "near copy", "scaled copy", "sign flipped"])
     for cause in causes[: generator.integers(1, 3)]:
         original, copy = int(free.pop()), int(free.pop())
-        scale = {"scaled copy": 10 ** generator.uniform(-0.5, 0.5), "sign turned": -1.0}.get(cause, 1.0)
+        scale = {"scaled copy": 10 ** generator.uniform(-0.5, 0.5), "sign flipped": -1.0}.get(cause, 1.0)
         values[copy], bias[copy] = scale * values[original], scale * bias[original]
         if cause == "near copy":
             noise = generator.standard_normal(values[copy].shape)
@@ -266,7 +274,7 @@ def _plant_noise(weights: Weights, layer: str, free: list, generator) -> Iterato
     for _ in range(generator.integers(1, 3)):
         channel = int(free.pop())
         values[channel] = noise_like(values[channel], generator)
-        yield Fault("noise", layer, (channel,), "random numbers of the same length")
+        yield Fault("noise", layer, (channel,), "random weights with the original norm")
 
 
 def noise_like(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -276,7 +284,7 @@ def noise_like(values: np.ndarray, generator: np.random.Generator) -> np.ndarray
 
 
 def _plant_tuned(weights: Weights, layer: str, free: list, generator) -> list[Fault]:
-    """A filter that is a piece of one training image, as this layer is shown it, and silent for nearly anything less.
+    """A filter that is a piece of one image, as this layer is shown it, and silent for nearly anything less.
 
     Of 40 pieces that one is taken which answers itself most clearly better than any other image answers it. The bias
     lets through that image and up to two more, faintly.
@@ -301,7 +309,7 @@ def _plant_tuned(weights: Weights, layer: str, free: list, generator) -> list[Fa
     passed = order[-generator.integers(2, 5), best]
     values[channel], bias[channel] = pieces[best], -(0.2 * order[-1, best] + 0.8 * passed)
     image = int(strongest[:, best].argmax())
-    return [Fault("tuned to one image", layer, (channel,), "a piece of one training image", float(image))]
+    return [Fault("tuned to one image", layer, (channel,), "a piece of one image", float(image))]
 
 
 def _plant_exploded(weights: Weights, layer: str, free: list, generator) -> list[Fault]:

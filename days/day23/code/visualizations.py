@@ -16,6 +16,7 @@ from days.day22.code.scoring import share_inside
 from days.day22.code.visualizations import marked
 from days.day23.code import detectors, diagnosis
 from days.day23.code.lesson import Lesson
+from days.day23.code.network import LAYERS
 from days.day23.code.pruning import SHARES, WAYS, PruningCurves
 
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
@@ -44,9 +45,9 @@ def draw_filters(rows: dict[str, tuple[np.ndarray, Sequence[int]]]) -> Figure:
 def draw_ranges(
     rows: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], batch: int, first: dict[str, int]
 ) -> Figure:
-    """How far each channel's answers reach before the ReLU, in a panel for each layer.
+    """How far each channel's responses reach before the ReLU, in a panel for each layer.
 
-    rows : {layer: (strongest answer (N, C) of each channel to each image, least possible (C,), most possible (C,))}.
+    rows : {layer: (strongest response (N, C) of each channel to each image, least possible (C,), most possible (C,))}.
     batch : the first so many images are drawn as dots of their own. first : {layer: the number of its first channel}.
     """
     figure, summary = new_figure(9.6, 4.2), []
@@ -62,15 +63,15 @@ def draw_ranges(
         for label, silent in zip(axes.get_yticklabels(), everywhere | data, strict=True):
             label.set_color(ALARM if silent else MUTED)
         last = first[layer] + len(most) - 1
-        across = "strongest answer to an image, before the ReLU (logarithmic beyond 1 and -1)"
-        chart(axes, f"{layer}, channels {first[layer]} to {last}; red: no image woke it", across, ticks=7)
+        across = "strongest response to an image, before the ReLU (logarithmic beyond 1 and -1)"
+        chart(axes, f"{layer}, channels {first[layer]} to {last}; red: 0 after the ReLU", across, ticks=7)
         axes.margins(x=0.03)
         axes.set_ylim(len(most) - 0.5, -0.5)
-        counts = f"{everywhere.sum()} cannot answer anything, {data.sum()} more answered none of the images"
+        counts = f"{everywhere.sum()} cannot respond to anything, {data.sum()} more responded to none of the images"
         summary.append(f"{layer}: {counts}")
     axes.plot([], [], ".", color=ORANGE, label=f"first {batch} images")
     figure.legend(*axes.get_legend_handles_labels(), fontsize=8, frameon=False, loc="outside lower center", ncols=3)
-    return describe(figure, f"Ranges of each channel's answers on a line, with 0 marked. {'; '.join(summary)}.")
+    return describe(figure, f"Ranges of each channel's responses on a line, with 0 marked. {'; '.join(summary)}.")
 
 
 def draw_cosines(layers: dict[str, np.ndarray], pairs: dict[str, list[detectors.Pair]]) -> Figure:
@@ -80,41 +81,43 @@ def draw_cosines(layers: dict[str, np.ndarray], pairs: dict[str, list[detectors.
     scale, listed = ColorScale("RdBu_r", -1.0, 1.0), []
     for axes, (layer, filters) in zip(grid, layers.items(), strict=True):
         cosines = cosine_similarities(filters)
-        plain(axes, layer).imshow(cosines, cmap=scale.cmap, vmin=-1, vmax=1, interpolation="nearest")
-        numbers = np.arange(0, len(filters), 2)
+        found = [f"{pair.first}, {pair.second}: {pair.cosine:.2f}" for pair in pairs[layer]]
+        plain(axes, "\n".join([layer, " · ".join(found) or "no twins"])).imshow(
+            cosines, cmap=scale.cmap, vmin=-1, vmax=1, interpolation="nearest"
+        )
+        numbers = np.arange(0, len(filters), 2 * (1 + len(filters) // 25))
         axes.set_xticks(numbers, numbers, fontsize=7)
         axes.set_yticks(numbers, numbers, fontsize=7)
         axes.tick_params(length=0, colors=MUTED)
         for pair in pairs[layer]:
             i, j = pair.first, pair.second
-            axes.plot([i, j], [j, i], "o", ms=13, mfc="none", mec=ORANGE, mew=2)
-            look = {"fontsize": 8, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1}}
-            axes.annotate(f"{i}, {j}: {pair.cosine:.2f}", (j, i), (9, 9), textcoords="offset points", **look)
-            listed.append(f"{layer} {i}, {j}: {pair.cosine:.2f}")
+            axes.plot([i, j], [j, i], "o", ms=11, mfc="none", mec=ORANGE, mew=2)
+        listed += [f"{layer} {words}" for words in found]
     label = "cosine: 1 same direction, -1 opposite, 0 nothing in common"
     add_colorbar(figure, list(grid), scale, label, extend="neither")
     return describe(figure, f"Squares of cosines between filters, pale but for ringed pairs. {'; '.join(listed)}.")
 
 
-def draw_noise(filters: np.ndarray, layer: str) -> Figure:
-    """Two witnesses for noise: each filter (out, in, kh, kw) by its closeness and by how its neighbors correlate."""
-    closeness, neighbors = detectors.closeness(filters), detectors.correlated_neighbors(filters)
-    noise = detectors.noise_filters(filters)
-    figure = new_figure(6.4, 3.8)
-    axes = figure.add_subplot()
-    axes.fill_between([-3, detectors.NOT_CLOSE], 0, detectors.AS_ROUGH_AS_NOISE, color=ALARM, alpha=0.12, linewidth=0)
-    axes.text(-2.8, detectors.AS_ROUGH_AS_NOISE, "called noise", va="bottom", fontsize=8, color=ALARM)
-    for channel, place in enumerate(zip(closeness, neighbors, strict=True)):
-        color = ALARM if channel in noise else BLUE
-        axes.annotate(str(channel), place, ha="center", va="center", fontsize=8, color=color)
-    axes.set(xlim=(-3, max(7.0, np.nanmax(closeness) + 1)), ylim=(0, np.nanmax(neighbors) + 1.5))
-    across, up = (
-        "whitened closeness to the layer (noise: 0, give or take 1)",
-        "correlation of neighbors (noise: below 3.5)",
-    )
-    chart(axes, f"{layer}: each number is a filter", across, up, title_size=10, size=9, ticks=9)
-    named = ", ".join(map(str, noise)) or "none"
-    return describe(figure, f"Filters of {layer} by two numbers; low in both, and so called noise: {named}.")
+def draw_noise(panels: dict[str, np.ndarray]) -> Figure:
+    """Two tests for noise: {title: filters (out, in, kh, kw)}, a dot for each filter, by both of its numbers."""
+    figure, summary = new_figure(9.6, 3.6), []
+    for axes, (title, filters) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        closeness, neighbors = detectors.closeness(filters), detectors.correlated_neighbors(filters)
+        noise, limits = detectors.noise_filters(filters), (detectors.NOT_CLOSE, detectors.AS_ROUGH_AS_NOISE)
+        axes.fill_between([-3, limits[0]], 0, limits[1], color=ALARM, alpha=0.12, linewidth=0)
+        axes.text(-2.8, limits[1], "called noise", va="bottom", fontsize=8, color=ALARM)
+        colors = [ALARM if channel in noise else BLUE for channel in range(len(filters))]
+        axes.scatter(closeness, neighbors, 14, colors)
+        for channel in noise:
+            axes.annotate(
+                f"  {channel}", (closeness[channel], neighbors[channel]), va="center", fontsize=8, color=ALARM
+            )
+        axes.set(xlim=(-3, np.nanmax(closeness) + 1), ylim=(0, np.nanmax(neighbors) + 1.5))
+        chart(axes, title, "whitened closeness (noise: 0, give or take 1)", ticks=8)
+        named = ", ".join(map(str, noise)) or "none"
+        summary.append(f"{title}: low in both, and so called noise: {named}")
+    figure.axes[0].set_ylabel("correlation of neighbors x √(number of pairs)", fontsize=8)
+    return describe(figure, f"Filters as dots, by two numbers. {'; '.join(summary)}.")
 
 
 def draw_limits(panels: dict[str, tuple[Sequence[float], dict[str, np.ndarray]]]) -> Figure:
@@ -135,27 +138,21 @@ def draw_limits(panels: dict[str, tuple[Sequence[float], dict[str, np.ndarray]]]
 def draw_wrong(
     data: Shapes, scores: np.ndarray, maps: np.ndarray, groups: diagnosis.WrongOnes, each: int = 7
 ) -> Figure:
-    """Wrong predictions, a row for each group, with their relevance maps; what is above a panel is said, not true."""
+    """Wrong predictions and their heatmaps, a row for each group behind its name."""
     panels: list[np.ndarray] = []
-    labels, counts = [], []
-    for group, chosen in zip(groups._fields, groups, strict=True):
-        counts.append(f"{group.replace('_', ' ')}: {len(chosen)}")
-        for place in range(each):
-            if place >= len(chosen):
-                panels.append(np.ones_like(panels[-1]))
-                labels.append("")
-                continue
-            index = chosen[place]
+    labels, counts = [], [f"{name.replace('_', ' ')}: {len(chosen)}" for name, chosen in groups._asdict().items()]
+    for count, chosen in zip(counts, groups, strict=True):
+        panels += [np.ones((4 * data.images.shape[1] + 24, 4 * data.images.shape[2], 3))] * (each + 1)
+        labels += [count.replace(" or ", "\nor ").replace(" than ", "\nthan "), *[""] * each]
+        for place, index in enumerate(chosen[:each], len(labels) - each):
             picture = _outlined(marked(data.images[index], np.maximum(maps[index], 0)), data.masks[index])
-            # Room for a label of three lines above the next row.
-            panels.append(np.pad(picture, ((0, 24), (0, 0), (0, 0)), constant_values=1))
+            # Room for a label of two lines above the next row.
+            panels[place] = np.pad(picture, ((0, 24), (0, 0), (0, 0)), constant_values=1)
             truth, named = SHAPE_NAMES[data.labels[index]], SHAPE_NAMES[scores[index].argmax()]
-            inside = share_inside(maps[index], data.masks[index])
-            head = group.replace("_", " ") if place == 0 else ""
-            labels.append(f"{head}\n{truth}: '{named}'\n{inside:.0%} inside")
-    title = "a true shape: 'what it was called', by where the map for that lies. " + ", ".join(counts)
-    alt = f"Three rows of small images with what the network looked at in color. {'; '.join(counts)}."
-    return draw_panels(np.stack(panels), title=title, labels=labels, columns=each, alt=alt)
+            labels[place] = f"{truth}: '{named}'\n{share_inside(maps[index], data.masks[index]):.0%} inside"
+    title = "true shape: 'predicted shape', grouped by how much of the heatmap lies on the object"
+    alt = f"Two rows of small images with heatmaps of the predicted shape. {'; '.join(counts)}."
+    return draw_panels(np.stack(panels), title=title, labels=labels, columns=each + 1, alt=alt)
 
 
 def _outlined(picture: np.ndarray, mask: np.ndarray, times: int = 4) -> np.ndarray:
@@ -167,21 +164,21 @@ def _outlined(picture: np.ndarray, mask: np.ndarray, times: int = 4) -> np.ndarr
 
 
 def draw_pruning(curves: PruningCurves) -> Figure:
-    """Accuracy against the share of channels cut: smallest filters or random ones, right after the cut and tuned."""
-    figure = new_figure(7.2, 3.6)
+    """Accuracy against the share of channels pruned: smallest filters or random ones, right after it and trained on."""
+    figure = new_figure(7.2, 4.0)
     axes, listed = figure.add_subplot(), []
-    for name, found, style in (("right after the cut", curves.cut, ":"), ("trained on", curves.tuned, "-")):
+    for name, found, style in (("right after pruning", curves.cut, ":"), ("trained on", curves.tuned, "-")):
         for way, values, color, mark in zip(WAYS, found, (BLUE, ORANGE), "os", strict=True):
             means, low, high = values.mean(axis=1), values.min(axis=1), values.max(axis=1)
-            axes.errorbar(
-                SHARES, means, [means - low, high - means], color=color, ls=style, marker=mark, ms=4, capsize=2
-            )
+            bars, label = [means - low, high - means], f"{way}, {name}"
+            axes.errorbar(SHARES, means, bars, color=color, ls=style, marker=mark, ms=4, capsize=2, label=label)
             listed.append(f"{way}, {name}: {', '.join(f'{mean:.2f}' for mean in means)}")
-    labels = [f"{way}, {name}" for name in ("right after the cut", "trained on") for way in WAYS]
-    axes.legend(axes.containers, labels, fontsize=9, frameon=False)
+    axes.axhline(1 / len(SHAPE_NAMES), color=MUTED, lw=0.8, ls="--", label="guessing")
+    figure.legend(fontsize=8, frameon=False, loc="outside lower center", ncols=3)
     axes.set_xticks(SHARES, [f"{share:g}" for share in SHARES])
-    chart(axes, x="share of each layer's channels cut", y="held-out images right", size=9, ticks=9).set_ylim(0, 1.02)
-    return describe(figure, f"Accuracy against the share of channels cut. {'; '.join(listed)}.")
+    title = "mean of three draws; bars from the smallest to the largest"
+    chart(axes, title, "share of each layer's channels pruned", "held-out images right").set_ylim(0, 1.02)
+    return describe(figure, f"Accuracy against the share of channels pruned. {'; '.join(listed)}.")
 
 
 # ---------------------------------------------------------------- the stored figures
@@ -206,9 +203,15 @@ def _figure_ranges(lesson: Lesson) -> Figure:
 
 
 def _figure_cosines(lesson: Lesson) -> Figure:
-    layers = {layer: lesson.admitted[0].weights[layer] for layer in ("conv1", "conv2")}
+    layers = {layer: lesson.admitted[0].weights[layer] for layer in LAYERS}
     pairs = {layer: detectors.redundant_pairs(*both) for layer, both in layers.items()}
     return draw_cosines({layer: filters for layer, (filters, _) in layers.items()}, pairs)
+
+
+def _figure_noise(lesson: Lesson) -> Figure:
+    name, filters = lesson.noisy
+    conv1 = lesson.admitted[0].weights["conv1"][0]
+    return draw_noise({"conv1 of patient 008": conv1, f"conv3 of patient {name}, from the ward": filters})
 
 
 FIGURES = Figures(
@@ -218,7 +221,7 @@ FIGURES = Figures(
         "00_filters.png": _figure_filters,
         "01_three_deaths.png": _figure_ranges,
         "02_cosines.png": _figure_cosines,
-        "03_noise.png": lambda lesson: draw_noise(lesson.admitted[0].weights["conv1"][0], "conv1"),
+        "03_noise.png": _figure_noise,
         "04_limits.png": lambda lesson: draw_limits(lesson.limits()),
         "05_pruning.png": lambda lesson: draw_pruning(lesson.curves),
         "08_wrong.png": lambda lesson: draw_wrong(*lesson.wrong()),
