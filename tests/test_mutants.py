@@ -99,7 +99,6 @@ NEVER_NEGATIVE = {
     "logit_slope": "category",
     "painted": "size",
     "step_up": "picture step_size",
-    "jittered_gradient": "picture",
     "octave_sizes": "height width octaves scale",
     "next_octave": "photo",
     "tile_rows": "length tile margin",

@@ -124,7 +124,7 @@ def _alike_in_any_case(body: list[ast.AST]) -> set[tuple[str, int]]:
             found.add(("order", id(node.value)))
         if isinstance(node, ast.Attribute) and node.attr in ("shape", "size", "ndim"):
             found.add(("absolute", id(node.value)))
-        if _called(node) in ("len", "zeros_like", "ones_like", "full_like", "enumerate"):
+        if isinstance(node, ast.Call) and _called(node) in ("len", "zeros_like", "ones_like", "full_like", "enumerate"):
             found.update(("absolute", id(one)) for one in node.args)
     return found
 
