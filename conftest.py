@@ -61,13 +61,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """A file's tests share what they load, and stay in one worker; the pictures of a day are a unit of their own."""
+    """A file's tests share what they load, and stay in one worker; so do a day's pictures, and its seeds."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            picture = re.match(r"tests/test_figures\.py::.*\[(day\d+)-", nodeid)
-            return f"pictures of {picture[1]}" if picture else nodeid.split("::")[0]
+            of_a_day = re.match(r"tests/test_(figures|seeds)\.py::.*\[(day\d+)-", nodeid)
+            return " of ".join(of_a_day.groups()) if of_a_day else nodeid.split("::")[0]
 
     return Scheduling(config, log)
 

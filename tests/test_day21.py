@@ -23,7 +23,7 @@ from days.common.models import load_model
 from days.common.paths import REPO_ROOT
 from days.day17.code.torch_backend import capture
 from days.day20.code.objectives import channel, direction, layer, logit, unit
-from days.day21.code import dreaming, torch_backend
+from days.day21.code import budget, dreaming, torch_backend
 from days.day21.code.dreaming import Moment, ascent_step, balanced, grow, octave_sizes, resize, tiles
 
 QUICK = {"octaves": 2, "steps": 3, "jitter": 8, "progress": False}
@@ -727,3 +727,43 @@ def test_most_of_fire7_gets_no_pull_from_a_photo(squeezenet):
     np.testing.assert_allclose(answers.grad, answers.detach() / answers.numel(), atol=1e-8)
     assert 0.15 < (answers.grad != 0).float().mean() < 0.25
     assert 1 <= (answers.grad[0] == 0).flatten(1).all(dim=1).sum() <= 12
+
+
+# ------------------------------------------------------------ the task
+
+
+def test_a_budget_counts_what_the_network_is_shown(monkeypatch):
+    settings = {"octaves": 1, "steps": 2, "tile": 96}
+    found = budget.dreamed("fire3", settings)
+    assert found.shown == 2 * 2 * 3 * (96 + 2 * dreaming.MARGIN) ** 2
+    monkeypatch.setattr(budget, "IN_ALL", found.shown - 1)
+    budget._dreamed.cache_clear()
+    with pytest.raises(ValueError, match="expected at most 602,111 pixels in all, got more"):
+        budget.dreamed("fire3", settings)
+    with pytest.raises(ValueError, match="expected at most 50,176 pixels at once, got 192 x 288"):
+        budget.dreamed("fire3", settings | {"tile": 288})
+
+
+def test_a_photo_that_nothing_was_added_to_has_not_risen():
+    photo = load_image("china", size=budget.SIZE)
+    with np.errstate(all="ignore"):
+        scores = budget.score(budget.Dreamed(photo, photo, "fire3", 0))
+    assert scores["rise"] == 1
+    assert scores["change"] == 0
+    assert scores["kept"] == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"layer": "fire99"}, "fire99"),
+        ({"settings": {"octave": 3}}, "octave"),
+        ({"settings": 3}, "expected a dict with layer, settings, rise, kept, wavelength, change"),
+        ({"rise": "much"}, "expected four finite numbers"),
+        ({"rise": np.nan}, "expected four finite numbers"),
+    ],
+)
+def test_what_is_no_report_on_a_budget_is_refused(change, error):
+    report = {"layer": "fire3", "settings": {"tile": 96}, "rise": 9, "kept": 1, "wavelength": 8, "change": 0.04}
+    with pytest.raises((ValueError, TypeError), match=error):
+        budget.rubric(report | change)

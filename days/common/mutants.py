@@ -124,10 +124,8 @@ def _alike_in_any_case(body: list[ast.AST]) -> set[tuple[str, int]]:
             found.add(("order", id(node.value)))
         if isinstance(node, ast.Attribute) and node.attr in ("shape", "size", "ndim"):
             found.add(("absolute", id(node.value)))
-        if isinstance(node, ast.Call):
-            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if name in ("len", "zeros_like", "ones_like", "full_like", "enumerate"):
-                found.update(("absolute", id(one)) for one in node.args)
+        if isinstance(node, ast.Call) and _called(node) in ("len", "zeros_like", "ones_like", "full_like", "enumerate"):
+            found.update(("absolute", id(one)) for one in node.args)
     return found
 
 
@@ -172,10 +170,9 @@ def _ignored(value):
 
 
 def _prefixed(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
-    for argument in function.args.args:
-        yield argument.arg, f"{argument.arg} = _ignored({argument.arg})"
-    for one, other in itertools.combinations([argument.arg for argument in function.args.args], 2):
-        yield one, f"{other}, {one} = {one}, {other}"
+    names = _arguments_of(function)
+    yield from ((name, f"{name} = _ignored({name})") for name in names)
+    yield from ((one, f"{other}, {one} = {one}, {other}") for one, other in itertools.combinations(names, 2))
 
 
 def _changes(node: ast.AST, function: ast.FunctionDef) -> Iterator[tuple[str, ast.AST]]:
@@ -187,79 +184,82 @@ def _changes(node: ast.AST, function: ast.FunctionDef) -> Iterator[tuple[str, as
 def _with(node, **fields):
     """A copy of a node with some fields exchanged; its children are the node's own."""
     new = copy.copy(node)
-    for name, value in fields.items():
-        setattr(new, name, value)
+    vars(new).update(fields)
     return new
 
 
-def _code(text: str, **nodes) -> ast.expr:
-    """An expression, in which names are replaced by nodes."""
+def _code(text: str, x: ast.expr | None = None) -> ast.expr:
+    """An expression, in which `x` is replaced by a node."""
 
     class Fill(ast.NodeTransformer):
         def visit_Name(self, node):
-            return nodes.get(node.id, node)
+            return x if x and node.id == "x" else node
 
     return Fill().visit(ast.parse(text, mode="eval")).body
 
 
+def _called(node) -> str:
+    """The name of what a node calls, as a function or a method; "" where it calls nothing."""
+    return getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+
+
+def _is_numpy(node) -> bool:
+    return getattr(node, "id", "") == "np"
+
+
 def _reductions(node, function):
-    name = node.attr if isinstance(node, ast.Attribute) else None
     for group in EXCHANGES:
-        if name in group:
-            module = isinstance(node.value, ast.Name) and node.value.id == "np"
-            yield from (_with(node, attr=one) for one in group if one != name and (module or one in METHODS))
-    called = node.func if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
-    if called and called.attr in ("mean", "max") and getattr(called.value, "id", "") != "np":
-        yield _with(node, func=ast.parse("np.median", mode="eval").body, args=[node.func.value, *node.args])
+        if getattr(node, "attr", "") in group:
+            others = [one for one in group if one != node.attr and (_is_numpy(node.value) or one in METHODS)]
+            yield from (_with(node, attr=one) for one in others)
+    if _called(node) in ("mean", "max") and isinstance(node.func, ast.Attribute) and not _is_numpy(node.func.value):
+        yield _with(node, func=_code("np.median"), args=[node.func.value, *node.args])
 
 
 def _names(node, function):
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        swaps = {"max": "min", "min": "max", "round": "int", "sorted": "list", "int": "round"}
-        if node.func.id in swaps:
-            yield _with(node, func=ast.Name(swaps[node.func.id], ast.Load()))
+    swaps = {"max": "min", "min": "max", "round": "int", "sorted": "list", "int": "round"}
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in swaps:
+        yield _with(node, func=_code(swaps[node.func.id]))
 
 
 def _axes(node, function):
-    if isinstance(node, ast.keyword) and node.arg == "axis":
-        try:
-            now = ast.literal_eval(node.value)
-        except ValueError:
-            return
-        one = [0, 1, 2, -1] if isinstance(now, int) else []
-        several = list(itertools.combinations(range(4), len(now))) if isinstance(now, tuple) else []
-        for axis in [*one, *several, *(now if isinstance(now, tuple) else ()), None]:
-            if axis != now:
-                yield _with(
-                    node,
-                    value=ast.Constant(axis) if not isinstance(axis, tuple) else ast.parse(str(axis)).body[0].value,
-                )
+    if not isinstance(node, ast.keyword) or node.arg != "axis":
+        return
+    try:
+        now = ast.literal_eval(node.value)
+    except ValueError:
+        return
+    others = [0, 1, 2, -1] if isinstance(now, int) else []
+    if isinstance(now, tuple):
+        others = [*itertools.combinations(range(4), len(now)), *now]
+    yield from (_with(node, value=_code(repr(axis))) for axis in [*others, None] if axis != now)
 
 
 def _operators(node, function):
+    if isinstance(node, (ast.BinOp, ast.AugAssign)):
+        others = [_with(node, op=other()) for other in OPERATORS.get(type(node.op), ())]
     if isinstance(node, ast.BinOp):
-        yield from (_with(node, op=other()) for other in OPERATORS.get(type(node.op), ()))
+        yield from others
         yield node.left
         if not isinstance(node.op, (ast.Sub, ast.Div, ast.FloorDiv, ast.Pow)):
             yield node.right
         if isinstance(node.op, (ast.Sub, ast.Div)):
             yield _with(node, left=node.right, right=node.left)
         if isinstance(node.op, ast.Div):
-            yield _with(node, right=_code("np.sqrt(x)", x=node.right))
-            yield _with(node, right=_code("x ** 2", x=node.right))
+            yield from (_with(node, right=_code(text, node.right)) for text in ("np.sqrt(x)", "x ** 2"))
     if isinstance(node, ast.AugAssign):
         if isinstance(node.op, ast.Div):
-            yield _with(node, value=_code("x ** 2", x=node.value))
-        yield from (_with(node, op=other()) for other in OPERATORS.get(type(node.op), ()))
+            yield _with(node, value=_code("x ** 2", node.value))
+        yield from others
 
 
 def _signs(node, function):
     if isinstance(node, ast.UnaryOp):
         yield node.operand
     if isinstance(node, ast.Return) and node.value and not isinstance(node.value, ast.Tuple):
-        yield _with(node, value=_code("-(x)", x=node.value))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("maximum", "minimum"):
-        yield _with(node, args=[_code("-(x)", x=node.args[0]), *node.args[1:]])
+        yield _with(node, value=_code("-(x)", node.value))
+    if isinstance(getattr(node, "func", None), ast.Attribute) and node.func.attr in ("maximum", "minimum"):
+        yield _with(node, args=[_code("-(x)", node.args[0]), *node.args[1:]])
 
 
 def _comparisons(node, function):
@@ -276,11 +276,11 @@ def _comparisons(node, function):
 
 
 def _constants(node, function):
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
         value = node.value
         others = (value + 1, value - 1, 2 * value) if isinstance(value, int) else (2 * value, value / 2, value + 1)
         others = (*others, 0.5) if value == 0 else others
-        yield from (ast.parse(repr(other)).body[0].value for other in others if other != value)
+        yield from (_code(repr(other)) for other in others if other != value)
 
 
 def _slices(node, function):
@@ -288,49 +288,48 @@ def _slices(node, function):
         for side in ("lower", "upper"):
             bound = getattr(node, side)
             if bound is not None:
-                yield _with(node, **{side: None})
-                yield _with(node, **{side: _code("x + 1", x=bound)})
-                yield _with(node, **{side: _code("x - 1", x=bound)})
+                yield from (_with(node, **{side: new}) for new in (None, _code("x + 1", bound), _code("x - 1", bound)))
         if node.upper is not None and node.lower is None:
-            yield ast.Slice(_code("-(x)", x=node.upper), None)
+            yield ast.Slice(_code("-(x)", node.upper), None)
         if node.step is not None:
             yield _with(node, step=None)
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name):
-        yield from (_with(node, slice=_code(text, x=node.slice)) for text in ("x - 1", "x + 1"))
+        yield from (_with(node, slice=_code(text, node.slice)) for text in ("x - 1", "x + 1"))
 
 
 def _dropped(node, function):
-    if isinstance(node, ast.Call):
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if name == "abs" and node.args:
-            yield _code("x ** 2", x=node.args[0])
-        if name in DROPPED:
-            module = isinstance(node.func, ast.Name) or getattr(node.func.value, "id", "") == "np"
-            if not module and name in ("copy", "clone"):
-                yield node.func.value
-            elif module and node.args:
-                yield from node.args[: 2 if name in ("maximum", "minimum", "max", "min") else 1]
-        if (
-            len(node.args) == 2
-            and name not in COMMUTATIVE
-            and not any(isinstance(one, ast.Starred) for one in node.args)
-        ):
-            yield _with(node, args=node.args[::-1])
     if isinstance(node, ast.Subscript):
         yield node.value
+    if not isinstance(node, ast.Call):
+        return
+    name = _called(node)
+    if name == "abs" and node.args:
+        yield _code("x ** 2", node.args[0])
+    if name in DROPPED and (isinstance(node.func, ast.Name) or _is_numpy(node.func.value)):
+        yield from node.args[: 2 if name in ("maximum", "minimum", "max", "min") else 1]
+    elif name in ("copy", "clone"):
+        yield node.func.value
+    if len(node.args) == 2 and name not in COMMUTATIVE and not any(isinstance(one, ast.Starred) for one in node.args):
+        yield _with(node, args=node.args[::-1])
 
 
 def _absolute(node, function):
-    arguments = {argument.arg for argument in function.args.args}
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in arguments:
-        yield _code("np.abs(x)", x=node)
-        yield _code("np.maximum(x, 0)", x=node)
+    if _is_argument(node, function):
+        yield from (_code(text, node) for text in ("np.abs(x)", "np.maximum(x, 0)"))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
-        yield _code("np.abs(x)", x=node)
+        yield _code("np.abs(x)", node)
+
+
+def _is_argument(node, function) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in _arguments_of(function)
+
+
+def _arguments_of(function: ast.FunctionDef) -> list[str]:
+    return [argument.arg for argument in function.args.args]
 
 
 def _tuples(node, function):
-    if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load) and len(node.elts) > 1:
+    if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load):
         yield from (_with(node, elts=items) for items in _neighbors_exchanged(node.elts))
     if isinstance(node, ast.Call) and len(node.args) > 2:
         yield from (_with(node, args=items) for items in _neighbors_exchanged(node.args))
@@ -342,23 +341,20 @@ def _neighbors_exchanged(items: list) -> Iterator[list]:
 
 
 def _arguments(node, function):
-    names = [argument.arg for argument in function.args.args]
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
-        yield from (ast.Name(name, ast.Load()) for name in names if name != node.id)
+    if _is_argument(node, function):
+        yield from (_code(name) for name in _arguments_of(function) if name != node.id)
 
 
 def _steps(node, function):
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
-        last = node.args[min(1, len(node.args) - 1)]
-        place = node.args.index(last)
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "range":
+        place = min(1, len(node.args) - 1)
         for text in ("x - 1", "x + 1"):
-            yield _with(node, args=[*node.args[:place], _code(text, x=last), *node.args[place + 1 :]])
+            yield _with(node, args=[*node.args[:place], _code(text, node.args[place]), *node.args[place + 1 :]])
     if isinstance(node, ast.For):
         yield _with(node, body=[*node.body, ast.Break()])
-        yield _with(node, iter=_code("list(x)[1:]", x=node.iter))
+        yield _with(node, iter=_code("list(x)[1:]", node.iter))
     if isinstance(node, ast.comprehension):
-        yield _with(node, iter=_code("list(x)[:1]", x=node.iter))
-        yield _with(node, iter=_code("list(x)[1:]", x=node.iter))
+        yield from (_with(node, iter=_code(text, node.iter)) for text in ("list(x)[:1]", "list(x)[1:]"))
 
 
 def _moved(node, function):
@@ -380,7 +376,7 @@ _RETURNED = ("x[::-1]", "x.T", "x[0]", "x[:-1]", "x[1:]", "2 * x", "x + 1", "1 -
 
 def _returned(node, function):
     if isinstance(node, ast.Return) and node.value:
-        yield from (_with(node, value=_code(text, x=node.value)) for text in _RETURNED)
+        yield from (_with(node, value=_code(text, node.value)) for text in _RETURNED)
 
 
 _CHANGES = {

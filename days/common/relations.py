@@ -6,11 +6,11 @@ run.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,40 +67,43 @@ def are_names(values) -> bool:
 
 def by_names(runs: Sequence[Run], say: Callable) -> str:
     """What can be said of the keys of dicts, or of lists of names."""
-    if all(isinstance(run.got, dict) and isinstance(run.wanted, dict) for run in runs):
-        return say([(list(run.got), list(run.wanted)) for run in runs], "keys", ordered=False)
-    if all(isinstance(run.got, (tuple, list)) and are_names(run.got) and are_names(run.wanted) for run in runs):
-        return say([(list(run.got), list(run.wanted)) for run in runs], "names", ordered=True)
-    return ""
+    if all(isinstance(value, dict) for run in runs for value in (run.got, run.wanted)):
+        how = {"what": "keys", "ordered": False}
+    elif all(isinstance(run.got, (tuple, list)) and are_names(run.got) and are_names(run.wanted) for run in runs):
+        how = {"what": "names", "ordered": True}
+    else:
+        return ""
+    return say([(list(run.got), list(run.wanted)) for run in runs], **how)
 
 
 def exactly(lists: list[tuple[list, list]], what: str, *, ordered: bool = True) -> str:
     """What is said of lists of names or indices that hold the right ones, or exactly the others."""
-    sets = [(set(got), set(wanted)) for got, wanted in lists]
-    if all(got == wanted for got, wanted in sets):
-        if not ordered or all(got == wanted for got, wanted in lists):
-            return ""
-        if any(len(got) > len(wanted) for got, wanted in lists):
-            return "Some stand there more than once."
-        turned = all(got == wanted[::-1] for got, wanted in lists)
-        return "The order is turned round." if turned else f"The right {what}, in another order."
-    return ""
+    if any(set(got) != set(wanted) for got, wanted in lists) or not ordered:
+        return ""
+    if any(len(got) > len(wanted) for got, wanted in lists):
+        return "Some stand there more than once."
+    if all(got == wanted for got, wanted in lists):
+        return ""
+    turned = all(got == wanted[::-1] for got, wanted in lists)
+    return "The order is turned round." if turned else f"The right {what}, in another order."
 
 
 def roughly(lists: list[tuple[list, list]], what: str, *, ordered: bool = True) -> str:
     """What is said of lists of names or indices of which some are missing, or some do not belong there."""
     sets = [(set(got), set(wanted)) for got, wanted in lists]
-    if not any(got for got, _ in sets) and any(wanted for _, wanted in sets):
+    asked = sum(len(wanted) for _, wanted in sets)
+    right = sum(len(got & wanted) for got, wanted in sets)
+    answered = sum(len(got) for got, _ in sets)
+    if asked and not answered:
         return "It is empty, each time."
-    if not any(got & wanted for got, wanted in sets) and any(wanted for _, wanted in sets):
+    if asked and not right:
         return f"None of the right {what} is among them."
-    if all(got <= wanted for got, wanted in sets) and any(got < wanted for got, wanted in sets):
+    if right == answered < asked:
         return "All of them belong there, but some are missing."
-    if all(got >= wanted for got, wanted in sets) and any(got > wanted for got, wanted in sets):
+    if right == asked < answered:
         return "None is missing, but some do not belong there."
-    right = sum(len(got & wanted) for got, wanted in sets) / max(1, sum(len(wanted) for _, wanted in sets))
-    if 0.6 <= right < 1 and all(len(got) == len(wanted) for got, wanted in lists):
-        return f"{right:.0%} of them are right: what they are chosen by comes near to what is wanted."
+    if 0.6 <= right / max(1, asked) < 1 and all(len(got) == len(wanted) for got, wanted in lists):
+        return f"{right / asked:.0%} of them are right: what they are chosen by comes near to what is wanted."
     return ""
 
 
@@ -125,16 +128,14 @@ OF_THE_WANTED = {
     "Divided by its own largest value; that was not wanted.": lambda wanted: wanted / np.max(wanted),
     "Divided by its own sum; that was not wanted.": lambda wanted: wanted / np.sum(wanted),
     "Divided by its own length; that was not wanted.": lambda wanted: wanted / np.linalg.norm(wanted),
-    "Stretched so that it runs from 0 to 1; that was not wanted.": lambda wanted: (
-        (wanted - np.min(wanted)) / np.ptp(wanted)
+    "Stretched so that it runs from 0 to 1; that was not wanted.": (
+        lambda wanted: (wanted - np.min(wanted)) / np.ptp(wanted)
     ),
     "Its mean was taken off; that was not wanted.": lambda wanted: wanted - np.mean(wanted),
     "That is a sigmoid of what is wanted.": lambda wanted: 1 / (1 + np.exp(-wanted)),
     "True and False are exchanged.": lambda wanted: ~wanted if wanted.dtype == bool else None,
-    "That is the shape of what is wanted.": lambda wanted: np.array(np.shape(wanted)) if np.ndim(wanted) else None,
-    "That is how many there are, not which.": lambda wanted: (
-        np.array(len(wanted)) if np.ndim(wanted) and wanted.dtype.kind in "iu" else None
-    ),
+    "That is the shape of what is wanted.": lambda wanted: np.shape(wanted) or None,
+    "That is how many there are, not which.": lambda wanted: len(wanted) if wanted.dtype.kind in "iu" else None,
 }
 """Sentence: what makes the answer out of what is wanted; None where it does not apply."""
 
@@ -173,26 +174,28 @@ def _mask(pairs, runs, question):
     return "That is True and False; wanted are numbers." if max(np.size(got) for got, _ in pairs) > 1 else ""
 
 
-def _all(pairs: Pairs, change: Callable, tolerance: float, *, of_the_answer: bool = False) -> bool:
+def _all(pairs: Pairs, change: Callable, tolerance: float, of_the_answer: bool = False) -> bool:
     """Whether a change of the wanted answer gives the answer in each run, or the other way round."""
     for got, wanted in pairs:
         try:
             one, other = (change(got), wanted) if of_the_answer else (change(wanted), got)
-            if one is None or not same(one, other, max(tolerance, 1e-9)):
+            if one is None or not same(one, other, tolerance):
                 return False
         except (TypeError, ValueError, IndexError):
             return False
     return any(np.size(wanted) for _, wanted in pairs)
 
 
+def _explained(pairs: Pairs, question: Inquiry, changes: Iterable, of_the_answer: bool = False) -> str:
+    """The sentence of the first of (sentence, change) that holds in each run; "" for none."""
+    held = (said for said, change in changes if _all(pairs, change, question.tolerance, of_the_answer))
+    return next(held, "")
+
+
 def _simple(pairs, runs, question):
-    for table, of_the_answer in ((OF_THE_WANTED, False), (OF_THE_ANSWER, True)):
-        for sentence, change in table.items():
-            if sentence.startswith(OF_SEVERAL_VALUES) and _values(pairs) < 3:
-                continue
-            if _all(pairs, change, question.tolerance, of_the_answer=of_the_answer):
-                return sentence
-    return ""
+    few = _values(pairs) < 3
+    changes = [one for one in OF_THE_WANTED.items() if not (few and one[0].startswith(OF_SEVERAL_VALUES))]
+    return _explained(pairs, question, changes) or _explained(pairs, question, OF_THE_ANSWER.items(), True)
 
 
 def _values(pairs: Pairs) -> int:
@@ -208,7 +211,7 @@ def _ratios(pairs: Pairs, tolerance: float) -> list[float] | None:
             return None
         got, wanted = np.asarray(got, float), np.asarray(wanted, float)
         factor = float((got * wanted).sum() / (wanted**2).sum())
-        if not factor or not same(got, factor * wanted, max(tolerance, 1e-7)):
+        if not factor or not same(got, factor * wanted, tolerance):
             return None
         found.append(factor)
     return found
@@ -229,14 +232,16 @@ def _quantities(run: Run, names: Sequence[str]) -> Iterator[tuple[str, float]]:
             yield f"{name} / ({name} + 1)", value / (value + 1) if value + 1 else 0
 
 
+_POWERS = {"{}": 1, "1 / {}": -1, "np.sqrt({})": 0.5, "1 / np.sqrt({})": -0.5, "{}**2": 2}
+
+
 def _named(numbers: list[float], runs: Sequence[Run], names: Sequence[str]) -> str:
     """Code that gives these numbers, one for each run, from the runs' inputs; "" where none is known."""
-    for position, (code, _) in enumerate(_quantities(runs[0], names)):
-        values = [list(_quantities(run, names))[position][1] for run in runs]
-        for power, text in ((1, "{}"), (-1, "1 / {}"), (0.5, "np.sqrt({})"), (-0.5, "1 / np.sqrt({})"), (2, "{}**2")):
-            with np.errstate(all="ignore"):
-                if np.allclose(np.power(np.asarray(values, float), power), numbers, rtol=1e-6) and np.all(numbers):
-                    return text.format(code)
+    tables = [dict(_quantities(run, names)) for run in runs]
+    for code, (text, power) in itertools.product(tables[0], _POWERS.items()):
+        values = np.array([table.get(code, 0) for table in tables], float)
+        if np.all(numbers) and np.allclose(values**power, numbers, rtol=1e-6):
+            return text.format(code)
     return ""
 
 
@@ -276,30 +281,37 @@ def _input_itself(pairs, runs, question):
     return ""
 
 
+def _side_by_side(pairs: Pairs) -> tuple[int, int] | None:
+    """How many axes the answers and the wanted ones have; None where that differs from run to run."""
+    found = {(np.ndim(got), np.ndim(wanted)) for got, wanted in pairs}
+    return found.pop() if len(found) == 1 else None
+
+
 def _reordered(pairs, runs, question):
-    dimensions = {(np.ndim(got), np.ndim(wanted)) for got, wanted in pairs}
-    if len(dimensions) != 1 or 0 in next(iter(dimensions)):
+    have, want = _side_by_side(pairs) or (0, 0)
+    if not have or not want:
         return ""
-    ((have, want),) = dimensions
-    tolerance = question.tolerance
-    for axes in itertools.permutations(range(want)) if have == want > 1 else ():
-        if axes != tuple(range(want)) and _all(pairs, lambda wanted, axes=axes: wanted.transpose(axes), tolerance):
-            return f"The axes are in another order: what you return is what is wanted, transposed by {axes}."
-    for axes in axes_of(pairs[0][1]) if have == want else ():
-        if _all(pairs, lambda wanted, axes=axes: np.flip(wanted, axes), tolerance):
-            return "The order is turned round." if want == 1 else f"It is turned round along axis {_listed(axes)}."
-    for axis, by in itertools.product(range(want if have == want else 0), (1, -1)):
-        if _all(pairs, lambda wanted, axis=axis, by=by: np.roll(wanted, by, axis), tolerance):
-            return f"Everything is shifted by one along axis {axis}."
-    if _all(pairs, lambda wanted: np.squeeze(wanted), tolerance) or _all(
-        pairs, lambda got: np.squeeze(got), tolerance, of_the_answer=True
-    ):
+    if have == want and (said := _explained(pairs, question, _moves(pairs[0][1]))):
+        return said
+    if any(_all(pairs, np.squeeze, question.tolerance, side) for side in (False, True)):
         return f"The numbers are right; an axis of length 1 is {'missing' if have < want else 'too many'}."
-    if all(np.shape(got) != np.shape(wanted) for got, wanted in pairs) and all(
-        np.size(got) == np.size(wanted) and same(np.ravel(got), np.ravel(wanted), tolerance) for got, wanted in pairs
-    ):
+    other_shape = all(np.shape(got) != np.shape(wanted) for got, wanted in pairs)
+    if other_shape and all(same(np.ravel(got), np.ravel(wanted), question.tolerance) for got, wanted in pairs):
         return "The numbers are right and in the right order; their shape is not."
     return ""
+
+
+def _moves(sample: np.ndarray) -> Iterator[tuple[str, Callable]]:
+    """What brings numbers to other places, each with its sentence."""
+    count = sample.ndim
+    for axes in itertools.islice(itertools.permutations(range(count)), 1, None):
+        said = f"The axes are in another order: what you return is what is wanted, transposed by {axes}."
+        yield said, functools.partial(np.transpose, axes=axes)
+    for axes in axes_of(sample):
+        said = "The order is turned round." if count == 1 else f"It is turned round along axis {_listed(axes)}."
+        yield said, functools.partial(np.flip, axis=axes)
+    for axis, by in itertools.product(range(count), (1, -1)):
+        yield f"Everything is shifted by one along axis {axis}.", functools.partial(np.roll, shift=by, axis=axis)
 
 
 def _listed(axes: Sequence[int]) -> str:
@@ -307,72 +319,52 @@ def _listed(axes: Sequence[int]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-REDUCTIONS = {"mean": np.mean, "sum": np.sum, "largest": np.max, "smallest": np.min}
-
-
 def _reduced(pairs, runs, question):
-    dimensions = {(np.ndim(got), np.ndim(wanted)) for got, wanted in pairs}
-    if len(dimensions) != 1:
+    """Answers of which a part, a mean or so is what is wanted, or which are that of what is wanted."""
+    have, want = _side_by_side(pairs) or (0, 0)
+    if have == want:
         return ""
-    ((have, want),) = dimensions
-    reductions = list(REDUCTIONS.items())
-    finders = (
-        lambda: _taken(pairs, have, want, question.tolerance),
-        lambda: _folded(pairs, have, want, question.tolerance, reductions[:2]),
-        lambda: _place_taken(pairs, have, want, question.tolerance),
-        lambda: _folded(pairs, have, want, question.tolerance, reductions[2:]),
+    sample, more = max(pairs[0], key=np.ndim), have > want
+    places = np.ndindex(sample.shape) if more and want == 0 and sample.size < 50 else ()
+    changes = itertools.chain(
+        _taken(sample, more),
+        _folded(sample, more, {"mean": np.mean, "sum": np.sum}),
+        ((f"More than wanted: what stands at {[*place]} is right.", operator.itemgetter(place)) for place in places),
+        _folded(sample, more, {"largest": np.max, "smallest": np.min}),
     )
-    return next(filter(None, (find() for find in finders)), "")
+    return _explained(pairs, question, changes, more)
 
 
-def _folded(pairs: Pairs, have: int, want: int, tolerance: float, reductions) -> str:
-    """Answers over whose axes one more mean, sum or so is to be taken, or one less."""
-    sample = max(pairs[0], key=np.ndim)
-    for axes, (word, reduce) in itertools.product(axes_of(np.asarray(sample), 4), reductions):
-        where = "everything" if len(axes) == np.ndim(sample) else f"axis {_listed(axes)}"
-        for kept in (False, True):
-            change = functools.partial(reduce, axis=axes, keepdims=kept)
-            if have > want and _all(pairs, change, tolerance, of_the_answer=True):
-                return f"One step is missing: the {word} over {where} of what you return is what is wanted."
-            if have < want and _all(pairs, change, tolerance):
-                return f"One step too many: that is the {word} over {where} of what is wanted."
-    return ""
+def _taken(sample: np.ndarray, more: bool) -> Iterator[tuple[str, Callable]]:
+    for axis, (word, index) in itertools.product(range(sample.ndim), (("first", 0), ("last", -1))):
+        only = f"That is only the {word} of what is wanted, along axis {axis}."
+        said = f"More than wanted: the {word} along axis {axis} is right." if more else only
+        yield said, functools.partial(np.take, indices=index, axis=axis)
 
 
-def _taken(pairs: Pairs, have: int, want: int, tolerance: float) -> str:
-    """Answers that are a part of what is wanted, or of which a part is what is wanted."""
-    for axis, index in itertools.product(range(max(have, want)), (0, -1)):
-        change = functools.partial(np.take, indices=index, axis=axis)
-        word = "first" if index == 0 else "last"
-        if have < want and _all(pairs, change, tolerance):
-            return f"That is only the {word} of what is wanted, along axis {axis}."
-        if have > want and _all(pairs, change, tolerance, of_the_answer=True):
-            return f"More than wanted: the {word} along axis {axis} is right."
-    return ""
-
-
-def _place_taken(pairs: Pairs, have: int, want: int, tolerance: float) -> str:
-    if want == 0 < have:
-        for place in np.ndindex(np.shape(pairs[0][0])) if np.size(pairs[0][0]) < 50 else ():
-            if _all(pairs, lambda got, place=place: got[place], tolerance, of_the_answer=True):
-                return f"More than wanted: what stands at {list(place)} is right."
-    return ""
+def _folded(sample: np.ndarray, more: bool, folds: dict[str, Callable]) -> Iterator[tuple[str, Callable]]:
+    for axes, (word, fold) in itertools.product(axes_of(sample, 4), folds.items()):
+        what = f"the {word} over {'everything' if len(axes) == sample.ndim else f'axis {_listed(axes)}'} of what"
+        many = f"One step too many: that is {what} is wanted."
+        said = f"One step is missing: {what} you return is what is wanted." if more else many
+        yield said, functools.partial(fold, axis=axes)
+        yield said, functools.partial(fold, axis=axes, keepdims=True)
 
 
 def _length(pairs, runs, question):
     """Answers that go on for too long along their first axis, or stop too soon, or begin too late."""
-    tolerance = question.tolerance
     if any(np.ndim(got) != np.ndim(wanted) or not np.ndim(got) or not len(got) for got, wanted in pairs):
         return ""
     less = [len(wanted) - len(got) for got, wanted in pairs]
-    if all(same(got, wanted[: len(got)], tolerance) for got, wanted in pairs) and min(less) >= 0 < max(less):
+    begins_alike = all(same(got[: len(wanted)], wanted[: len(got)], question.tolerance) for got, wanted in pairs)
+    if begins_alike and min(less) >= 0 < max(less):
         return f"It stops too soon: the last {_span(less)} missing."
-    if all(same(got, wanted[len(wanted) - len(got) :], tolerance) for got, wanted in pairs) and min(less) >= 0 < max(
-        less
+    if begins_alike and max(less) <= 0 > min(less):
+        return f"It goes on for too long: {_up_to([-one for one in less])} too many at the end."
+    if min(less) >= 0 < max(less) and all(
+        same(got, wanted[len(wanted) - len(got) :], question.tolerance) for got, wanted in pairs
     ):
         return f"It begins too late: the first {_span(less)} missing."
-    if all(same(got[: len(wanted)], wanted, tolerance) for got, wanted in pairs) and max(less) <= 0 > min(less):
-        return f"It goes on for too long: {_up_to([-one for one in less])} too many at the end."
     return ""
 
 
@@ -386,30 +378,22 @@ def _up_to(counts: list[int]) -> str:
 
 def _one_more_term(pairs, runs, question):
     """Answers that one of the inputs was added to, or taken from, or multiplied or divided by, once too often."""
-    if len(pairs) != len(runs):
-        return ""
-    for place, name in enumerate(question.names):
-        values = [run.inputs[place] for run in runs]
-        if not all(isinstance(value, (np.ndarray, float, int)) for value in values):
-            continue
-        for sentence, undo in _UNDONE.items():
-            with contextlib.suppress(TypeError, ValueError):
-                undone = [
-                    (undo(got, np.asarray(value)), wanted) for (got, wanted), value in zip(pairs, values, strict=True)
-                ]
-                if all(same(one, wanted, max(question.tolerance, 1e-7)) for one, wanted in undone):
-                    return sentence.format(name=name)
+    for place, name in enumerate(question.names if len(pairs) == len(runs) else ()):
+        if all(isinstance(run.inputs[place], (np.ndarray, float, int)) for run in runs):
+            values = [np.asarray(run.inputs[place]) for run in runs]
+            terms = [((got, value), wanted) for (got, wanted), value in zip(pairs, values, strict=True)]
+            undone = ((said, lambda term, undo=undo: undo(*term)) for said, undo in _UNDONE.items())
+            if said := _explained(terms, question, undone, True):
+                return said.format(name=name)
     return ""
 
 
 _UNDONE = {
-    "`{name}` is missing: what you return, plus `{name}`, is what is wanted.": lambda got, value: got + value,
-    "`{name}` is in it once too often: what you return, minus `{name}`, is what is wanted.": (
-        lambda got, value: got - value
-    ),
+    "`{name}` is missing: what you return, plus `{name}`, is what is wanted.": operator.add,
+    "`{name}` is in it once too often: what you return, minus `{name}`, is what is wanted.": operator.sub,
     "It is `{name}` minus what is wanted.": lambda got, value: value - got,
-    "A factor is missing: what you return, times `{name}`, is what is wanted.": lambda got, value: got * value,
-    "A factor too many: what you return, divided by `{name}`, is what is wanted.": lambda got, value: got / value,
+    "A factor is missing: what you return, times `{name}`, is what is wanted.": operator.mul,
+    "A factor too many: what you return, divided by `{name}`, is what is wanted.": operator.truediv,
 }
 
 
@@ -418,19 +402,16 @@ def _indices(pairs, runs, question):
     if not _are_lists(pairs):
         return ""
     sides = [side for run in runs for value in run.inputs if isinstance(value, np.ndarray) for side in value.shape]
-    sets = [(set(got.tolist()), set(wanted.tolist())) for got, wanted in pairs]
-    if all(any(set(range(n)) - wanted == got for n in sides) for got, wanted in sets):
+    if all(any(set(range(side)) - set(wanted) == set(got) for side in sides) for got, wanted in pairs):
         return "Those are exactly the ones that do not belong there."
     return exactly([(got.tolist(), wanted.tolist()) for got, wanted in pairs], "ones")
 
 
 def _are_lists(pairs: Pairs) -> bool:
     """Whether all are lists of whole numbers, and what is wanted has none twice, as a shape may."""
-    return all(
-        isinstance(values, np.ndarray) and values.ndim == 1 and (values.dtype.kind in "iu" or not values.size)
-        for pair in pairs
-        for values in pair
-    ) and all(len(np.unique(wanted)) == len(wanted) for _, wanted in pairs)
+    every = [values for pair in pairs for values in pair]
+    whole = all(values.ndim == 1 and (values.dtype.kind in "iu" or not values.size) for values in every)
+    return whole and all(len(np.unique(wanted)) == len(wanted) for _, wanted in pairs)
 
 
 # ---------------------------------------------------------------- looser relations: what can be said at last
@@ -484,26 +465,30 @@ def _one_factor(pairs, runs, question):
 
 def _change_of_an_input(pairs, runs, question):
     """Answers that are an input and something more, of which that something is off by a factor."""
-    for place, name in enumerate(question.names) if len(pairs) == len(runs) else ():
-        factors = []
-        for (got, wanted), run in zip(pairs, runs, strict=True):
-            value = run.inputs[place]
-            if not isinstance(value, np.ndarray) or value.shape != np.shape(wanted) or value.dtype.kind != "f":
-                break
-            # Where both are cut off at an end, nothing can be told.
-            inside = (got != wanted) | ((wanted != np.min(wanted)) & (wanted != np.max(wanted)))
-            inside &= (
-                (got != np.min(got)) & (got != np.max(got)) & (wanted != np.min(wanted)) & (wanted != np.max(wanted))
-            )
-            found = _ratios([((got - value)[inside], (wanted - value)[inside])], max(question.tolerance, 1e-5))
-            if not found or np.sum(inside) < 3:
-                break
-            factors += found
-        if len(factors) == len(runs) and not np.isclose(factors, 1, rtol=1e-3).any():
-            if not np.allclose(factors, factors[0], rtol=1e-4):
-                return f"What is added to `{name}` is off by one factor, another for each input."
-            return f"What is added to `{name}` is {factors[0]:.4g} times what is wanted."
+    # Where either is cut off at an end, nothing can be told.
+    inside = [_between(got) & _between(wanted) if np.size(got) else False for got, wanted in pairs]
+    if len(pairs) != len(runs) or min(map(np.sum, inside)) < 3:
+        return ""
+    for place, name in enumerate(question.names):
+        values = [run.inputs[place] for run in runs]
+        if _are_fields(values, inside):
+            each = zip(pairs, values, inside, strict=True)
+            changes = [((got - value)[one], (wanted - value)[one]) for (got, wanted), value, one in each]
+            factors = _ratios(changes, question.tolerance)
+            if factors and not np.isclose(factors, 1, rtol=1e-3).any():
+                if not np.allclose(factors, factors[0], rtol=1e-4):
+                    return f"What is added to `{name}` is off by one factor, another for each input."
+                return f"What is added to `{name}` is {factors[0]:.4g} times what is wanted."
     return ""
+
+
+def _are_fields(values: Sequence, fields: Sequence) -> bool:
+    shapes = [value.shape for value in values if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
+    return shapes == [np.shape(field) for field in fields]
+
+
+def _between(values: np.ndarray) -> np.ndarray:
+    return (values != np.min(values)) & (values != np.max(values))
 
 
 def _axes(count: int) -> str:

@@ -6,6 +6,8 @@ import numpy as np
 
 from days.common import cases
 from days.common.exercises import exercise
+from days.common.tasks import task
+from days.day21.code import budget
 
 
 def _step(generator, shape, step_size, strength):
@@ -50,54 +52,65 @@ def step_up(picture, gradient, step_size):
     return np.clip(picture + step_size * gradient / np.abs(gradient).mean(), 0, 1)
 
 
-def _shift(generator, shape, shift):
-    """The gradient of half the sum of (picture x weights) squared, where each place of what is seen has its weight."""
-    weights = generator.uniform(0.5, 2, shape)
-    return (
-        cases.given(lambda picture: picture * weights**2, "gradient_of_picture", shape),
-        generator.random(shape),
-        shift,
-    )
+def _halve(image):
+    return image.reshape(image.shape[0] // 2, 2, image.shape[1] // 2, 2).mean(axis=(1, 3))
 
 
-def _shifted_by_index(gradient_of_picture, picture, shift):
-    """Each pixel's gradient, looked up where the pixel went."""
-    rows, columns = ((np.arange(side) + way) % side for side, way in zip(picture.shape, shift, strict=False))
-    moved = np.empty_like(picture)
-    moved[np.ix_(rows, columns)] = picture
-    return gradient_of_picture(moved)[np.ix_(rows, columns)]
+def _double(image):
+    return image.repeat(2, axis=0).repeat(2, axis=1)
+
+
+def _loud_detail(generator, height, width):
+    """A lopsided gradient of which the fine band is some times stronger than the coarse one, or weaker."""
+    coarse, loud = generator.normal(0.3, 1, (height, width)), generator.choice([0.2, 5])
+    return _double(coarse) + generator.normal(0, loud, (2 * height, 2 * width)), _halve, _double
+
+
+def _bands_by_blocks(gradient, halve, double):
+    fine, coarse = gradient.copy(), np.zeros_like(gradient)
+    for row, column in np.ndindex(gradient.shape[0] // 2, gradient.shape[1] // 2):
+        block = slice(2 * row, 2 * row + 2), slice(2 * column, 2 * column + 2)
+        coarse[block] = gradient[block].sum() / 4
+        fine[block] -= coarse[block]
+    both = fine * (np.abs(coarse).sum() / np.abs(fine).sum()) + coarse
+    return both * both.size / np.linalg.norm(both.ravel(), 1)
 
 
 @exercise(
     "9.2 · 10 min · ●●○",
-    cases=cases.drawn(_shift, ((5, 7, 3), (2, 3)), ((6, 9, 3), (-1, 4)), ((8, 8, 3), (3, -2))),
-    truth=_shifted_by_index,
+    cases=cases.drawn(_loud_detail, (3, 4), (5, 2), (4, 4), (3, 5)),
+    truth=_bands_by_blocks,
     mistakes=[
-        "The gradient was not rolled back: it belongs to the rolled picture and lies in the wrong place.",
-        ("np.roll(gradient, (-shift[0], -shift[1]), axis=(0, 1))", "gradient"),
-        "The gradient was rolled on instead of back: the second roll needs the shift with its sign turned round.",
-        ("(-shift[0], -shift[1])", "shift"),
-        "Nothing was rolled at all: the network has to see the picture shifted.",
-        ("np.roll(gradient, (-shift[0], -shift[1]), axis=(0, 1))", "gradient_of_picture(picture)"),
-        "Rolled back before it was rolled there: the picture is shifted by `shift`, the gradient by minus that.",
-        ("(-shift[0], -shift[1])", "shift", "(picture, shift", "(picture, (-shift[0], -shift[1])"),
-        "Down and right are swapped: shift[0] is along axis 0, shift[1] along axis 1.",
-        ("-shift[0], -shift[1]", "-shift[1], -shift[0]", "(picture, shift", "(picture, shift[::-1]"),
+        "The bands keep their own strength, so that the louder one drowns the other: divide each by its mean size.",
+        ("fine / np.abs(fine).mean() + coarse / np.abs(coarse).mean()", "fine + coarse"),
+        "The sum of the bands is not normalized: divide it by the mean of its absolute values, too.",
+        ("both / np.abs(both).mean()", "both"),
+        "The coarse band is in it twice: the fine band is only what halving loses, gradient - double(halve(gradient)).",
+        ("gradient - coarse", "gradient"),
+        "The fine band is missing.",
+        ("fine / np.abs(fine).mean() + coarse", "coarse"),
+        "The coarse band is missing.",
+        (" + coarse / np.abs(coarse).mean()", ""),
+        "Each band is divided by its standard deviation; wanted is the mean of its absolute values.",
+        ("np.abs(fine).mean()", "fine.std()", "np.abs(coarse).mean()", "coarse.std()"),
     ],
     hints=[
-        "np.roll(picture, (down, right), axis=(0, 1)) moves a picture; what leaves on one side comes in on the other.",
-        "Three steps: roll the picture, ask gradient_of_picture, roll its answer.",
-        "The way back is (-shift[0], -shift[1]).",
+        "coarse = double(halve(gradient)) is what outlives halving; what is lost is the fine band.",
+        "np.abs(band).mean() is a band's size. Divided by it, both are equally strong: add them up.",
+        "Their sum has another size again: divide it by its own.",
     ],
 )
-def jittered_gradient(gradient_of_picture, picture, shift):
-    """The picture's gradient (H, W, 3), asked for while the picture is rolled.
+def two_bands(gradient, halve, double):
+    """The gradient (2h, 2w) with its fine and its coarse band made equally strong.
 
-    Roll rows by shift[0], columns by shift[1]. gradient_of_picture is a function: it takes a
-    picture and returns its gradient (H, W, 3). Each value must end at its pixel's own place.
+    Fine: what is lost when the size is halved; coarse: the rest. Divide each band by the mean of
+    its absolute values, add them up, and divide the sum by the mean of its own. halve and double
+    are functions: each takes an array and returns it at half or twice the size.
     """
-    gradient = gradient_of_picture(np.roll(picture, shift, axis=(0, 1)))
-    return np.roll(gradient, (-shift[0], -shift[1]), axis=(0, 1))
+    coarse = double(halve(gradient))
+    fine = gradient - coarse
+    both = fine / np.abs(fine).mean() + coarse / np.abs(coarse).mean()
+    return both / np.abs(both).mean()
 
 
 def _rounded_again(height, width, octaves, scale):
@@ -153,14 +166,6 @@ def octave_sizes(height, width, octaves, scale):
     """
     shrink = [scale**power for power in range(octaves - 1, -1, -1)]
     return np.array([(round(height / by), round(width / by)) for by in shrink])
-
-
-def _halve(image):
-    return image.reshape(image.shape[0] // 2, 2, image.shape[1] // 2, 2).mean(axis=(1, 3))
-
-
-def _double(image):
-    return image.repeat(2, axis=0).repeat(2, axis=1)
 
 
 def _octave(generator, height, width):
@@ -318,3 +323,44 @@ def tile_rows(length, tile, margin):
         stop = min(start + tile, length)
         rows.append((start, stop, max(0, start - margin), min(length, stop + margin)))
     return np.array(rows)
+
+
+_ALONE = ('("fire5", "fire7")', '("fire7",)')
+
+
+@task(
+    "9.8 · 30 min · ●●●",
+    rubric=budget.rubric,
+    wrong=[
+        "dream's own four octaves, in as few steps as they leave",
+        ('"octaves": 3, "octave_scale": 2, "steps": 11, "step_size": 0.006', '"steps": 4, "step_size": 0.011', *_ALONE),
+        "all steps in one octave",
+        ('"octaves": 3, "octave_scale": 2, "steps": 11', '"octaves": 1, "steps": 13', *_ALONE),
+        "tiles that are smaller than they need to be",
+        ('11, "step_size": 0.006', '5, "step_size": 0.011', '"tile": 96', '"tile": 64', *_ALONE),
+        "no jitter, and what it kept was not measured",
+        ('"tile": 96', '"tile": 96, "jitter": 0', *_ALONE, "**scores[layer]", '**(scores[layer] | {"kept": 0.9})'),
+        "the first layer that came to mind",
+        ('("fire5", "fire7")', '("fire3",)'),
+        "numbers that were never measured",
+        ("**scores[layer]", '"rise": 30, "kept": 1, "wavelength": 10, "change": 0.045'),
+        "the whole photo at once, as if there were no budget",
+        ('"tile": 96', '"tile": 640'),
+        "many steps of the usual size, which the budget does not hold",
+        ('11, "step_size": 0.006', '20, "step_size": 0.004'),
+    ],
+    hints=[
+        "What does one step cost? Add up, over the octaves (9.3), the pixels of all tiles with their margins "
+        "(`dreaming.tiles(side, tile)`); or read it off a dream of one step.",
+        "The largest octave costs nearly all. With octave_scale=2 the smaller ones are almost free.",
+        "Fewer steps must be longer. Try step_size until change is just below its limit; then compare layers.",
+    ],
+)
+def on_a_budget():
+    """-> {"layer": a name, "settings": a dict} and the four scores, all in one dict."""
+    from days.day21.code import budget
+
+    settings = {"octaves": 3, "octave_scale": 2, "steps": 11, "step_size": 0.006, "bands": 3, "tile": 96}
+    scores = {layer: budget.score(budget.dreamed(layer, settings)) for layer in ("fire5", "fire7")}
+    layer = max(scores, key=lambda name: scores[name]["rise"])
+    return {"layer": layer, "settings": settings, **scores[layer]}

@@ -128,13 +128,13 @@ def _exactly_at_the_threshold(generator):
 
 
 def _with_twins(generator, threshold=0.97):
-    filters = generator.normal(0.4, 1, (9, 3, 3, 3))
+    filters = generator.normal(0.4, 1, (10, 3, 3, 3))
     filters[5] = generator.uniform(1.5, 3) * filters[2]
-    filters[6] = -filters[1]
+    filters[6], filters[9] = -filters[1], -filters[2]  # 2, 5 and 9 are three of a kind
     filters[7] = filters[3] + 0.05 * generator.normal(size=(3, 3, 3))
     filters[4] = filters[0] + 2.0  # the same once the mean is taken away
     filters[8, 0] = -1.5 * filters[5, 0]  # twins in one color, and not in the others
-    return filters[generator.permutation(9)], threshold
+    return filters[generator.permutation(10)], threshold
 
 
 def _twins_by_pairs(filters, threshold):

@@ -1,0 +1,129 @@
+"""Day 21's task: a dream under a budget of pixels, and how its settings are graded.
+
+found = dreamed("fire5", {"octaves": 1, "steps": 10, "tile": 96})
+found.shown                         # what it cost: so many pixels were shown to the network
+score(found)                        # what it is worth
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from days.common.checks import is_number
+from days.common.comparison import brief
+from days.common.images import load_image
+from days.common.models import Model, load_model
+from days.common.tasks import Point
+from days.day21.code import deepdream, dreaming
+
+SIZE = (192, 288)
+AT_ONCE, IN_ALL = 224 * 224, 4_000_000
+"""How many pixels the network may be shown at once, margins included, and in all steps together."""
+GOALS = {"rise": (10, np.inf), "kept": (0.75, np.inf), "wavelength": (7, np.inf), "change": (0, 0.05)}
+"""What the scores must lie between; see `score`."""
+LEFT_OPEN = {"rise": 0.4, "kept": 0.25, "wavelength": 0.3, "change": 0.15}
+"""How far a claim may be off, as a share of what is measured: other shifts give other dreams."""
+EXAMINED = (("china", 7), ("flower", 8))
+"""Photos that the check dreams on, and the seeds of their shifts; the second only if all is well with the first."""
+SHIFTS = ((4, 8), (8, 4), (12, 12), (8, 8), (4, 12), (12, 4))
+"""How far pictures are moved, down and right, to see whether their objective holds."""
+
+
+class Dreamed(NamedTuple):
+    """A photo and its dream, (H, W, 3) each, the layer, and how many pixels the network was shown for it."""
+
+    photo: np.ndarray
+    dream: np.ndarray
+    layer: str
+    shown: int
+
+
+@cache
+def network() -> Model:
+    """SqueezeNet, loaded once."""
+    return load_model("squeezenet")
+
+
+def dreamed(layer: str, settings: Mapping[str, Any], photo: str = "china", seed: int = 0) -> Dreamed:
+    """A layer's dream of a photo of 192 x 288 pixels, with settings as of `dream`, and what it cost.
+
+    Raises ValueError as soon as a budget is overdrawn, and for what `dream` refuses.
+    """
+    return _dreamed(layer, tuple(sorted(settings.items())), photo, seed)
+
+
+@lru_cache(maxsize=32)
+def _dreamed(layer: str, settings: tuple, photo: str, seed: int) -> Dreamed:
+    image, passes = load_image(photo, size=SIZE), []
+    ask = deepdream.slope(network().network, layer)
+
+    def counted(picture):
+        passes.append(picture.shape[0] * picture.shape[1])
+        if passes[-1] > AT_ONCE:
+            seen = " x ".join(map(str, picture.shape[:2]))
+            raise ValueError(f"expected at most {AT_ONCE:,} pixels at once, got {seen}: take smaller tiles")
+        if sum(passes) > IN_ALL:
+            raise ValueError(f"expected at most {IN_ALL:,} pixels in all, got more: take fewer steps, or cheaper ones")
+        return ask(picture)
+
+    dream = dreaming.last_picture(counted, image, seed=seed, **dict(settings))
+    return Dreamed(image, dream, layer, sum(passes))
+
+
+def score(found: Dreamed) -> dict[str, float]:
+    """What a dream is worth, in four numbers.
+
+    rise : its objective over the photo's, each the mean of six copies that are moved by some pixels. kept : that mean
+    over the objective of the dream as it is. wavelength : of what was added, in pixels; see
+    `dreaming.typical_wavelength`. change : the mean size of what was added.
+    """
+    ask, added = deepdream.slope(network().network, found.layer), found.dream - found.photo
+    after, before = (_moved(ask, image) for image in (found.dream, found.photo))
+    return {
+        "rise": after / before,
+        "kept": after / ask(found.dream)[0],
+        "wavelength": dreaming.typical_wavelength(added),
+        "change": float(np.abs(added).mean()),
+    }
+
+
+def _moved(ask: dreaming.Ask, image: np.ndarray) -> float:
+    return float(np.mean([ask(np.roll(image, shift, axis=(0, 1)))[0] for shift in SHIFTS]))
+
+
+def rubric(report: Any) -> list[Point]:
+    """Whether a report's numbers hold with other shifts, and its settings reach the goals, on another photo, too.
+
+    report : {"layer": a name, "settings": a dict, and the four numbers of `score`}. Raises ValueError or TypeError
+    for what is no such report, and where a budget is overdrawn.
+    """
+    names = ("layer", "settings", *GOALS)
+    if not isinstance(report, Mapping) or set(report) != set(names) or not isinstance(report["settings"], Mapping):
+        raise TypeError(f"expected a dict with {', '.join(names)}, got {brief(report)}")
+    claims = {name: report[name] for name in GOALS}
+    if not all(is_number(claim) for claim in claims.values()):
+        raise TypeError(f"expected four finite numbers, got {brief(claims)}")
+    points: list[Point] = []
+    for photo, seed in EXAMINED:
+        measured = score(dreamed(report["layer"], report["settings"], photo, seed))
+        if not points:
+            points += [_holds(name, claim, measured[name]) for name, claim in claims.items()]
+        points += [_reaches(name, measured[name], photo) for name in GOALS]
+        if not all(point.met for point in points):
+            break
+    return points
+
+
+def _holds(name: str, claim: float, measured: float) -> Point:
+    met = abs(claim - measured) <= LEFT_OPEN[name] * measured
+    return Point(met, f"{name}: you claim {claim:.3g}, with other shifts it is {measured:.3g}")
+
+
+def _reaches(name: str, measured: float, photo: str) -> Point:
+    least, most = GOALS[name]
+    wanted = f"at least {least}" if least else f"at most {most}"
+    return Point(least <= measured <= most, f"{name} on {photo}: {measured:.3g}, wanted {wanted}")
