@@ -79,14 +79,14 @@ def score(found: Dreamed) -> dict[str, float]:
 
     rise : its objective over the photo's, each the mean of six copies that are moved by some pixels. kept : that mean
     over the objective of the dream as it is. wavelength : of what was added, in pixels; see
-    `dreaming.typical_wavelength`. change : the mean size of what was added.
+    `dreaming.median_wavelength`. change : the mean size of what was added.
     """
     ask, added = deepdream.slope(network().network, found.layer), found.dream - found.photo
     after, before = (_moved(ask, image) for image in (found.dream, found.photo))
     return {
         "rise": after / before,
         "kept": after / ask(found.dream)[0],
-        "wavelength": dreaming.typical_wavelength(added),
+        "wavelength": dreaming.median_wavelength(added),
         "change": float(np.abs(added).mean()),
     }
 
