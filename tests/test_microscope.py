@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ import pytest
 import torch
 from joblib.externals.loky import get_reusable_executor
 from PIL import Image
-from torch import nn
 
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import softmax
@@ -29,71 +29,20 @@ from days.microscope.source import Source, model_from, network_key, subject_from
 QUICK = {"cell": 64, "steps": 3}
 
 
-def tiny() -> nn.Sequential:
-    """Three convolutions, a batch norm that turns channels around, and a linear end; the same each time."""
-    generator = torch.Generator().manual_seed(0)
-    network = nn.Sequential(
-        *(nn.Conv2d(3, 6, 3, 2, 1), nn.BatchNorm2d(6), nn.ReLU(True)),
-        *(nn.Conv2d(6, 20, 3, 2, 1), nn.ReLU(True), nn.Conv2d(20, 8, 3, padding=1), nn.ReLU()),
-        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)),
-    )
-    with torch.no_grad():
-        for values in network.parameters():
-            values.copy_(0.3 * torch.randn(values.shape, generator=generator))
-    return network
-
-
-class Branching(nn.Module):
-    """The same in a forward of its own, with a way around the second convolution."""
-
-    def __init__(self):
-        super().__init__()
-        self.parts = tiny()
-        self.around = nn.Conv2d(6, 20, 1, 2)
-        with torch.no_grad():
-            for values in self.around.parameters():
-                values.fill_(0.05)
-
-    def forward(self, batch):
-        first = self.parts[:3](batch)
-        return self.parts[5:]((self.parts[3](first) + self.around(first)).relu())
-
-
 def only(wall: walls.Wall, channels) -> walls.Wall:
     """A wall on which some channels are shown, of one on which all are."""
     return wall._replace(shown=tuple(channels), wanted=tuple(wall.wanted[index] for index in channels))
 
 
-def unseeded() -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-
-
-def keras_tiny():
-    from days.common.frameworks import import_keras
-
-    keras = import_keras()
-    generator, layers = np.random.default_rng(0), keras.layers
-    network = keras.Sequential(
-        [
-            keras.Input((None, None, 3)),
-            *(layers.Conv2D(6, 3, 2, name="one"), layers.ReLU(), layers.Conv2D(8, 3, activation="relu", name="two")),
-            *(layers.GlobalAveragePooling2D(), layers.Dense(5)),
-        ]
-    )
-    for variable in network.weights:
-        variable.assign(0.3 * generator.standard_normal(variable.shape))
-    return network
-
-
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch):
-    """Processes that grow pictures import this file by its name."""
+    """Processes that grow pictures import `microscope_networks`."""
     paths = str(REPO_ROOT), str(REPO_ROOT / "tests"), os.environ.get("PYTHONPATH", "")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
 
 TINY, BRANCHING, KERAS, UNSEEDED = (
-    Source(f"test_microscope:{name}", mean=(0.5,), std=(0.5,))
+    Source(f"microscope_networks:{name}", mean=(0.5,), std=(0.5,))
     for name in ("tiny", "Branching", "keras_tiny", "unseeded")
 )
 
@@ -146,10 +95,6 @@ def test_stopped_and_resumed_it_grows_the_same_pixels(tmp_path, monkeypatch):
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
 
 
-def test_two_processes_grow_the_same_pixels_as_one(tmp_path):
-    assert grown_in(tmp_path / "one", batches()) == grown_in(tmp_path / "two", batches(), jobs=2)
-
-
 @pytest.mark.skipif(not importlib.util.find_spec("distributed"), reason="Dask is not installed")
 def test_a_dask_cluster_grows_the_same_pixels(tmp_path):
     from distributed import LocalCluster
@@ -160,38 +105,36 @@ def test_a_dask_cluster_grows_the_same_pixels(tmp_path):
     assert found == grown_in(tmp_path / "one", batches())
 
 
-def deadly() -> nn.Sequential:
-    """The tiny network, but the first process that asks for it dies, or each one where there is no mark to leave."""
-    mark, parent = os.environ["MICROSCOPE_MARK"], int(os.environ["MICROSCOPE_PID"])
-    if os.getpid() != parent and not (mark and Path(mark).exists()):
-        if mark:
-            Path(mark).touch()
-        os._exit(9)
-    return tiny()
-
-
 @pytest.fixture
-def new_processes(monkeypatch):
+def new_processes():
     """joblib keeps its processes for later calls; those of before do not know this test's environment."""
     get_reusable_executor().shutdown(wait=True)
-    monkeypatch.setenv("MICROSCOPE_PID", str(os.getpid()))
     yield
     get_reusable_executor().shutdown(wait=True)
 
 
 @pytest.mark.usefixtures("new_processes")
-def test_a_killed_process_loses_nothing(tmp_path, monkeypatch):
+def test_two_processes_of_which_one_is_killed_grow_the_same_pixels_as_one(tmp_path, monkeypatch):
     monkeypatch.setenv("MICROSCOPE_MARK", str(tmp_path / "mark"))
-    found = grown_in(tmp_path / "killed", batches(TINY._replace(factory="test_microscope:deadly")), jobs=2)
+    monkeypatch.setenv("MICROSCOPE_PID", str(os.getpid()))
+    found = grown_in(tmp_path / "killed", batches(TINY._replace(factory="microscope_networks:deadly")), jobs=2)
     assert (tmp_path / "mark").exists()
     assert found == grown_in(tmp_path / "whole", batches())
 
 
-@pytest.mark.usefixtures("new_processes")
-def test_processes_that_always_die_are_given_up(tmp_path, monkeypatch):
-    monkeypatch.setenv("MICROSCOPE_MARK", "")
+def test_processes_that_die_without_end_are_given_up(tmp_path, monkeypatch):
+    calls = []
+
+    def dies(waiting):
+        calls.append(waiting)
+        if len(calls) == 1:
+            yield waiting[0], growing.grow(waiting[0])
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(growing, "_side_by_side", dies)
     with pytest.raises(RuntimeError, match="killed again and again"):
-        grown_in(tmp_path / "killed", batches(TINY._replace(factory="test_microscope:deadly"))[:2], jobs=2)
+        grown_in(tmp_path / "killed", batches())
+    assert [len(waiting) for waiting in calls] == [4, 3, 3]
 
 
 def test_a_factory_that_gives_another_network_each_time_is_refused():
@@ -428,8 +371,8 @@ def test_every_eighth_channel_is_shown_by_its_own_number(folder, tmp_path):
     [
         (["--images", "nowhere"], "no folder 'nowhere'"),
         (["--network", "nowhere:factory"], "cannot import 'nowhere'"),
-        (["--network", "test_microscope"], "expected package.module:callable"),
-        (["--network", "test_microscope:tiny", "--weights", "none.pt"], "none.pt"),
+        (["--network", "microscope_networks"], "expected package.module:callable"),
+        (["--network", "microscope_networks:tiny", "--weights", "none.pt"], "none.pt"),
         (["--layers", "fire99"], "no layer 'fire99'"),
         (["--every", "0"], "expected every as a whole number of at least 1, got 0"),
         (["--steps", "0"], "expected steps as a whole number of at least 1, got 0"),

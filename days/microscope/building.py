@@ -60,7 +60,10 @@ class Pictures(NamedTuple):
 
 @dataclass(frozen=True)
 class Build:
-    """All that is known before any work is done."""
+    """All that is known before any work is done.
+
+    crop_side : crops have as many pixels a side as the largest pictures that are grown for the network.
+    """
 
     source: Source
     subject: Subject
@@ -68,11 +71,7 @@ class Build:
     photos: Gallery
     batches: dict[str, list[Batch]]
     settings: Settings
-
-    @property
-    def crop_side(self) -> int:
-        """Crops have as many pixels a side as the largest pictures that are grown for this network."""
-        return _crop_side(self.subject, self.walls, self.settings.cell)
+    crop_side: int
 
     @cached_property
     def looked(self) -> str:
@@ -90,10 +89,6 @@ class Build:
         return _short(([self.grown(wall) for wall in self.walls], self.looked))
 
 
-def _crop_side(subject: Subject, walls: Sequence[Wall], cell: int) -> int:
-    return subject.bound or max(GROWN_SIDE, cell, *(wall.side for wall in walls))
-
-
 def _short(told: object) -> str:
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
@@ -106,8 +101,8 @@ def plan(source: Source, settings: Settings) -> Build:
     how: dict[str, Any] = {"cell": settings.cell, "steps": settings.steps}
     key = network_key(subject)
     batches = {wall.name: growing.batches_of(source, key, wall, **how) for wall in walls}
-    photos = gallery(settings.images, _crop_side(subject, walls, settings.cell))
-    return Build(source, subject, walls, photos, batches, settings)
+    crop_side = subject.bound or max(GROWN_SIDE, settings.cell, *(wall.side for wall in walls))
+    return Build(source, subject, walls, gallery(settings.images, crop_side), batches, settings, crop_side)
 
 
 def build(
