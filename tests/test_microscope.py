@@ -384,3 +384,12 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments, words, tmp_path, cap
     said = capsys.readouterr().err
     assert words in said
     assert said.count("\n") == 1
+
+
+def test_an_interrupted_run_says_that_it_goes_on(tmp_path, capsys, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(growing, "grow_all", interrupted)
+    assert __main__.main(["--layers", "conv1", "--every", "2", "--output", str(tmp_path)]) == 130
+    assert "the same command goes on there" in capsys.readouterr().err

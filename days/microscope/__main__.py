@@ -12,6 +12,7 @@ import joblib
 
 from days.microscope import building, store
 from days.microscope.building import CELL, STEPS, Settings
+from days.microscope.page import write_page
 from days.microscope.source import Source
 from days.xray.loading import numbers_from, one_line
 
@@ -35,8 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         count = sum(len(wall.wanted) for wall in planned.walls)
         print(f"{planned.subject.name}: {count:,} pictures of {len(planned.walls)} layers")
         done = building.build(planned, folder, jobs=asked.jobs, dask=asked.dask)
-        from days.microscope.page import write_page
-
         page = write_page(folder, output)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         print(f"microscope: {one_line(error)}", file=sys.stderr)

@@ -26,7 +26,7 @@ def color_filters(subject: Subject, wall: Wall) -> np.ndarray:
 
     Whatever the preprocessing does to colors is in them: they are in units of pixels from 0 to 1.
     """
-    own = _own(filters(subject.network, wall.wanted[0].terms[0].layer), wall)
+    own = _own(filters(subject.network, wall.name), wall)
     return np.einsum("oihw,ic->ohwc", own, subject.pixels.matrix)
 
 
@@ -39,7 +39,8 @@ def strongest_inputs(subject: Subject, wall: Wall) -> list[list]:
     """
     if wall.grouped:
         return [[] for _ in wall.shown]
-    slices = _own(_through_squeeze(subject, wall), wall) if wall.reads else _own(_plain(subject, wall), wall)
+    raw = _through_squeeze(subject, wall) if wall.reads else filters(subject.network, wall.name)
+    slices = _own(raw, wall)
     sums = slices.sum(axis=(2, 3))
     weights = np.where(sums < 0, -1, 1) * np.sqrt((slices**2).sum(axis=(2, 3)))
     best = np.argsort(-np.abs(weights), axis=1, kind="stable")[:, :INPUTS]
@@ -47,10 +48,6 @@ def strongest_inputs(subject: Subject, wall: Wall) -> list[list]:
         [[wall.reads, int(index), significant(row[index], 3)] for index in chosen]
         for row, chosen in zip(weights, best, strict=True)
     ]
-
-
-def _plain(subject: Subject, wall: Wall) -> np.ndarray:
-    return filters(subject.network, wall.wanted[0].terms[0].layer)
 
 
 def _through_squeeze(subject: Subject, wall: Wall) -> np.ndarray:
@@ -89,8 +86,11 @@ def linear_votes(subject: Subject, wall: Wall, probes: Probes) -> np.ndarray | N
     It is measured, one channel at a time, and held against the photos. What a ReLU behind the layer lets pass counts.
     """
     maps, rest = microscope_backend(subject.network).behind(subject.network, wall.watch, probes.batch)
-    count, shape = len(maps), maps.shape[1:]
-    nothing = rest(np.zeros_like(maps))
+    count, shape, passed = len(maps), maps.shape[1:], np.maximum(maps, 0)
+    nothing, answer = rest(0 * passed), rest(passed)
+    # Twice the maps and moved maps tell at once what is not linear, or cares for places.
+    if not (_alike(rest(2 * passed), 2 * answer - nothing) and _alike(rest(np.roll(passed, 1, axis=3)), answer)):
+        return None
     weights = np.empty((shape[0], nothing.shape[1]))
     for start in range(0, shape[0], count):
         channels = range(start, min(start + count, shape[0]))
@@ -98,6 +98,8 @@ def linear_votes(subject: Subject, wall: Wall, probes: Probes) -> np.ndarray | N
         for copy, index in zip(single, channels, strict=False):
             copy[index] = 1
         weights[start : start + count] = (rest(single) - nothing)[: len(channels)]
-    passed = np.maximum(maps, 0)
-    told = nothing + passed.mean(axis=(2, 3)) @ weights
-    return weights if np.allclose(rest(passed), told, rtol=1e-3, atol=1e-3 * max(1, np.abs(told).max())) else None
+    return weights if _alike(answer, nothing + passed.mean(axis=(2, 3)) @ weights) else None
+
+
+def _alike(found: np.ndarray, told: np.ndarray) -> bool:
+    return bool(np.allclose(found, told, rtol=1e-3, atol=1e-3 * np.abs(told).max()))
