@@ -55,7 +55,7 @@ def page_files(store: Path, *, home: str = "") -> dict[str, bytes]:
         files[f"microscope/{layer['shown']}"] = (store / layer["sheet"]).read_bytes()
         files[f"microscope/{layer['script']}.js"] = _script(layer["script"], (store / layer["data"]).read_text("utf-8"))
     for index, one in enumerate(about["photos"]):
-        files[one["file"]], one["width"], one["height"] = _photo_file(photo(store, index))
+        files[one["file"]] = _jpeg(photo(store, index))
     note = ""
     if about["live"]:
         try:
@@ -86,14 +86,13 @@ def _described(store: Path) -> dict[str, Any]:
 
 def _html(about: Mapping[str, Any], home: str, note: str) -> bytes:
     text = json.dumps(about, separators=(",", ":")).replace("<", "\\u003c")
-    files = {one["name"]: one["file"] for one in about["photos"]}
     return (
         _TEMPLATES.get_template("page.html.j2")
         .render(
             about=about,
             about_json=text,
             count=sum(-(-layer["channels"] // about["every"]) for layer in about["layers"]),
-            probes=[(name, files.get(name, "")) for name in IMAGE_NAMES],
+            probes=IMAGE_NAMES,
             scripts=SCRIPTS[1:],
             home=home,
             note=note,
@@ -102,12 +101,12 @@ def _html(about: Mapping[str, Any], home: str, note: str) -> bytes:
     )
 
 
-def _photo_file(image: np.ndarray) -> tuple[bytes, int, int]:
-    """A photo as JPEG of at most PHOTO_SIDE pixels a side, its width and its height."""
+def _jpeg(image: np.ndarray) -> bytes:
+    """A photo (H, W, 3) as a file, at most PHOTO_SIDE pixels a side."""
     picture, file = Image.fromarray((image * 255 + 0.5).astype(np.uint8)), io.BytesIO()
     picture.thumbnail((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
     picture.save(file, "JPEG", quality=PHOTO_QUALITY)
-    return file.getvalue(), *picture.size
+    return file.getvalue()
 
 
 def live_files(library: Mapping[str, bytes], dtype: type = np.float16) -> dict[str, bytes]:
@@ -133,10 +132,11 @@ def live_files(library: Mapping[str, bytes], dtype: type = np.float16) -> dict[s
         "basis": color_basis().tolist(),
     }
     brought: dict[str, Any] = {"engine": "\n".join(part.decode() for part in scripts), "network": network}
+    files = {f"microscope/probes/{name}.jpg": _jpeg(load_image(name, size=96)) for name in IMAGE_NAMES}
     for name in IMAGE_NAMES:  # 8 bits would change some scores by 0.3
         pixels = np.rint(load_image(name, size=224) * 65535).astype("<u2")
         brought[f"probes/{name}"] = _base64(pixels.tobytes())
-    return {f"microscope/{name}.js": _script(name, json.dumps(data)) for name, data in brought.items()}
+    return files | {f"microscope/{name}.js": _script(name, json.dumps(data)) for name, data in brought.items()}
 
 
 def _base64(data: bytes) -> str:

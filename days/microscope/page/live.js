@@ -242,7 +242,7 @@ function onPhotoParts() {
   button.addEventListener("click", growHere);
   const map = make("canvas", { role: "img", className: "map" });
   map.setAttribute("aria-label", "The channel's map of the photo.");
-  find(".grown", panel.element).after(make("div", { className: "growing" }, button, make("span", { id: "grown-so-far", role: "status" })));
+  find(".growing", panel.element).append(make("span", { id: "grown-so-far", role: "status" }), button);
   return [make("h3", {}, "On the photo above"), make("div", { className: "row" }, map), words("")];
 }
 

@@ -36,7 +36,7 @@ const link = ([layer, channel], ...children) => make("a", { href: `#${layer}/${c
 function grownPicture(layer, channel) {
   const picture = make("div", { className: "grown", role: "img", style: sprite(layer, channel) });
   picture.setAttribute("aria-label", `The picture that was grown for channel ${channel} of ${layer.name}.`);
-  return picture;
+  return make("div", { className: "first" }, picture, make("div", { className: "growing" }));
 }
 
 function grownWords(layer, channel, data, cell) {
@@ -45,8 +45,9 @@ function grownWords(layer, channel, data, cell) {
   }
   const best = data.crops?.[cell]?.[0]?.[5];
   const beside = best === undefined ? "" : ` The best crop of a photo reaches ${said(best)}.`;
+  const where = data.filter ? "after the ReLU, and a tenth of that before it," : "before the ReLU";
   return words(
-    `Grown from noise until the channel's mean response before the ReLU was ${said(data.response[cell])}.${beside} ` +
+    `Grown from noise until the channel's mean response ${where} was ${said(data.response[cell])}.${beside} ` +
     "It shows what excites the channel most, and not all that does: photos may excite it by something else.");
 }
 

@@ -38,10 +38,11 @@ function describeWall(layer) {
   find("#wall-count").textContent = `${layer.channels} channels${grown}`;
   find("#wall-caption").textContent = layer.caption ?? "";
   wall.element.setAttribute("aria-label", `Channels of ${layer.name}`);
-  for (const link of findAll("#layers a")) {
-    if (link.hash === `#${layer.name}`) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
+  const links = findAll("#layers a"), current = links.find((link) => decodeURIComponent(link.hash) === `#${layer.name}`);
+  for (const link of links) link.removeAttribute("aria-current");
+  current.setAttribute("aria-current", "page");
+  const row = current.parentElement;
+  row.scrollLeft = current.offsetLeft - (row.clientWidth - current.clientWidth) / 2;
 }
 
 function moveOnWall(event) {
