@@ -1,4 +1,4 @@
-"""The microscope's page in Chromium, from a file, without a network: python -m benchmarks.microscope
+"""The microscope's page in Chromium, from a file, without a network: python -m benchmarks.microscope [STORE]
 
 How large it is, how soon the first wall is there, and what a look, a photo of one's own and a step of growing take.
 """
@@ -55,14 +55,14 @@ def measured(view, path: Path, photo: Path) -> dict[str, float]:
     return found
 
 
-def main() -> None:
+def main(store: Path) -> None:
     """Print Markdown rows: medians of several visits, each in a page of its own."""
     sys.path.insert(0, str(REPO_ROOT / "tests"))
     from browser_tools import launched, new_page
 
     with tempfile.TemporaryDirectory() as name, launched() as browser:
         folder = Path(name)
-        path, photo = write_page(STORE, folder / "page"), folder / "mine.jpg"
+        path, photo = write_page(store, folder / "page"), folder / "mine.jpg"
         Image.fromarray((load_image("astronaut", size=(3000, 4000)) * 255).astype(np.uint8)).save(photo)
         rows = [measured(new_page(browser), path, photo) for _ in range(TIMES)]
         print("| microscope | |\n| --- | --- |")
@@ -73,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if sys.argv[1:] else STORE)

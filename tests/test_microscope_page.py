@@ -359,7 +359,7 @@ def test_maps_and_order_on_the_wall_are_those_of_the_photo(opened, alive, squeez
     from days.day17.code import torch_backend as looking
 
     view = running(opened(alive, "#fire9"))
-    view.get_by_text("strongest first").click()
+    view.get_by_text("strongest on the photo").click()
     view.get_by_text("maps of the photo").click()
     view.locator("#wall canvas").nth(511).wait_for()
     batch = squeezenet.preprocess(load_image(IMAGE_NAMES[0], size=224))

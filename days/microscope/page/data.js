@@ -13,7 +13,8 @@ function give(name, value) {
 function load(name) {
   LOADING[name] ??= new Promise((resolve, reject) => {
     const failed = () => reject(new Error(`microscope/${name}.js is missing: build the page again.`));
-    document.head.append(make("script", { src: `microscope/${name}.js`, onload: () => resolve(GIVEN[name]), onerror: failed }));
+    const loaded = () => resolve(GIVEN[name]);
+    document.head.append(make("script", { src: `microscope/${name}.js`, onload: loaded, onerror: failed }));
   });
   return LOADING[name];
 }

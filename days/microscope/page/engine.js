@@ -34,7 +34,7 @@ async function start({ binary, values, half, shapes, ...rest }) {
   for (const [name, shape] of shapes) network.weights[name] = [next(shape), next(shape.slice(3))];
 }
 
-/** The gradient at what a convolution is given is a convolution, too, with the filter turned over: so it is ten times as fast. */
+/** A convolution's gradient is a convolution, too, with the filter turned over: a step of growing takes a third less time. */
 function quickenGradient() {
   const { gradFunc } = tf.getGradient("Conv2D");
   tf.unregisterGradient("Conv2D");
@@ -99,7 +99,7 @@ function maps({ layer }) {
   return { height, width, channels, values: MAPS[layer].dataSync() };
 }
 
-/** Where fire9's maps speak for a category: weight[c] = mean of gradients[c], map = ReLU of the sum of weight[c] * maps[c]. */
+/** Where fire9's maps speak for a category: weight[c] = mean of gradients[c], map = ReLU(sum of weight[c] * maps[c]). */
 function gradCam({ category }) {
   return tf.tidy(() => {
     const score = (maps) => tf.sum(tf.slice(scores(maps), [0, category], [1, 1]));
@@ -111,7 +111,7 @@ function gradCam({ category }) {
 
 // ---- Growing a picture, as on Day 20: Fourier, decorrelated colors, Adam, shaken before every look
 
-/** A channel's mean response before the ReLU; conv1's after it, and a tenth of that before. Only its own filter runs last. */
+/** A channel's mean response before the ReLU; conv1's after it, and a tenth of that before. Its own filter alone runs last. */
 function response(picture, layer, channel) {
   let x = entering(picture, layer), [name, index] = [layer, channel];
   if (layer !== "conv1") {
@@ -121,15 +121,18 @@ function response(picture, layer, channel) {
   }
   const [filter, bias] = network.weights[name], [rows, columns, inputs] = filter.shape;
   const own = tf.slice(filter, [0, 0, 0, index], [rows, columns, inputs, 1]);
-  const first = layer === "conv1", map = tf.add(tf.conv2d(x, own, first ? 2 : 1, first ? "valid" : "same"), tf.slice(bias, [index], [1]));
+  const first = layer === "conv1", answer = first ? tf.conv2d(x, own, 2, "valid") : tf.conv2d(x, own, 1, "same");
+  const map = tf.add(answer, tf.slice(bias, [index], [1]));
   return tf.mean(first ? tf.add(tf.relu(map), tf.mul(map, 0.1)) : map);
 }
 
 /** Matrices that turn a spectrum of `size` x `size / 2 + 1` waves into pixels, 1/f and irfft2's 1/size^2 among them. */
 function waves(size) {
   const half = size / 2 + 1, turn = (2 * Math.PI) / size;
-  const matrix = (rows, columns, value) =>
-    tf.tensor2d(Float32Array.from({ length: rows * columns }, (_, at) => value(Math.floor(at / columns), at % columns)), [rows, columns]);
+  const matrix = (rows, columns, value) => {
+    const number = (_, at) => value(Math.floor(at / columns), at % columns);
+    return tf.tensor2d(Float32Array.from({ length: rows * columns }, number), [rows, columns]);
+  };
   const twice = (u) => (u % (size / 2) ? 2 : 1) / size ** 2;
   const frequency = (v, u) => Math.hypot(Math.min(v, size - v) / size, u / size);
   return {

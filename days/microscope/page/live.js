@@ -1,4 +1,4 @@
-// The network at work: top five, maps, Grad-CAM, a covering square, and a picture that grows. The worker of engine.js computes.
+// The network at work: top five, maps, Grad-CAM, a covering square, a picture that grows. A worker computes: engine.js.
 "use strict";
 
 const SIDE = GIVEN.about.input_size;
@@ -9,7 +9,9 @@ const live = {
   mode: "photo", category: null, stream: null, busy: false, again: false,
   cover: { left: 88, top: 88, size: 48 },
 };
-const say = (text) => (find("#said").textContent = text);
+const say = (text) => {
+  if (find("#said").textContent !== text) find("#said").textContent = text; // a screen reader hears what is new
+};
 const named = (category) => `\u201c${GIVEN.about.categories[category]}\u201d`;
 
 // ---- The worker
@@ -54,7 +56,8 @@ function questions(worker) {
 // ---- Looking at a photo
 
 async function lookAtProbe(name) {
-  await lookAt(name, Float32Array.from(new Uint16Array(bytesOf(await load(`probes/${name}`)).buffer), (value) => value / 65535));
+  const numbers = new Uint16Array(bytesOf(await load(`probes/${name}`)).buffer);
+  await lookAt(name, Float32Array.from(numbers, (value) => value / 65535));
 }
 
 /** Look at a picture (224, 224, 3) of this name, from now on. */
@@ -150,12 +153,15 @@ async function showEvidence() {
     const map = await live.ask("gradCam", { category });
     if (live.mode !== "gradcam") return;
     drawPhoto(overlaid(photo.pixels, map, GIVEN.about.scales.inferno));
-    say(`Grad-CAM: where fire9's maps speak for ${named(category)}, on 13 \u00d7 13 places. The map is scaled by its own largest value, so it says where, and not how much.`);
+    say(`Grad-CAM: where fire9's maps speak for ${named(category)}, on 13 \u00d7 13 places. The map is scaled by its own ` +
+      "largest value, so it says where, and not how much.");
   } else if (live.mode === "cover") {
     const before = softmax(photo.logits)[category], change = seen.logits[category] - photo.logits[category];
-    say(`${named(category)}: ${percent(before)} uncovered, ${percent(seen.probabilities[category])} covered; its score changes by ${signed(change, 2)}. The square has the training set's mean color.`);
+    say(`${named(category)}: ${percent(before)} uncovered, ${percent(seen.probabilities[category])} covered; its score ` +
+      `changes by ${signed(change, 2)}. The square has the training set's mean color.`);
   } else {
-    say(`One look took ${said(seen.took, 0)} ms. These are the 224 \u00d7 224 pixels that the network sees: the middle of ${photo.name}.`);
+    const took = live.stream ? "" : `One look took ${said(seen.took, 0)} ms. `;
+    say(`${took}These are the 224 \u00d7 224 pixels that the network sees: the middle of ${photo.name}.`);
   }
 }
 
@@ -202,8 +208,8 @@ function stopCamera() {
 function placeCover(left, top) {
   const most = SIDE - live.cover.size, within = (place) => Math.round(Math.min(Math.max(place, 0), most));
   Object.assign(live.cover, { left: within(left), top: within(top) });
-  const share = (pixels) => `${(100 * pixels) / SIDE}%`, { size } = live.cover;
-  find("#cover").style.cssText = `left: ${share(live.cover.left)}; top: ${share(live.cover.top)}; width: ${share(size)}; height: ${share(size)}`;
+  const [x, y, side] = [live.cover.left, live.cover.top, live.cover.size].map((pixels) => `${(100 * pixels) / SIDE}%`);
+  find("#cover").style.cssText = `left: ${x}; top: ${y}; width: ${side}; height: ${side}`;
   if (live.ask && live.mode === "cover") refresh();
 }
 
@@ -212,7 +218,8 @@ function dragCover(event) {
   const box = find("#seen").getBoundingClientRect(), scale = SIDE / box.width;
   event.preventDefault();
   event.currentTarget.setPointerCapture(event.pointerId);
-  placeCover((event.clientX - box.left) * scale - live.cover.size / 2, (event.clientY - box.top) * scale - live.cover.size / 2);
+  const half = live.cover.size / 2;
+  placeCover((event.clientX - box.left) * scale - half, (event.clientY - box.top) * scale - half);
 }
 
 function moveCover(event) {
@@ -232,9 +239,10 @@ async function showOnPhoto() {
   if (panel.channel !== channel || panel.layer !== layer) return;
   const rank = strengths.filter((strength) => strength > strengths[channel]).length + 1;
   drawMap(find("canvas", section), channelOf(maps, channel), maps.top);
+  const place = rank === 1 ? "the strongest" : `number ${rank}`;
   find(".words", section).textContent =
     `Its map, ${maps.height} \u00d7 ${maps.width} places, from 0 (dark) to the layer's largest value, ${said(maps.top)}. ` +
-    `Mean response ${said(strengths[channel], 2)}: ${rank === 1 ? "the strongest" : `number ${rank}`} of ${layer.channels} channels.`;
+    `Mean response ${said(strengths[channel], 2)}: ${place} of ${layer.channels} channels.`;
 }
 
 function onPhotoParts() {
@@ -242,7 +250,7 @@ function onPhotoParts() {
   button.addEventListener("click", growHere);
   const map = make("canvas", { role: "img", className: "map" });
   map.setAttribute("aria-label", "The channel's map of the photo.");
-  find(".growing", panel.element).append(make("span", { id: "grown-so-far", role: "status" }), button);
+  find(".growing", panel.element).append(make("span", { id: "grown-so-far", role: "status", "aria-live": "off" }), button);
   return [make("h3", {}, "On the photo above"), make("div", { className: "row" }, map), words("")];
 }
 
@@ -250,10 +258,11 @@ const STEPS = 96;
 
 /** Grow the channel's picture in place of the stored one; a second press stops it. */
 async function growHere() {
-  const { layer, channel } = panel, button = find("#grow"), box = find(".grown", panel.element), line = find("#grown-so-far");
+  const { layer, channel } = panel, [button, box, line] = ["#grow", "#panel .grown", "#grown-so-far"].map((name) => find(name));
   if (button.dataset.grows) return live.ask("stop");
   const canvas = find("canvas", box) ?? box.appendChild(make("canvas", { width: 128, height: 128 }));
   button.dataset.grows = "yes";
+  line.ariaLive = "off";
   button.textContent = "Stop";
   line.textContent = "Growing begins\u2026";
   const report = ({ step, response, pixels }) => {
@@ -263,6 +272,8 @@ async function growHere() {
   };
   const given = { layer: layer.name, channel, size: 128, steps: STEPS, seed: Math.floor(performance.now()) };
   await live.ask("grow", given, report).catch((error) => (line.textContent = error.message));
+  line.ariaLive = "polite"; // the steps are not read out, the end is
+  line.append(".");
   delete button.dataset.grows;
   button.textContent = "Grow it once more";
 }

@@ -17,7 +17,9 @@ function show() {
 }
 
 addEventListener("hashchange", show);
-document.addEventListener("click", (event) => (byKeys = event.detail === 0 && Boolean(event.target.closest("#wall a, #panel a"))));
+document.addEventListener("click", (event) => {
+  byKeys = event.detail === 0 && Boolean(event.target.closest("#wall a, #panel a"));
+});
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || panel.channel === null) return;
   const from = panel.channel;

@@ -1,7 +1,7 @@
 // Pictures as the network sees them: the largest centered square, made as small as `load_image(..., size=224)` makes it.
 "use strict";
 
-const LARGEST = 1536; // photos up to this shorter side are resized as the course does it; the browser makes larger ones so small
+const LARGEST = 1536; // the browser makes photos with a longer shorter side so small; smaller ones are resized as in the course
 
 /** The cubic that Pillow resizes with. */
 function cubic(x) {
@@ -10,7 +10,7 @@ function cubic(x) {
   return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
 }
 
-/** For each of `size` pixels made of `span` ones that begin at `start`: the first of all `length` that counts, and shares. */
+/** For each of `size` pixels made of `span` that begin at `start`: the first of all `length` that counts, and shares. */
 function shares(length, start, span, size) {
   const factor = span / size, wide = Math.max(1, factor);
   return Array.from({ length: size }, (_, place) => {

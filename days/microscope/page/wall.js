@@ -7,7 +7,8 @@ const wall = { layer: null, show: "grown", order: "number", element: find("#wall
 function showWall(layer, chosen) {
   if (wall.layer !== layer) {
     wall.layer = layer;
-    wall.element.replaceChildren(...Array.from({ length: cellsOf(layer) }, (_, place) => cell(layer, place * GIVEN.about.every)));
+    const cells = Array.from({ length: cellsOf(layer) }, (_, place) => cell(layer, place * GIVEN.about.every));
+    wall.element.replaceChildren(...cells);
     describeWall(layer);
     arrange();
   }
@@ -88,7 +89,8 @@ async function showMaps() {
 
 /** One channel of a layer's maps (h, w, C): a map (h, w). */
 function channelOf({ values, height, width, channels }, channel) {
-  return { height, width, values: Float32Array.from({ length: height * width }, (_, at) => values[at * channels + channel]) };
+  const own = Float32Array.from({ length: height * width }, (_, at) => values[at * channels + channel]);
+  return { height, width, values: own };
 }
 
 /** A map in viridis, from 0 to `top`. */
