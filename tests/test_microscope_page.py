@@ -292,6 +292,18 @@ def test_fits_its_window_and_axe_finds_nothing_serious(opened, alive, width, sch
     assert not {rule["id"] for rule in rules if rule["impact"] in ("serious", "critical")}
 
 
+@by_eye
+@pytest.mark.parametrize("width", [390, 1200])
+def test_hardly_anything_moves_while_the_page_loads(opened, alive, width):
+    """The sum of all shifts, as browsers measure them; below 0.1 counts as good."""
+    view = running(opened(alive, "#fire9/426", viewport={"width": width, "height": 900}))
+    view.locator("#on-photo canvas").wait_for()
+    shifts = """new Promise((resolve) => new PerformanceObserver((found) => {
+        resolve(found.getEntries().reduce((sum, shift) => sum + shift.value, 0));
+    }).observe({ type: "layout-shift", buffered: true }))"""
+    assert view.evaluate(f"Promise.race([{shifts}, new Promise((none) => setTimeout(none, 500, 0))])") < 0.1
+
+
 # ---- The network
 
 

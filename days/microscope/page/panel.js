@@ -1,7 +1,7 @@
 // The panel: what is known of one channel, each picture with what it shows and what it does not.
 "use strict";
 
-const panel = { layer: null, channel: null, element: find("#panel") };
+const panel = { layer: null, channel: null, element: find("#panel"), nothing: find("#panel p") };
 
 const WORDS = {
   dead: "Nothing grew here: no place of this channel fired on the noise that growing starts from, so its gradient was 0. " +
@@ -23,7 +23,7 @@ const WORDS = {
 async function showPanel(layer, channel) {
   Object.assign(panel, { layer, channel });
   document.body.classList.toggle("open", channel !== null);
-  if (channel === null) return panel.element.replaceChildren(find("#nothing-chosen").content.cloneNode(true));
+  if (channel === null) return panel.element.replaceChildren(panel.nothing);
   const waiting = words("The rest loads\u2026");
   panel.element.replaceChildren(...heading(layer, channel), grownPicture(layer, channel), waiting);
   const data = await load(layer.script), cell = channel / GIVEN.about.every;
