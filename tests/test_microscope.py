@@ -393,3 +393,66 @@ def test_an_interrupted_run_says_that_it_goes_on(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(growing, "grow_all", interrupted)
     assert __main__.main(["--layers", "conv1", "--every", "2", "--output", str(tmp_path)]) == 130
     assert "the same command goes on there" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------ the course's own store
+
+
+def test_the_stored_walls_are_whole_and_small():
+    files = [path for path in store.STORE.iterdir() if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 4 * 2**20
+    about = store.read_about(store.STORE)
+    assert about["live"]
+    assert sum(layer["channels"] for layer in about["layers"]) == 2624
+    for layer in about["layers"]:
+        data = store.read_layer(store.STORE, layer["name"])
+        assert len(data["response"]) == len(data["crops"]) == len(data["silenced"]) == layer["channels"]
+        cells = store.read_sheet(store.STORE / layer["sheet"], layer["cell"], layer["channels"])
+        assert {index for index, cell in enumerate(cells) if is_gray(cell)} == set(data["dead"])
+
+
+def test_the_stored_walls_are_those_that_todays_code_would_make():
+    planned = building.plan(Source(), Settings())
+    assert store.read_about(store.STORE)["key"] == planned.key
+
+
+@pytest.mark.parametrize("layer", ["conv1", "fire3", "fire6", "fire9"])
+def test_stored_numbers_are_those_of_a_plain_computation(course, layer):
+    """For some channels of a wall, anew: crops, inputs or filters, votes, and what silencing does."""
+    subject, found, photos = course
+    data = store.read_layer(store.STORE, layer)
+    some = [5, 41, len(data["crops"]) - 1]
+    wall = only(found[layer], some)
+    probes = looking.probes_of(subject, photos)
+    again = {"silenced": looking.silenced(subject, wall, probes), "votes": wiring.votes(subject, wall, probes)}
+    again |= building._wiring(subject, wall)
+    for name, values in again.items():
+        stored = data[name] and ([data[name][index] for index in some] if name != "filter_shape" else data[name])
+        close(stored, values)
+    names = [photo["name"] for photo in store.read_about(store.STORE)["photos"]]
+    for index in some:
+        row = data["crops"][index][0]
+        again = answer_to(subject, only(found[layer], [index]), photos.images[names[row[0]]], row)
+        np.testing.assert_allclose(again, row[5], rtol=0.15, atol=2)
+
+
+def close(stored, again) -> None:
+    """Nested lists of numbers are alike, to what rounding and another processor change."""
+    if isinstance(stored, list):
+        assert len(stored) == len(again)
+        for one, other in zip(stored, again, strict=True):
+            close(one, other)
+    elif isinstance(stored, (int, float)) and not isinstance(again, list):
+        assert abs(stored - again) <= 2e-3 + 1e-2 * abs(stored)
+    else:
+        assert stored == again
+
+
+def test_with_photos_of_ones_own_the_pictures_stay(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(growing, "grow", None)
+    planned = building.plan(Source(), Settings(str(folder), ("conv1",)))
+    done = building.build(planned, tmp_path / "store", progress=False)
+    assert done == {"grown": [], "looked at": ["conv1"]}
+    assert (tmp_path / "store/conv1.webp").read_bytes() == (store.STORE / "conv1.webp").read_bytes()
+    photos = {row[0] for rows in store.read_layer(tmp_path / "store", "conv1")["crops"] for row in rows}
+    assert photos <= {0, 1, 2}

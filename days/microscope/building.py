@@ -21,6 +21,7 @@ from days.microscope import growing, looking, store, wiring
 from days.microscope.growing import Batch
 from days.microscope.photos import PROBES, Gallery, gallery
 from days.microscope.source import Source, network_key, subject_from
+from days.microscope.store import KEPT_QUALITY, QUALITY
 from days.microscope.walls import GROWN_SIDE, Wall, is_squeezenet, walls_of
 from days.xray.subject import Subject
 
@@ -122,7 +123,7 @@ def build(
     batches = [batch for wall in missing for batch in planned.batches[wall.name]]
     growing.grow_all(batches, work, jobs=jobs, dask=dask, progress=progress and bool(batches))
     for wall in missing:
-        ready[wall.name] = {}, _pictures(planned, wall, work)
+        ready[wall.name] = {}, _pictures(planned, wall, work, KEPT_QUALITY if folder == store.STORE else QUALITY)
     unseen = [wall for wall in planned.walls if ready[wall.name][0].get("seen") != planned.looked]
     seen = _looked_at(planned, unseen, track) if unseen else {}
     for wall in planned.walls:
@@ -160,10 +161,10 @@ def _known(planned: Build, wall: Wall, folder: Path) -> tuple[dict, Pictures] | 
     return None
 
 
-def _pictures(planned: Build, wall: Wall, work: Path) -> Pictures:
+def _pictures(planned: Build, wall: Wall, work: Path, quality: int) -> Pictures:
     grown = growing.read_grown(planned.batches[wall.name], work)
     dead = [index for index, moved in zip(wall.shown, grown.moved, strict=True) if not moved]
-    return Pictures(store.sheet(grown.cells), [store.significant(value) for value in grown.responses], dead)
+    return Pictures(store.sheet(grown.cells, quality), [store.significant(value) for value in grown.responses], dead)
 
 
 def _looked_at(planned: Build, walls: Sequence[Wall], track) -> dict[str, dict]:
@@ -240,8 +241,8 @@ def _photo_file(planned: Build, folder: Path, name: str) -> str | None:
 
 
 def _about_wall(planned: Build, wall: Wall) -> dict:
-    name, cell = store.stem(wall.name), planned.settings.cell
-    some = f"every {ordinal} of its " if (ordinal := _ordinal(planned.settings.every)) else ""
+    name, (cell, every) = store.stem(wall.name), (planned.settings.cell, planned.settings.every)
+    some = "" if every == 1 else f"; one channel in {every}"
     return {
         "name": wall.name,
         "channels": wall.channels,
@@ -249,10 +250,5 @@ def _about_wall(planned: Build, wall: Wall) -> dict:
         "columns": store.COLUMNS,
         "sheet": f"{name}.webp",
         "data": f"{name}.json",
-        "caption": f"{wall.name}: {some}{wall.channels} channels, each grown with {wall.side} pixels a side",
+        "caption": f"grown with {wall.side} pixels a side, shown with {cell}{some}",
     }
-
-
-def _ordinal(every: int) -> str:
-    """Which channels are shown, in words; "" for all."""
-    return "" if every == 1 else {2: "second", 3: "third"}.get(every, f"{every}th")

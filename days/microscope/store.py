@@ -15,7 +15,8 @@ from days.day20.code.photographs import SCENES
 
 STORE = REPO_ROOT / "days/microscope/outputs"
 """The store of the course's SqueezeNet, which git keeps."""
-COLUMNS, QUALITY = 32, 80
+COLUMNS, QUALITY, KEPT_QUALITY = 32, 80, 30
+"""Of WebP files: of any store's, and of those that git keeps, which may take 4 MiB with all numbers."""
 PHOTO_SIDE = 512
 
 
@@ -33,7 +34,7 @@ def stem(layer: str) -> str:
     return layer.replace("/", "+")
 
 
-def sheet(cells: np.ndarray) -> bytes:
+def sheet(cells: np.ndarray, quality: int = QUALITY) -> bytes:
     """Pictures (n, cell, cell, 3), 0 to 255, as one WebP file, `COLUMNS` in a row; what is left over is mid-gray."""
     count, side = cells.shape[:2]
     rows = -(-count // COLUMNS)
@@ -41,7 +42,7 @@ def sheet(cells: np.ndarray) -> bytes:
     whole[:count] = cells
     pixels = whole.reshape(rows, COLUMNS, side, side, 3).swapaxes(1, 2).reshape(rows * side, COLUMNS * side, 3)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "WEBP", quality=QUALITY, method=6)
+    Image.fromarray(pixels).save(buffer, "WEBP", quality=quality, method=6)
     return buffer.getvalue()
 
 
