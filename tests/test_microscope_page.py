@@ -125,6 +125,15 @@ def test_the_files_are_those_that_the_page_asks_for(quiet):
     assert {layer["name"]: (layer["across"], layer["down"]) for layer in about["layers"]}["fire9"] == (32, 16)
 
 
+def test_a_name_that_looks_like_html_stays_a_name(tmp_path):
+    store = make_store(tmp_path / "store", live=False)
+    about = json.loads((store / "about.json").read_text(encoding="utf-8"))
+    (store / "about.json").write_text(json.dumps(about | {"network": "</script><b>net</b>"}), encoding="utf-8")
+    text = page.write_page(store, tmp_path / "page").read_text(encoding="utf-8")
+    assert "<b>net" not in text
+    assert "&lt;b&gt;net" in text
+
+
 def test_photos_are_small_and_whole(quiet):
     for index, name in enumerate(PHOTOS[:3]):
         with Image.open(quiet.parent / f"microscope/photos/{index:02d}.jpg") as picture:
