@@ -28,6 +28,7 @@ LONG = [
     "tests/test_xray.py",
     "tests/test_day20.py",
     "tests/test_day21.py",
+    "tests/test_microscope_page.py",
 ]
 
 

@@ -20,6 +20,8 @@ from book.cells import fold, for_reading
 from book.search import index, sections
 from book.text import Text
 from days.common.paths import REPO_ROOT
+from days.microscope.page import page_files
+from days.microscope.store import STORE
 
 HERE = Path(__file__).parent
 TWINS = {"day17.html", "day18.html", "day19.html"}  # their sections 6 and 7 say the same, each in its framework
@@ -132,7 +134,7 @@ def book() -> dict[str, bytes]:
         files |= {name: page(notebook, name, titles, source), source: without_outputs(path)}
         entries += sections(name, titles[name], notebook.cells)
     files["search.js"] = index(entries)
-    return files
+    return files | page_files(STORE, home="index.html")
 
 
 def main(folder: Path) -> None:

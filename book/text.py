@@ -9,6 +9,7 @@ from latex2mathml.converter import convert
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 NOTEBOOK_LINK = re.compile(r"(?:.*/)?(day\d+)/[^/]+\.ipynb$")
+MICROSCOPE = re.compile(r"(?:.*/)?(microscope\.html#\S+)$")
 START_PAGE = re.compile(r"(?:.*/)?start_here\.ipynb$")
 MATHML = "http://www.w3.org/1998/Math/MathML"
 BREAK_BEFORE, OPENING, CLOSING = set("=<>≤≥≈≠←→+−-"), set("([{⌊"), set(")]}⌋")
@@ -55,7 +56,9 @@ def break_into_parts(row: ElementTree.Element) -> None:
 
 
 def page_of(link: str) -> str:
-    """The book's page for a link to a day's notebook or to the start page; "" for any other link."""
+    """The book's page for a link to a day's notebook, the start page or a channel; "" for any other link."""
+    if channel := MICROSCOPE.match(link):
+        return channel[1]
     found = NOTEBOOK_LINK.match(link)
     return f"{found[1]}.html" if found else "index.html" if START_PAGE.match(link) else ""
 

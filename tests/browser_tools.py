@@ -38,8 +38,8 @@ def find_chromium() -> str | None:
 
 
 @contextlib.contextmanager
-def launched():
-    """A browser. Where none is installed the test is skipped, but for CI, where it fails."""
+def launched(*flags: str):
+    """A browser, with further flags. Where none is installed the test is skipped, but for CI, where it fails."""
     chromium = find_chromium()
     if chromium is None:
         if os.environ.get("CI"):
@@ -48,7 +48,7 @@ def launched():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        how = {"executable_path": chromium, "args": CHROMIUM_FLAGS, "timeout": limits.SERVER * 1000}
+        how = {"executable_path": chromium, "args": [*CHROMIUM_FLAGS, *flags], "timeout": limits.SERVER * 1000}
         browser = playwright.chromium.launch(**how)
         yield browser
         browser.close()

@@ -48,9 +48,12 @@ def test_imports_run_one_way(path):
     else:
         own = days_in({room})
         assert all(day <= max(own, default=99) for day in used), f"{path} imports a later day"
-    # The X-ray builds on the days and on common; of the days only Day 24, whose lesson ends with it, imports it.
+    # The X-ray builds on the days and on common; the microscope builds on it, and of the days only Day 24, whose lesson
+    # ends with it, imports it. The microscope is imported by no day.
     asks_xray = any(name == "days.xray" or name.startswith("days.xray.") for name in names)
-    assert not asks_xray or room in ("xray", "day24"), f"{path} imports the X-ray"
+    assert not asks_xray or room in ("xray", "microscope", "day24"), f"{path} imports the X-ray"
+    asks_microscope = any(name.startswith("days.microscope") for name in names)
+    assert not asks_microscope or room == "microscope" or path.parts[0] == "book", f"{path} imports the microscope"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)

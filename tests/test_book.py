@@ -27,6 +27,7 @@ from book.text import Text, mathml, page_of
 from book.windows import windows
 from days import thumbnails
 from days.day17.code.lesson import EDGE_KERNEL, toy_image
+from days.microscope.store import STORE, read_layer
 
 PAGES = ["index.html", *(f"{path.parent.name}.html" for path in NOTEBOOKS)]
 FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\$)\$([^$]+)\$", re.DOTALL)
@@ -44,8 +45,8 @@ def pages(book):
     return {name: BeautifulSoup(book[name], "html.parser") for name in PAGES}
 
 
-def test_every_day_has_a_page_and_nothing_else_has(book):
-    assert sorted(name for name in book if name.endswith(".html")) == sorted(PAGES)
+def test_every_day_has_a_page_and_so_has_the_microscope(book):
+    assert sorted(name for name in book if name.endswith(".html")) == sorted([*PAGES, "microscope.html"])
 
 
 def test_is_written_as_it_was_built_and_the_same_notebooks_give_the_same_bytes(book, tmp_path):
@@ -64,6 +65,10 @@ def test_links_and_anchors_lead_somewhere(book, pages, name):
         target, anchor = urldefrag(link["href"])
         if not target.startswith("https:"):
             assert not target or unquote(target) in book, link
+            if target == "microscope.html" and anchor:
+                layer, channel = anchor.split("/")
+                assert int(channel) < len(read_layer(STORE, layer)["crops"]), link
+                continue
             assert not anchor or pages[target or name].find(id=anchor), link
 
 
@@ -338,11 +343,12 @@ def test_a_formula_that_cannot_be_set_is_refused_by_name(latex):
         ("../day19/day19_feature_visualization.ipynb", "day19.html"),
         ("days/day17/day17_x.ipynb", "day17.html"),
         ("../start_here.ipynb", "index.html"),
+        ("../../_book/microscope.html#fire9/426", "microscope.html#fire9/426"),
         ("../common/figures.py", ""),
         ("https://example.org/day19", ""),
     ],
 )
-def test_links_to_notebooks_become_links_to_pages(link, page):
+def test_links_to_notebooks_and_channels_become_links_to_pages(link, page):
     assert page_of(link) == page
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import REPO_ROOT
 from days.day20.code import evidence, objectives, parameterization, photographs
-from days.day20.code.objectives import channel, direction, layer, logit, unit
+from days.day20.code.objectives import active, channel, direction, layer, logit, unit
 from days.day20.code.torch_backend import maximize
 
 
@@ -45,6 +45,14 @@ def test_units_directions_and_logits_read_what_they_say():
     np.testing.assert_allclose(objectives.value(logit(4), answers), scores[:, 4])
     along = np.einsum("nchw,c->n", maps, vector / np.linalg.norm(vector)) / 24
     np.testing.assert_allclose(objectives.value(direction("maps", 3 * vector), answers), along)
+
+
+def test_active_is_the_mean_after_a_relu():
+    maps = np.random.default_rng(2).normal(size=(2, 3, 4, 6))
+    np.testing.assert_allclose(
+        objectives.value(active("maps", 1), {"maps": maps}), np.maximum(maps[:, 1], 0).mean(axis=(1, 2))
+    )
+    assert active("maps", 1).layers == ["maps"]
 
 
 def test_what_is_no_sum_of_objectives_is_refused():

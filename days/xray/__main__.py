@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from days.xray import xray
-from days.xray.loading import call_factory, load_weights, one_line, read_labels, ready_for_use
+from days.xray.loading import call_factory, load_weights, numbers_from, one_line, read_labels, ready_for_use
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,22 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     add("-o", "--output", default="report.html", metavar="FILE", help="the report (report.html)")
     add("--weights", metavar="FILE", help="weights alone: .pt, .pth or .safetensors (torch), .weights.h5 (Keras)")
     add("--size", type=int, help="photos are cropped to squares of SIZE pixels (224)")
-    add("--mean", type=_numbers, metavar="R,G,B", help="taken away from values of 0 to 1 (ImageNet's)")
-    add("--std", type=_numbers, metavar="R,G,B", help="the rest is divided by it (ImageNet's; 1/255 gives 0 to 255)")
+    add("--mean", type=numbers_from, metavar="R,G,B", help="taken away from values of 0 to 1 (ImageNet's)")
+    add(
+        "--std", type=numbers_from, metavar="R,G,B", help="the rest is divided by it (ImageNet's; 1/255 gives 0 to 255)"
+    )
     add("--order", choices=("rgb", "bgr"), help="of the colors that the network wants (rgb)")
     add("--labels", metavar="FILE", help="the categories' names, one a line")
     add("--quick", dest="pictures", action="store_false", help="findings and tables, without pictures")
     add("--limit", type=int, default=60, help="of more photos than this, as many are looked at (60)")
     return parser
-
-
-def _numbers(text: str) -> list[float]:
-    """Numbers and fractions with commas between: "0.5" or "104/255,117/255,123/255"."""
-    try:
-        parts = [part.split("/") for part in text.split(",")]
-        return [float(part[0]) / float(part[1]) if len(part) == 2 else float("".join(part)) for part in parts]
-    except (ValueError, ZeroDivisionError) as error:
-        raise argparse.ArgumentTypeError(f"expected numbers such as 0.5 or 0.485,0.456,0.406, got {text!r}") from error
 
 
 if __name__ == "__main__":

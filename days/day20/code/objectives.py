@@ -69,6 +69,15 @@ def channel(layer: str, index: int) -> Objective:
     return Objective((Term(1.0, "channel", layer, channel=check_integer(index, 0, "a channel")),))
 
 
+def active(layer: str, index: int) -> Objective:
+    """A channel's mean over all places after a ReLU: what is below 0 counts as 0.
+
+    The plain mean of a layer that is linear in the pixels, such as a first convolution, depends on little but the mean
+    color, whatever its filters look for.
+    """
+    return Objective((Term(1.0, "active", layer, channel=check_integer(index, 0, "a channel")),))
+
+
 def unit(layer: str, index: int, row: int | None = None, column: int | None = None) -> Objective:
     """A channel's answer at one place, the middle one unless told otherwise."""
     if (row is None) != (column is None):
@@ -210,6 +219,7 @@ def _along(term: Term, answer, mean):
 
 _READ = {
     "channel": lambda term, answer, mean: mean(answer[:, term.channel], (1, 2)),
+    "active": lambda term, answer, mean: mean((answer[:, term.channel] + abs(answer[:, term.channel])) / 2, (1, 2)),
     "unit": _unit,
     "layer": lambda term, answer, mean: mean(answer**2, (1, 2, 3)) / 2,
     "direction": _along,
