@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from days.common.frameworks import keras_is_installed
+from days.xray import xray
 
 torch = pytest.importorskip("torch")
 
@@ -35,7 +36,8 @@ class TorchSubject:
         torch.manual_seed(3)
         self.awkward, self.network = awkward, awkward.make()
         self.batch = torch.rand(1, awkward.channels, awkward.size, awkward.size)
-        if any(isinstance(one, torch.nn.UninitializedParameter) for one in self.network.parameters()):
+        lazy = any(isinstance(one, torch.nn.UninitializedParameter) for one in self.network.parameters())
+        if lazy and not awkward.refused:
             self.network.eval()(self.batch)
             self.network.train()
 
@@ -54,8 +56,9 @@ class TorchSubject:
                 return output.clone()
 
         handle = network.get_submodule(awkward.layer).register_forward_hook(keep)
-        pixels = self.batch.to(next(network.parameters()).dtype).requires_grad_()
-        scores = network.eval()(pixels)
+        first = next(module for module in network.modules() if isinstance(module, torch.nn.Conv2d))
+        pixels = self.batch.to(next(first.parameters()).dtype).requires_grad_()
+        scores = network.eval()(pixels.clone())
         handle.remove()
         for module, training in modes.items():
             module.training = training
@@ -99,7 +102,8 @@ class KerasSubject:
         def call(prefix, layer, *inputs, **options):
             if isinstance(layer, keras.Model) and layer.inputs:
                 return walk(layer, f"{prefix}{layer.name}/", *inputs)
-            answer = layer(*inputs, **{**options, "training": False} if "training" in options else options)
+            quiet = {"training": False} if getattr(layer, "_call_has_training_arg", False) else {}
+            answer = layer(*inputs, **(options | quiet))
             kept.setdefault(prefix + layer.name, answer)
             return answer
 
@@ -232,6 +236,50 @@ def test_guided_backpropagation_tells_a_relu_by_what_it_does(subject):
         assert_close(got, wanted, awkward.tolerance)
         saliency = methods.saliency(subject.network, subject.batch, awkward.category)
         assert np.abs(got - saliency).max() > 0.01 * np.abs(saliency).max()
+
+
+@pytest.mark.parametrize("method", ["hires_cam", "layer_cam"])
+def test_kin_of_grad_cam_are_worked_out_by_hand(subject, method):
+    awkward = subject.awkward
+    how = {"signed": True} if method == "hires_cam" else {}
+    call = partial(getattr(subject.methods, method), subject.network, subject.batch, awkward.layer, awkward.category)
+    got = ask(subject, partial(call, **how), gradient=awkward.dark_above)
+    if got is not None:
+        slopes, maps = subject.wanted["gradient"][0], subject.wanted["activations"][0]
+        wanted = (slopes * maps).sum(axis=0) if how else np.maximum((slopes.clip(min=0) * maps).sum(axis=0), 0)
+        assert_close(got, wanted, awkward.tolerance, floor=1e-4 * np.abs(maps).max())
+
+
+def test_a_copy_is_shuffled_and_the_network_is_not(subject):
+    awkward = subject.awkward
+    call = partial(subject.methods.randomized, subject.network, awkward.layer, seed=0)
+    if not awkward.copied:
+        before = subject.state()
+        with pytest.raises(ValueError, match="cannot be copied"):
+            call()
+        assert subject.state() == before
+        return
+    twin = ask(subject, call, scores=False)
+    if twin is not None and not awkward.refused:
+        got = subject.looking.capture(twin, awkward.layer, subject.batch)[awkward.layer]
+        assert np.isfinite(got).all()
+        assert np.abs(got - subject.wanted["activations"]).max() > 0.01 * np.abs(got).max()
+
+
+PHOTOS = {str(seed): np.random.default_rng(seed).random((32, 32, 3)) for seed in range(5)}
+
+
+def test_the_xray_says_nothing_false(subject):
+    awkward = subject.awkward
+    if awkward.channels > 3:
+        with pytest.raises(ValueError, match=f"got {awkward.channels} input channels"):
+            xray(subject.network, PHOTOS, size=32, progress=False, pictures=False)
+        return
+    call = partial(xray, subject.network, PHOTOS, size=awkward.size, progress=False, pictures=False)
+    report = ask(subject, call)
+    if report is not None:
+        said = {finding.kind for finding in report.findings if not finding.sure.startswith("possible")}
+        assert said <= {"untrained", "random", "training mode", *awkward.found}
 
 
 @pytest.mark.parametrize("method", ["smooth_grad", "guided_backpropagation", "occlusion"])

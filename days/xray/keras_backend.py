@@ -10,7 +10,7 @@ import numpy as np
 from days.common.checks import check_scores
 from days.common.errors import cannot_run
 from days.common.keras_models import load_weights_file
-from days.common.keras_private import is_graph, run_watched
+from days.common.keras_private import bare_copy, is_graph, run_watched
 from days.day17.code.keras_backend import (
     channels_first,
     check_network,
@@ -125,8 +125,8 @@ def look(
 
 def _without_activation(layer):
     """The same layer with the same weights that answers before its activation; the learner's is not touched."""
-    twin = object.__new__(type(layer))
-    vars(twin).update(vars(layer), activation=keras.activations.linear)
+    twin = bare_copy(layer)
+    vars(twin).update(activation=keras.activations.linear)
     return twin
 
 

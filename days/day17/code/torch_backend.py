@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -15,7 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import fx, nn
+from torch.nn.parameter import UninitializedParameter
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from days.common.checks import check_channels_first, check_layers, check_maps, check_values, unknown_layer
 from days.common.errors import cannot_run
@@ -25,7 +28,8 @@ def conv_layers(network: nn.Module) -> list[str]:
     """Names of the convolutions in forward order, nested ones by their path ("fire2.squeeze").
 
     Layers are told by their type, never by their name. The order is read off a symbolic trace of `forward` in
-    evaluation mode; a network that cannot be traced gives the order in which its layers were registered.
+    evaluation mode; a network that cannot be traced gives the order in which its layers were registered. A warning
+    names convolutions that are out of sight.
 
     >>> conv_layers(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()))
     ['0']
@@ -33,16 +37,47 @@ def conv_layers(network: nn.Module) -> list[str]:
     check_network(network)
     network = getattr(network, "_orig_mod", network)  # what torch.compile wraps answers to the same names
     convolutions = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+    nodes = _traced(network)
+    if hidden := _hidden(network, nodes):
+        warnings.warn(f"not listed: {hidden}", RuntimeWarning, stacklevel=2)
+    called = convolutions if nodes is None else [str(node.target) for node in nodes if node.op == "call_module"]
+    return [name for name in dict.fromkeys(called) if name in convolutions]
+
+
+def out_of_sight(network: nn.Module) -> str:
+    """Which convolutions cannot be looked into, since no module of the network's is one; "" where all can."""
+    return _hidden(network, _traced(network))
+
+
+def _traced(network: nn.Module) -> list[fx.Node] | None:
+    """The operations of the network's `forward` in evaluation mode; None where it cannot be traced."""
     try:
         # Tracing runs `forward`, which may count calls or keep tensors: so not on the learner's own modules.
         shared_weights = {id(parameter): parameter for parameter in network.parameters()}
         with torch.random.fork_rng(devices=[]):
-            nodes = _LayerTracer().trace(copy.deepcopy(network, shared_weights).eval()).nodes
+            return list(_LayerTracer().trace(copy.deepcopy(network, shared_weights).eval()).nodes)
     except Exception:
-        # The learner's forward has run on stand-ins for tensors, so anything may be raised.
-        return convolutions
-    called = [str(node.target) for node in nodes if node.op == "call_module"]
-    return [name for name in dict.fromkeys(called) if name in convolutions]
+        return None  # the learner's forward has run on stand-ins for tensors, so anything may be raised
+
+
+def _hidden(network: nn.Module, nodes: list[fx.Node] | None) -> str:
+    told = [f"what is inside {name!r}, which is TorchScript" for name in scripted(network)]
+    known = set(network.modules())
+    for name, module in network.named_modules():
+        for attribute, value in vars(module).items():
+            parts = tree_leaves(value) if isinstance(value, (list, tuple, dict)) and attribute[0] != "_" else ()
+            inside = [part for one in parts if isinstance(one, nn.Module) for part in one.modules()]
+            if any(isinstance(part, nn.Conv2d) and part not in known for part in inside):
+                where = f"{name}.{attribute}".strip(".")
+                told.append(f"the convolutions in {where!r}, a {type(value).__name__}: nn.ModuleList shows them")
+    if any(node.op == "call_function" and "conv2d" in getattr(node.target, "__name__", "") for node in nodes or []):
+        told.append("convolutions that its forward calls as functions: nn.Conv2d shows them")
+    return ", and ".join(told)
+
+
+def scripted(network: nn.Module) -> list[str]:
+    """Names of the modules that are TorchScript, whose insides nothing can watch."""
+    return [name for name, module in network.named_modules() if isinstance(module, torch.jit.ScriptModule)]
 
 
 def capture(
@@ -71,8 +106,7 @@ def capture(
     """
     layers = check_layers(layers)
     batch = check_batch(network, batch)
-    with torch.no_grad():
-        found = _watched(network, layers, batch)
+    found = without_gradients(lambda: _watched(network, layers, batch))
     for name in layers if grid is None else ():
         check_axes(network, name, found.get(name), batch)
     return {name: check_maps(name, to_numpy(found.get(name)), grid) for name in layers}
@@ -137,8 +171,11 @@ def _watched(network: nn.Module, layers: Sequence[str], batch: torch.Tensor) -> 
 
 
 def run(network: nn.Module, batch: torch.Tensor):
-    """What the network answers in evaluation mode. Raises ValueError for whatever ends its forward pass."""
-    with evaluation_mode(network):
+    """What the network answers in evaluation mode, the learner's sequences of random numbers left as they are.
+
+    Raises ValueError for whatever ends its forward pass.
+    """
+    with evaluation_mode(network), _random_numbers_given_back(batch):
         try:
             return network(batch)
         except _AllSeen:
@@ -147,10 +184,21 @@ def run(network: nn.Module, batch: torch.Tensor):
             raise cannot_run(batch, error, _way_out(network, batch, error)) from error
 
 
+def without_gradients(call: Callable[[], Any]) -> Any:
+    """What call() gives, without gradients; with them where a forward cannot do without, as one that hooks tensors."""
+    with torch.no_grad():
+        try:
+            return call()
+        except ValueError as error:
+            if "grad" not in str(error):
+                raise
+    with torch.enable_grad():
+        return call()
+
+
 def scores(network: nn.Module, batch: torch.Tensor):
     """The network's answer to a batch, as an array where it is one tensor: (N, categories) of a classifier."""
-    with torch.no_grad():
-        return to_numpy(run(network, batch))
+    return to_numpy(without_gradients(lambda: run(network, batch)))
 
 
 def filters(network: nn.Module, layer: str) -> np.ndarray:
@@ -249,6 +297,18 @@ def _weights_made(module: nn.Module) -> Iterator[None]:
             module.weight = before
 
 
+@contextlib.contextmanager
+def _random_numbers_given_back(batch: torch.Tensor) -> Iterator[None]:
+    """Whatever is drawn inside the `with` will be drawn again after it, as by a dropout that is always on."""
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[batch.device] if batch.is_cuda else []):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
 def module_named(network: nn.Module, name: str) -> nn.Module:
     """The network's layer of this name, or ValueError with the nearest names."""
     if name:  # the empty name is the network itself
@@ -273,8 +333,12 @@ def check_network(network) -> None:
                 f"expected a network of floating-point numbers, got one whose layer {name!r} is quantized: "
                 "look into the network that it was quantized from"
             )
-    if any(values.is_meta for values in network.parameters()):
-        raise ValueError("expected a network with weights, got one on the meta device: its weights were never loaded")
+    for values in network.parameters():
+        if values.is_meta:
+            got = "one on the meta device: its weights were never loaded"
+            raise ValueError(f"expected a network with weights, got {got}")
+        if isinstance(values, UninitializedParameter):
+            raise ValueError("expected a network with weights, got one with a lazy layer: call it once on a batch")
 
 
 @functools.cache
@@ -295,8 +359,8 @@ def check_batch(network: nn.Module, batch) -> torch.Tensor:
         kind = "meta" if batch.is_meta else "quantized" if batch.is_quantized else "sparse"
         raise ValueError(f"expected a batch of plain floats, got a {kind} tensor: model.preprocess(image) makes one")
     check_values(True, batch.is_floating_point(), len(batch), str(batch.dtype))
-    weight = next(network.parameters(), batch)
-    batch = batch.detach().to(device=weight.device, dtype=weight.dtype, copy=True)
+    like = input_like(network, batch)
+    batch = batch.detach().to(device=like.device, dtype=like.dtype, copy=True)
     # One sum is ten times faster than a look at every value, which is owed only where it overflows.
     finite = bool(torch.isfinite(batch.sum()) or torch.isfinite(batch).all())
     check_values(finite, True, len(batch), str(batch.dtype))
@@ -321,10 +385,19 @@ def _way_out(network: nn.Module, batch: torch.Tensor, error: Exception) -> str:
 
 def to_batch(network: nn.Module, pixels: np.ndarray) -> torch.Tensor:
     """Preprocessed pixels (N, H, W, C) as the network takes them: its axes, type, device, and fastest layout."""
-    weight = next(network.parameters(), torch.empty(0))
-    batch = torch.tensor(pixels, device=weight.device, dtype=weight.dtype).permute(0, 3, 1, 2)
+    like = input_like(network, torch.empty(0))
+    batch = torch.tensor(pixels, device=like.device, dtype=like.dtype).permute(0, 3, 1, 2)
     layout = torch.channels_last if takes_any_layout(network) else torch.contiguous_format
     return batch.contiguous(memory_format=layout)
+
+
+def input_like(network: nn.Module, otherwise: torch.Tensor) -> torch.Tensor:
+    """A tensor of the type, and on the device, of the images that the network takes: those of its first convolution.
+
+    otherwise : what is handed back for a network without weights.
+    """
+    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), network)
+    return next((values for values in first.parameters() if values.is_floating_point()), otherwise)
 
 
 def from_planes(planes: np.ndarray) -> torch.Tensor:
@@ -364,6 +437,12 @@ def to_numpy(output):
     return (output.float() if output.dtype in (torch.bfloat16, torch.float16) else output).numpy()
 
 
+def _kept(network: nn.Module) -> Iterator[torch.Tensor]:
+    """The tensors that modules keep beside their parameters and buffers, in lists and the like, too."""
+    for module in network.modules():
+        yield from (one for one in tree_leaves(dict(vars(module))) if isinstance(one, torch.Tensor))
+
+
 def altered(network: nn.Module, layers: str | Sequence[str], change: Callable[[np.ndarray, str], np.ndarray]):
     """A copy of the network in which each tensor of these layers that is trained is change(values, "layer.weight").
 
@@ -371,11 +450,13 @@ def altered(network: nn.Module, layers: str | Sequence[str], change: Callable[[n
     for a layer that does not exist or has no weights, and for a network that cannot be copied.
     """
     check_network(network)
+    # Tensors with a graph, which pruning and the learner's own notes leave in modules, have no copy of their own.
+    live = {id(values): values.detach().clone() for values in _kept(network) if values.grad_fn is not None}
     try:
-        twin = copy.deepcopy(network)
-    except RuntimeError as error:
+        twin = copy.deepcopy(network, live)
+    except Exception as error:
         reason = str(error).split(".")[0]
-        raise ValueError(f"the network cannot be copied ({reason}): is it pruned, or hooked?") from error
+        raise ValueError(f"the network cannot be copied ({reason}): does it hold a lock or an open file?") from error
     for layer in check_layers(layers):
         owners = module_named(twin, layer).named_modules(prefix=layer)
         held = [

@@ -61,8 +61,9 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
     """
     batch, known = tensorflow.convert_to_tensor(check_batch(network, batch)), named_layers(network)
     found: dict[str, Any] = {}
-    if guided and (closed := [f"{name!r} ({type(part).__name__})" for name, part in known.items() if _is_closed(part)]):
-        words = f"not guided: any ReLU inside {', '.join(closed)}, which is no graph of layers"
+    closed = {name: f"{name!r} ({type(part).__name__})" for name, part in known.items() if guided and _is_closed(part)}
+    if closed:
+        words = f"not guided: any ReLU inside {', '.join(closed.values())}, which is no graph of layers"
         warnings.warn(words, RuntimeWarning, stacklevel=4)
     if layer is not None and (not isinstance(layer, str) or layer not in known):
         raise unknown_layer(layer, list(known))
@@ -70,7 +71,8 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
     def seen(name, operation, answer):
         if name == layer:
             found.setdefault(layer, answer)
-        return _nothing_negative_back(answer) if guided and is_relu(operation) else answer
+        relu = guided and name not in closed and is_relu(operation)
+        return _nothing_negative_back(answer) if relu else answer
 
     watching = guided or layer is not None
     answers, tape = recorded(lambda pixels: classify(network, pixels, seen if watching else None), batch)
