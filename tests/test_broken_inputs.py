@@ -534,7 +534,9 @@ def test_broken_knobs_of_the_xray_are_refused(network, knob, match):
 def test_the_size_is_advised_only_where_it_is_wrong():
     fixed = awkward_torch.net(awkward_torch.fixed_size)()
     refused(lambda: xray(fixed, PHOTOS, size=64, progress=False), fixed, r"for the X-ray, size \(--size\) says how")
-    said = refused(lambda: xray(fixed, PHOTOS, size=224, progress=False), fixed, "made for images of another size")
-    assert "size=224" not in said
+    flat = nn.Sequential(nn.Conv2d(3, 2, 7), nn.Flatten(), nn.Linear(2 * 26 * 26, 3))
+    for size, usual in ((64, True), (224, False)):
+        said = refused(lambda size=size: xray(flat, PHOTOS, size=size, progress=False), flat, "that it was made for")
+        assert ("224 is usual" in said) == usual
     failing = awkward_torch.net(awkward_torch.failing)()
     assert "--size" not in refused(lambda: xray(failing, PHOTOS, progress=False), failing, "KeyError")

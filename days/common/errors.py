@@ -25,7 +25,7 @@ def unknown_name(name: str, known: list[str], framework: str) -> ValueError:
     )
 
 
-_USUAL = "load_image(..., size=224) makes an image of the usual size"
+_SIZE = "load_image(..., size=...) makes an image of the size that it was made for"
 
 WAYS_OUT = {
     r"inference tensor": "its weights were made under torch.inference_mode: build the network outside of it",
@@ -36,7 +36,7 @@ WAYS_OUT = {
     r"negative dimension|output size would be|<= 0 due to downsampling|is invalid for input of size|"
     r"expected shape=|doesn't match model|wrong image (height|width)|to have value|non-empty|"
     r"sizes of tensors must match|empty output|"
-    r"nothing is left of the image": _USUAL,
+    r"nothing is left of the image": f"{_SIZE}; 224 is usual",
 }
 """What frameworks say of a cause that is known (a regular expression), and the way out of it."""
 
@@ -58,8 +58,7 @@ def cannot_run(batch, error: Exception, way_out: str = "") -> ValueError:
     side = sorted(batch.shape[1:])[1] if len(batch.shape) == 4 else 224
     guess = "the image may be too small, size=224 is usual; " * (side < 16)
     way_out = way_out or next(iter(known), f"{guess}network(batch) shows where in its forward pass")
-    if side == 224:
-        way_out = way_out.replace(_USUAL, "it was made for images of another size: load_image(..., size=...) gives it")
+    way_out = way_out.removesuffix("; 224 is usual") if side == 224 else way_out
     return ValueError(f"the network cannot take a batch of shape {tuple(batch.shape)} ({reason}); {way_out}")
 
 

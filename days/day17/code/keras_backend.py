@@ -223,6 +223,18 @@ def check_network(network) -> None:
         raise ValueError(
             f"expected a functional or a built sequential Keras model, got {type(network).__name__}: {way_out}"
         )
+    _check_input(network)
+    known = named_layers(network)
+    turned = [name for name, layer in known.items() if getattr(layer, "data_format", "") == "channels_first"]
+    if turned:
+        raise ValueError(
+            f"expected layers with channels last, got channels_first in {turned[:3]}: "
+            'build it with data_format="channels_last", which takes the same weights'
+        )
+
+
+def _check_input(network) -> None:
+    """Raise ValueError unless the network takes one batch of images, as floats."""
     if len(network.inputs) > 1:
         names = ", ".join(given.name for given in network.inputs)
         raise ValueError(
@@ -238,13 +250,6 @@ def check_network(network) -> None:
         raise ValueError(
             f"expected a network that takes floats, got one whose input is {network.inputs[0].dtype}: build it with "
             'keras.Input(..., dtype="float32"), since whole numbers have no gradient'
-        )
-    known = named_layers(network)
-    turned = [name for name, layer in known.items() if getattr(layer, "data_format", "") == "channels_first"]
-    if turned:
-        raise ValueError(
-            f"expected layers with channels last, got channels_first in {turned[:3]}: "
-            'build it with data_format="channels_last", which takes the same weights'
         )
 
 

@@ -9,6 +9,7 @@ import contextlib
 import copy
 import functools
 import random
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -54,7 +55,7 @@ def _traced(network: nn.Module) -> list[fx.Node] | None:
     try:
         # Tracing runs `forward`, which may count calls or keep tensors: so not on the learner's own modules.
         shared_weights = {id(parameter): parameter for parameter in network.parameters()}
-        with torch.random.fork_rng(devices=[]):
+        with _random_numbers_given_back(list(network.modules())):
             return list(_LayerTracer().trace(copy.deepcopy(network, shared_weights).eval()).nodes)
     except Exception:
         return None  # the learner's forward has run on stand-ins for tensors, so anything may be raised
@@ -175,7 +176,9 @@ def run(network: nn.Module, batch: torch.Tensor):
 
     Raises ValueError for whatever ends its forward pass.
     """
-    with evaluation_mode(network), _random_numbers_given_back(batch):
+    # Behind torch.compile a layer may run without the hooks that watch it.
+    plain = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else contextlib.nullcontext()
+    with plain, evaluation_mode(network) as modules, _random_numbers_given_back(modules, batch.device):
         try:
             return network(batch)
         except _AllSeen:
@@ -267,13 +270,14 @@ def hooks(functions: list[tuple[nn.Module, Callable]]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """Every module of the network in evaluation mode inside the `with`, and as it was after it."""
-    training = [module for module in network.modules() if module.training]
+def evaluation_mode(network: nn.Module) -> Iterator[list[nn.Module]]:
+    """Every module of the network in evaluation mode inside the `with`, which gets them, and as it was after it."""
+    modules = list(network.modules())
+    training = [module for module in modules if module.training]
     for module in training:
         module.training = False
     try:
-        yield
+        yield modules
     finally:
         for module in training:
             module.training = True
@@ -298,15 +302,23 @@ def _weights_made(module: nn.Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _random_numbers_given_back(batch: torch.Tensor) -> Iterator[None]:
+def _random_numbers_given_back(modules: list[nn.Module], device: torch.device | None = None) -> Iterator[None]:
     """Whatever is drawn inside the `with` will be drawn again after it, as by a dropout that is always on."""
-    states = random.getstate(), np.random.get_state()
+    # NumPy's state takes a tenth of a millisecond, and only a learner's own module may draw from it.
+    states = None if all(map(_is_published, map(type, modules))) else (random.getstate(), np.random.get_state())
     try:
-        with torch.random.fork_rng(devices=[batch.device] if batch.is_cuda else []):
+        with torch.random.fork_rng(devices=[device] if device and device.type == "cuda" else []):
             yield
     finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
+        if states:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+
+
+@functools.cache
+def _is_published(kind: Any) -> bool:
+    """Whether a class of modules is of PyTorch's own, or of a library whose networks are known."""
+    return kind.__module__.startswith(("torch.nn.", "torchvision.", "timm."))
 
 
 def module_named(network: nn.Module, name: str) -> nn.Module:
@@ -421,7 +433,7 @@ def takes_any_layout(network: nn.Module) -> bool:
     A learner's may depend on the order in memory: `x.view(x.size(0), -1)` fails where the channels lie last.
     """
     return not any(
-        not type(module).__module__.startswith(("torch.nn.", "torchvision.", "timm."))
+        not _is_published(type(module))
         or module._forward_hooks
         or module._forward_pre_hooks
         or "forward" in vars(module)
@@ -455,7 +467,7 @@ def altered(network: nn.Module, layers: str | Sequence[str], change: Callable[[n
     try:
         twin = copy.deepcopy(network, live)
     except Exception as error:
-        reason = str(error).split(".")[0]
+        reason = str(error).split(". ")[0]
         raise ValueError(f"the network cannot be copied ({reason}): does it hold a lock or an open file?") from error
     for layer in check_layers(layers):
         owners = module_named(twin, layer).named_modules(prefix=layer)

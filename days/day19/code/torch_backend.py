@@ -148,8 +148,13 @@ class _CutFinder(TorchFunctionMode):
         self._followed[id(tensor)] = tensor
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
+        read = [given for given in tree_leaves((args, kwargs)) if id(given) in self._followed]
+        if not self.cut and any(one.is_floating_point() and not one.requires_grad for one in read):
+            self.cut = (
+                "its forward leaves the graph in a torch.autograd.Function; a checkpoint needs use_reentrant=False"
+            )
         answer = function(*args, **(kwargs or {}))
-        if any(id(given) in self._followed for given in tree_leaves((args, kwargs))):
+        if read:
             for tensor in tree_leaves(answer):
                 if isinstance(tensor, torch.Tensor):
                     self.follow(tensor)
