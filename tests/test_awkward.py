@@ -308,6 +308,50 @@ def test_one_step_of_maximization_gives_a_picture(subject):
         assert np.isfinite(found[0]).all()
 
 
+def warned(call) -> list[str]:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", RuntimeWarning)
+        call()
+    return [str(one.message) for one in said if one.category is RuntimeWarning]
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("a convolution in a plain list", "not listed: the convolutions in 'more', a list: nn.ModuleList"),
+        ("a convolution by function", "not listed: convolutions that its forward calls as functions: nn.Conv2d"),
+        ("TorchScript inside", "not listed: what is inside 'conv2', which is TorchScript$"),
+        ("pruned", None),
+    ],
+)
+def test_what_is_out_of_sight_is_named(name, match):
+    network = next(one for one in TORCH if one.name == name).make()
+    said = warned(lambda: TorchSubject.looking.conv_layers(network))
+    assert [bool(re.match(match, words)) for words in said] == [True] if match else not said
+    if name == "TorchScript inside":
+        said = warned(lambda: TorchSubject.methods.guided_backpropagation(network, torch.rand(1, 3, 32, 32), 1))
+        assert said == ["not guided: any ReLU inside 'conv2', which is TorchScript"]
+
+
+def test_the_convolution_that_sees_the_images_is_the_first_one_that_runs():
+    """Not the first that was registered, where `forward` cannot be traced."""
+
+    class Backwards(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.second, self.first = torch.nn.Conv2d(6, 3, 3), torch.nn.Conv2d(3, 6, 3)
+
+        def forward(self, x):
+            for _ in range(len(x)):
+                pass
+            return self.second(self.first(x)).mean((2, 3))
+
+    network = Backwards()
+    assert "second" in xray(network, PHOTOS, size=32, progress=False, pictures=False).html
+    with pytest.raises(ValueError, match=r"its first convolution takes 3 channels, and the batch has 1$"):
+        TorchSubject.looking.capture(network, "first", torch.rand(1, 1, 32, 32))
+
+
 # ---------------------------------------------------------------- channels last inside
 
 

@@ -133,7 +133,7 @@ CALLS = {
             r"shape \(1, 3, 32, 32\) \(AssertionError\); network\(batch\) shows where in its forward pass$",
         ),
         (raises(TypeError("no")), r"\(TypeError: no\); network\(batch\) shows where in its forward pass$"),
-        (raises(RuntimeError("mat1 and mat2 shapes cannot be multiplied")), "size=224"),
+        (raises(RuntimeError("mat1 and mat2 shapes cannot be multiplied")), "224 is usual"),
     ],
     ids=["key", "assertion", "type", "size"],
 )

@@ -24,6 +24,7 @@ from days.common.datasets import SHAPE_NAMES, make_shapes
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import REPO_ROOT
 from days.day17.code.backends import backend_of, capture
+from days.day19.code.torch_backend import rectifies
 from days.day23.code import network as clinic
 from days.day23.code import patients, torch_backend
 from days.day23.code.diagnosis import grade
@@ -521,10 +522,21 @@ def test_a_dead_filter_is_found_before_pooling():
     assert [one.where for one in found if one.kind == "dead"] == [{"conv": (0,)}]
 
 
+@pytest.mark.parametrize("activation", [functional.gelu, functional.silu, functional.hardswish, functional.hardshrink])
+def test_an_activation_is_no_relu_where_it_is_only_shown_numbers_far_below_0(activation):
+    """There it answers 0, too, and a filter that these photos leave there was called dead."""
+    before = torch.tensor([[-200.0, -300.0]])
+    assert rectifies(before, functional.relu(before), functional.relu)
+    assert not rectifies(before, activation(before), activation)
+    mixed = torch.tensor([[-200.0, 1.0]])
+    assert rectifies(mixed, functional.relu(mixed), functional.relu)
+    assert not rectifies(mixed, activation(mixed), activation)
+
+
 def test_activations_of_keras_are_told_by_what_they_do(keras):
     tensorflow = importlib.import_module("tensorflow")
     looks, layers = importlib.import_module("days.xray.keras_backend"), keras.layers
-    for activation, rectifies in (
+    for activation, is_relu in (
         (layers.ReLU(), True),
         (layers.ReLU(6.0), True),
         (layers.ReLU(negative_slope=0.2), False),
@@ -538,7 +550,7 @@ def test_activations_of_keras_are_told_by_what_they_do(keras):
         start = keras.Input((8, 8, 3))
         last = layers.GlobalAveragePooling2D()(activation(layers.Conv2D(4, 3)(start)))
         (part,), _ = looks.convolutions(keras.Model(start, last), None)
-        assert part.rectified is rectifies, activation
+        assert part.rectified is is_relu, activation
 
 
 def test_separable_filters_before_training_are_not_called_noise(keras):

@@ -9,6 +9,7 @@ import contextlib
 import copy
 import functools
 import random
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -77,8 +78,9 @@ def _hidden(network: nn.Module, nodes: list[fx.Node] | None) -> str:
 
 
 def scripted(network: nn.Module) -> list[str]:
-    """Names of the modules that are TorchScript, whose insides nothing can watch."""
-    return [name for name, module in network.named_modules() if isinstance(module, torch.jit.ScriptModule)]
+    """Names of the modules that are TorchScript, whose insides nothing can watch; of nested ones the outermost."""
+    names = [name for name, module in network.named_modules() if isinstance(module, torch.jit.ScriptModule)]
+    return [name for name in names if not any(name.startswith(f"{other}.") for other in names)]
 
 
 def capture(
@@ -184,7 +186,7 @@ def run(network: nn.Module, batch: torch.Tensor):
         except _AllSeen:
             raise
         except Exception as error:
-            raise cannot_run(batch, error, _way_out(network, batch, error)) from error
+            raise cannot_run(batch, error, _way_out(batch, error)) from error
 
 
 def without_gradients(call: Callable[[], Any]) -> Any:
@@ -349,7 +351,7 @@ def check_network(network) -> None:
         if values.is_meta:
             got = "one on the meta device: its weights were never loaded"
             raise ValueError(f"expected a network with weights, got {got}")
-        if isinstance(values, UninitializedParameter):
+        if type(values) is UninitializedParameter:
             raise ValueError("expected a network with weights, got one with a lazy layer: call it once on a batch")
 
 
@@ -379,17 +381,14 @@ def check_batch(network: nn.Module, batch) -> torch.Tensor:
     return batch
 
 
-def _way_out(network: nn.Module, batch: torch.Tensor, error: Exception) -> str:
-    """What to do where the batch has other channels than the first convolution wants; else nothing."""
-    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
-    if first is None or batch.shape[1] == first.in_channels or "channels" not in str(error):
+def _way_out(batch: torch.Tensor, error: Exception) -> str:
+    """What to do where the batch has other channels than the convolution that sees it wants; else nothing."""
+    said = re.search(r"expected input\[([\d, ]+)\] to have (\d+) channels", str(error))
+    if said is None or said[1] != ", ".join(map(str, batch.shape)):
         return ""
-    if batch.shape[3] == first.in_channels:
-        return (
-            f"expected a (N, {first.in_channels}, H, W) batch: "
-            "channels go first in PyTorch, so batch.permute(0, 3, 1, 2)"
-        )
-    return f"its first convolution takes {first.in_channels} channels, and the batch has {batch.shape[1]}"
+    if batch.shape[3] == int(said[2]):
+        return f"expected a (N, {said[2]}, H, W) batch: channels go first in PyTorch, so batch.permute(0, 3, 1, 2)"
+    return f"its first convolution takes {said[2]} channels, and the batch has {batch.shape[1]}"
 
 
 # ---------------------------------------------------------------- to and from the network's layout

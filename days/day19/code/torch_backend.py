@@ -250,8 +250,8 @@ _RELUS = {
     *(torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_),
 }
 
-SMALL = 4
-"""Of larger negative values than this, other activations leave nothing, either."""
+SMALL = 2
+"""Of negative values that are larger than this, other activations may leave nothing, either."""
 
 _NO_ACTIVATIONS = ("conv", "linear", "batch_norm", "max_pool", "avg_pool", "adaptive", "cat", "flatten", "__get__")
 """How the names of functions begin that are known to be no activation, so that no time is spent on them."""
@@ -274,7 +274,7 @@ def rectifies(before: torch.Tensor, answer, again: Callable[[torch.Tensor], obje
     if again is None or (positive and bool(((before < 0) & (before > -SMALL)).any())):
         return negative
     small = torch.linspace(-SMALL, SMALL, before.numel()).reshape(before.shape).to(before)
-    return all(_is_rectified(values, again(values)) for values in (small, -small))
+    return all(_is_rectified(factor * small, again(factor * small)) for factor in (1, -1, 0.25, -0.25))
 
 
 def _is_rectified(before: torch.Tensor, answer) -> bool:
