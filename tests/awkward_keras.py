@@ -301,6 +301,13 @@ KERAS = [
         dark="stops gradients",
         dark_below=False,
     ),
+    Awkward(
+        "no gradient passes up to the layer",
+        graph(lambda: layers.Lambda(tensorflow.stop_gradient)),
+        "conv2",
+        dark="stops gradients",
+        dark_above=False,
+    ),
     Awkward("half precision in", in_policy("float16", graph()), "conv2", tolerance=0.05),
     Awkward("a softmax over places", graph(lambda: layers.Softmax(axis=(1, 2))), "conv1"),
     Awkward("double precision", in_policy("float64", graph()), "conv2"),

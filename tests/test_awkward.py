@@ -104,6 +104,8 @@ class KerasSubject:
                 return walk(layer, f"{prefix}{layer.name}/", *inputs)
             quiet = {"training": False} if getattr(layer, "_call_has_training_arg", False) else {}
             answer = layer(*inputs, **(options | quiet))
+            if prefix + layer.name == self.awkward.layer and self.awkward.layer not in kept:
+                tape.watch(answer)  # the gradient may be there behind the layer
             kept.setdefault(prefix + layer.name, answer)
             return answer
 

@@ -166,6 +166,6 @@ def _summary(maps: np.ndarray) -> Summary:
 def folded_weights(network, part: Convolution) -> FoldedWeights:
     """Filters and bias, with the batch norm between the convolution and its watched answer folded in."""
     known: dict[str, Any] = named_layers(network)
-    values, layer, norm = filters(network, part.layer).astype(np.float64), known[part.layer], known[part.watch]
+    values, layer, norm = filters(network, part.layer), known[part.layer], known[part.watch]
     bias = _double(layer.bias) if layer.use_bias else None
     return folded(values, bias) if norm is layer else folded(values, bias, *_scale_and_shift(norm))

@@ -224,7 +224,7 @@ def _summary(maps: torch.Tensor) -> Summary:
 
 def folded_weights(network: nn.Module, part: Convolution) -> FoldedWeights:
     """Filters and bias, with the batch norm between the convolution and its watched answer folded in."""
-    values, module = filters(network, part.layer).astype(np.float64), network.get_submodule(part.layer)
+    values, module = filters(network, part.layer), network.get_submodule(part.layer)
     bias = None if module.bias is None else to_numpy(module.bias).astype(np.float64)
     norm = network.get_submodule(part.watch)
     if norm is module or norm.running_mean is None:
