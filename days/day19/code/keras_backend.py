@@ -71,10 +71,7 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
     """
     batch, known = tensorflow.convert_to_tensor(check_batch(network, batch)), named_layers(network)
     found: dict[str, Any] = {}
-    closed = {name: f"{name!r} ({type(part).__name__})" for name, part in known.items() if guided and _is_closed(part)}
-    if closed:
-        words = f"not guided: any ReLU inside {', '.join(closed.values())}, which is no graph of layers"
-        warnings.warn(words, RuntimeWarning, stacklevel=4)
+    closed = _closed(known) if guided else {}
     if layer is not None and (not isinstance(layer, str) or layer not in known):
         raise unknown_layer(layer, list(known))
 
@@ -127,6 +124,15 @@ def _cut(network, batch, layer: str | None, end: str | None = None) -> str:
     reached = [step for step in behind if tape.gradient(passed[-1][2], step[2]) is not None]
     name, kind, _ = next(iter(reached), behind[-1])
     return f"nothing passes {name!r} ({kind}), which stops gradients, rounds or casts; leave it out"
+
+
+def _closed(known: dict[str, Any]) -> dict[str, str]:
+    """The layers that no graph shows the inside of, each in words; a warning names them."""
+    closed = {name: f"{name!r} ({type(layer).__name__})" for name, layer in known.items() if _is_closed(layer)}
+    if closed:
+        words = f"not guided: any ReLU inside {', '.join(closed.values())}, which is no graph of layers"
+        warnings.warn(words, RuntimeWarning, stacklevel=5)
+    return closed
 
 
 def _is_closed(layer) -> bool:
