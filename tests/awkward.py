@@ -16,7 +16,8 @@ class Awkward:
     methods that need it must raise or warn with words that match this pattern. dark_below, dark_above : where it is
     lost, from the layer back to the pixels and from the scores back to the layer. plain : makes the same network with
     ReLUs of the framework's own, so that guided backpropagation must give the same. refused : every function must raise
-    one ValueError in one line that matches this pattern.
+    one ValueError in one line that matches this pattern. found : kinds of findings that the X-ray is right to have.
+    copied : whether it has a copy, whose layers can be shuffled.
     """
 
     name: str
@@ -32,6 +33,8 @@ class Awkward:
     dark_above: bool = True
     plain: Callable | None = None
     refused: str | None = None
+    found: tuple[str, ...] = ()
+    copied: bool = True
 
     def __str__(self) -> str:
         return self.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from awkward import Awkward
@@ -77,6 +78,17 @@ class Block(layers.Layer):
         return self.conv(x)
 
 
+class Scaled(layers.Layer):
+    """A layer of the learner's own that does not say how it can be made again."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, x):
+        return self.factor * x
+
+
 class Subclassed(keras.Model):
     """A model without a graph."""
 
@@ -97,6 +109,75 @@ def sequential():
             layers.Dense(3),
         ]
     )
+
+
+def transferred():
+    """Augmentation, rescaling, a network inside a network, and a head, as in tutorials on transfer learning."""
+    inner = keras.Input((32, 32, 3))
+    core = keras.Model(inner, layers.Conv2D(8, 3, name="conv2", activation="relu")(inner), name="core")
+    base = keras.Sequential([keras.Input((32, 32, 3)), core], name="base")
+    base.trainable = False
+    augment = keras.Sequential([layers.RandomFlip(), layers.RandomRotation(0.1)], name="augment")
+    head = [layers.GlobalAveragePooling2D(), layers.Dropout(0.2), layers.Dense(3)]
+    return keras.Sequential([keras.Input((32, 32, 3)), augment, layers.Rescaling(2.0, offset=-1), base, *head])
+
+
+def named_input():
+    inputs = keras.Input((32, 32, 3), name="image")
+    x = layers.Conv2D(6, 3, name="conv1", activation="relu")(inputs)
+    return keras.Model({"image": inputs}, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+
+
+def one_at_a_time():
+    inputs = keras.Input(batch_shape=(1, 32, 32, 3))
+    x = layers.Conv2D(6, 3, name="conv1", activation="relu")(inputs)
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+
+
+def flat():
+    inputs = keras.Input((32 * 32 * 3,))
+    x = layers.Conv2D(6, 3, name="conv1")(layers.Reshape((32, 32, 3))(inputs))
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+
+
+def clips():
+    inputs = keras.Input((4, 32, 32, 3))
+    x = layers.TimeDistributed(layers.Conv2D(6, 3, name="conv1"))(inputs)
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling3D()(x)))
+
+
+def unet():
+    inputs = keras.Input((32, 32, 3))
+    skip = layers.Conv2D(4, 3, padding="same", activation="elu", name="conv1")(inputs)
+    x = layers.Conv2D(8, 3, 2, padding="same", activation="leaky_relu", name="conv2")(skip)
+    x = layers.Concatenate()([layers.Conv2DTranspose(4, 2, 2)(x), skip])
+    return keras.Model(inputs, layers.Conv2D(3, 1)(x))
+
+
+def unet_pooled():
+    network = unet()
+    return keras.Model(network.inputs, layers.GlobalAveragePooling2D()(network.outputs[0]))
+
+
+def recurrent():
+    inputs = keras.Input((32, 32, 3))
+    x = layers.Conv2D(4, 5, (4, 2), activation="hard_swish", name="conv1")(inputs)
+    x = layers.Reshape((14, 28))(layers.Permute((2, 1, 3))(x))
+    return keras.Model(inputs, layers.Dense(3)(layers.GRU(6)(x)))
+
+
+def attention():
+    inputs = keras.Input((32, 32, 3))
+    x = layers.Conv2D(8, 5, 4, activation="silu", name="conv1")(inputs)
+    x = layers.Multiply()([x, layers.Dense(8, "hard_sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(x))])
+    tokens = layers.LayerNormalization()(layers.Reshape((49, 8))(x))
+    x = layers.Add()([tokens, layers.MultiHeadAttention(2, 4)(tokens, tokens)])
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
+def called_as_graph():
+    inputs = keras.Input((32, 32, 3))
+    return keras.Model(inputs, Subclassed().call(inputs))
 
 
 def unbuilt():
@@ -199,6 +280,36 @@ KERAS = [
     Awkward("one logit", graph(end=lambda x: layers.Dense(1)(x)), "conv2", category=0),
     Awkward("answers a dictionary of one", dictionary, "conv1"),
     Awkward("gray", graph(channels=1), "conv2", channels=1),
+    Awkward("transferred", transferred, "base/core/conv2"),
+    Awkward("an input with a name", named_input, "conv1"),
+    Awkward("one image at a time", one_at_a_time, "conv1"),
+    Awkward("preprocessing in a Lambda", graph(lambda: layers.Lambda(lambda x: x[..., ::-1] / 2)), "conv1"),
+    Awkward("a layer of one's own without a config", graph(lambda: Scaled(2.0)), "conv1"),
+    Awkward("skip connection", unet_pooled, "conv2"),
+    Awkward("recurrent", recurrent, "conv1"),
+    Awkward("attention", attention, "conv1"),
+    Awkward("called as a graph", called_as_graph, "conv"),
+    Awkward(
+        "spatial dropout that is always on",
+        graph(lambda: partial(layers.SpatialDropout2D(0.5), training=True)),
+        "conv1",
+    ),
+    Awkward(
+        "no gradient passes",
+        graph(lambda: layers.Lambda(tensorflow.stop_gradient)),
+        "conv1",
+        dark="stops gradients",
+        dark_below=False,
+    ),
+    Awkward(
+        "no gradient passes up to the layer",
+        graph(lambda: layers.Lambda(tensorflow.stop_gradient)),
+        "conv2",
+        dark="stops gradients",
+        dark_above=False,
+    ),
+    Awkward("half precision in", in_policy("float16", graph()), "conv2", tolerance=0.05),
+    Awkward("a softmax over places", graph(lambda: layers.Softmax(axis=(1, 2))), "conv1"),
     Awkward("double precision", in_policy("float64", graph()), "conv2"),
     Awkward("mixed float16", in_policy("mixed_float16", graph()), "conv2", tolerance=0.05),
     Awkward("mixed bfloat16", in_policy("mixed_bfloat16", graph()), "conv2", tolerance=0.05),
@@ -213,5 +324,13 @@ KERAS = [
     Awkward("not built", unbuilt, "conv1", refused="call it once|call the network once|built"),
     Awkward("two inputs", two_inputs, "conv1", refused="one input"),
     Awkward("two outputs", two_outputs, "conv1", refused="one output|2 outputs|scores"),
+    Awkward("flat images", flat, "conv1", refused=r"takes images .* got one that takes \(None, 3072\)"),
+    Awkward(
+        "clips",
+        clips,
+        "conv1",
+        refused=r"takes images .* got one that takes \(None, 4, 32, 32, 3\)|inside 'time_distributed'",
+    ),
+    Awkward("scores as maps", unet, "conv2", refused="mean of each category's map"),
     Awkward("channels first", graph(data_format="channels_first"), "conv1", refused="channels"),
 ]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,9 +26,14 @@ def torch_state(network) -> list:
     told.append((torch.is_grad_enabled(), torch.is_inference_mode_enabled()))
     if hasattr(network, "modules"):
         for module in network.modules():
-            hooks = [len(getattr(module, name, ())) for name in ("_forward_hooks", "_forward_pre_hooks")]
+            hooks = [
+                len(getattr(module, name, ())) for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+            ]
             told.append((module.training, getattr(module, "inplace", None), *hooks))
     for one in [*network.parameters(), *network.buffers()]:
+        if isinstance(one, nn.UninitializedParameter):
+            told.append(type(one))
+            continue
         values = b"" if one.is_meta or one.is_quantized else one.detach().double().numpy().tobytes()
         told.append((one.requires_grad, one.dtype, str(one.device), one.stride(), one.grad is None, values))
     return told
@@ -166,6 +174,156 @@ def random_inside(self, x):
     return self.head(functional.dropout(self.body(x), 0.0, training=True))
 
 
+def hooks_tensors(self, x):
+    x = self.body(x)
+    self.handle = x.register_hook(lambda gradient: None)
+    return self.head(x)
+
+
+def changes_its_input(self, x):
+    x.sub_(0.5).mul_(2)
+    return self.head(self.body(x))
+
+
+def indexes(self, x):
+    return self.last(functional.adaptive_avg_pool2d(self.body(x), 1)[:, :, 0, 0])
+
+
+def squeezes(self, x):
+    return self.last(functional.adaptive_avg_pool2d(self.body(x), 1).squeeze())
+
+
+def mixes_images(self, x):
+    return self.last(self.body(x).reshape(-1, 8))
+
+
+def through_frequencies(self, x):
+    return self.head(torch.fft.rfft2(self.body(x)).abs())
+
+
+def at_random(self, x):
+    drawn = random.random() + np.random.random() + functional.dropout(torch.ones(()), 0.5, training=True)
+    return self.head(self.body(x) + 0 * drawn)
+
+
+def in_autocast(self, x):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return self.head(self.body(x))
+
+
+def of_a_pair(self, pair):
+    first, second = pair
+    return self.head(self.body(first[None] - second[None]))
+
+
+def of_clips(self, x):
+    images, frames, *form = x.shape
+    channels, height, width = form
+    return self.head(self.body(x.reshape(-1, channels, height, width))).reshape(images, frames, -1).mean(1)
+
+
+class Lightning(nn.Module):
+    """A wrapper as trainers have them: the network inside, and a lock beside it, which has no copy."""
+
+    def __init__(self):
+        super().__init__()
+        self.model, self.lock, self.metrics = Net(), threading.Lock(), {"loss": []}
+
+    def forward(self, x):
+        return self.model(x)
+
+    def training_step(self, batch, index):
+        return functional.cross_entropy(self(batch[0]), batch[1])
+
+
+@dataclass
+class Output:
+    """An answer as Hugging Face's networks give them."""
+
+    logits: torch.Tensor
+    loss: torch.Tensor | None = None
+
+
+class Tempered(Net):
+    """Its first parameter is in double precision, its convolutions are not."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_parameter("temperature", None)
+        parts = dict(self._modules)
+        for name in parts:
+            delattr(self, name)
+        self.temperature = nn.Parameter(torch.ones((), dtype=torch.float64))
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, x):
+        return super().forward(x) / self.temperature.float()
+
+
+class UNet(nn.Module):
+    """A skip connection over a strided and a transposed convolution."""
+
+    def __init__(self, pooled: bool = True):
+        super().__init__()
+        self.enter, self.down = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 8, 3, 2, 1)
+        self.up, self.out, self.pooled = nn.ConvTranspose2d(8, 4, 2, 2), nn.Conv2d(8, 3, 1), pooled
+
+    def forward(self, x):
+        skip = functional.elu(self.enter(x))
+        x = torch.cat([skip, self.up(functional.leaky_relu(self.down(skip), 0.1))], 1)
+        return self.out(x).mean((2, 3)) if self.pooled else self.out(x)
+
+
+class Recurrent(nn.Module):
+    """A GRU that reads the columns of a convolution's maps, as text recognizers do."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.gru, self.last = nn.Conv2d(3, 4, 5, (4, 2)), nn.GRU(28, 6, batch_first=True), nn.Linear(6, 3)
+
+    def forward(self, x):
+        x = functional.hardswish(self.conv(x)).permute(0, 3, 1, 2).flatten(2)
+        return self.last(self.gru(x)[0][:, -1])
+
+
+class Listed(Net):
+    """Its second convolution lies in a plain list, which PyTorch does not look into."""
+
+    def __init__(self):
+        super().__init__()
+        self.more = [nn.Conv2d(8, 8, 3)]
+
+    def body(self, x):
+        return self.more[0](super().body(x))
+
+
+class ByFunction(Net):
+    """A convolution that is a parameter and a function."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(8, 8, 3, 3))
+
+    def body(self, x):
+        return functional.conv2d(super().body(x), self.weight * 0.1)
+
+
+class Attention(nn.Module):
+    """Squeeze and excitation, then every place looks at every other one."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.squeeze = nn.Conv2d(3, 8, 5, 4), nn.Sequential(nn.Linear(8, 8), nn.Hardsigmoid())
+        self.attention, self.last = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 3)
+
+    def forward(self, x):
+        x = functional.silu(self.conv(x))
+        x = x * self.squeeze(x.mean((2, 3)))[:, :, None, None]
+        tokens = x.flatten(2).transpose(1, 2)
+        return self.last((tokens + self.attention(tokens, tokens, tokens)[0]).mean(1))
+
+
 def through(activation):
     """A forward whose every ReLU is this function."""
 
@@ -220,6 +378,13 @@ class ChannelsLastNorm(nn.Module):
 
     def forward(self, x):
         return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Permuted(nn.Module):
+    """Flattens maps with their channels last."""
+
+    def forward(self, x):
+        return torch.flatten(functional.relu(x).permute(0, 2, 3, 1), 1)[:, :, None, None]
 
 
 class Dense(nn.Module):
@@ -299,6 +464,23 @@ def half_frozen(network):
     network.conv1.requires_grad_(False)
 
 
+def backward_hooked(network):
+    network.conv2.register_full_backward_hook(lambda module, inputs, outputs: None)
+
+
+def scripted_inside(network):
+    network.conv2 = torch.jit.trace(nn.Sequential(network.conv2, nn.ReLU()), torch.randn(1, 6, 15, 15))
+
+
+def first_half(network):
+    network.conv1.half()
+    network.conv1.register_forward_hook(lambda module, inputs, output: output.float())
+
+
+def without_bias(network):
+    network.conv1 = parametrizations.weight_norm(nn.Conv2d(3, 6, 3, bias=False))
+
+
 def last_memory(network):
     return network.to(memory_format=torch.channels_last)
 
@@ -370,6 +552,26 @@ TORCH = [
     Awkward("one sigmoid", lambda: Ends(nn.Sigmoid(), outputs=1), "net.conv2", category=0),
     Awkward("gray", net(channels=1), "conv2", channels=1),
     Awkward("four channels", net(channels=4), "conv2", channels=4),
+    Awkward("hooks tensors, as a tutorial on Grad-CAM does", net(hooks_tensors), "conv2"),
+    Awkward("changes its input in place", net(changes_its_input), "conv2"),
+    Awkward("indexes what it has pooled", net(indexes), "conv2"),
+    Awkward("flattens what it has permuted", stack(conv(), Permuted), "0"),
+    Awkward("through Fourier space", net(through_frequencies), "conv2"),
+    Awkward("dropout that is always on", net(at_random), "conv2"),
+    Awkward("autocast", net(in_autocast), "conv2", tolerance=0.05),
+    Awkward("wrapped for a trainer", Lightning, "model.conv2", copied=False),
+    Awkward("a first parameter in double precision", Tempered, "conv2"),
+    Awkward("a stem in half precision", changed(net(), first_half), "conv2", tolerance=0.01),
+    Awkward("skip connection", UNet, "down"),
+    Awkward("recurrent", Recurrent, "conv"),
+    Awkward("attention", Attention, "conv"),
+    Awkward("a convolution in a plain list", Listed, "conv2"),
+    Awkward("a convolution by function", ByFunction, "conv2"),
+    Awkward("a backward hook of the learner's own", changed(net(), backward_hooked), "conv2"),
+    Awkward("weight norm without a bias", changed(net(), without_bias), "conv1"),
+    Awkward("TorchScript inside", changed(net(), scripted_inside), "conv1"),
+    Awkward("negative slope by function", net(through(partial(functional.leaky_relu, negative_slope=0.3))), "conv2"),
+    Awkward("log of sigmoids", lambda: Ends(functional.logsigmoid), "net.conv2"),
     Awkward("double precision", changed(net(), lambda n: n.double()), "conv2"),
     Awkward("bfloat16", changed(net(), lambda n: n.bfloat16()), "conv2", tolerance=0.05),
     Awkward("weights laid out channels last", changed(net(), last_memory), "conv2"),
@@ -380,7 +582,7 @@ TORCH = [
     Awkward("weight norm as parametrization", changed(net(), normed(parametrizations.weight_norm)), "conv1"),
     Awkward("spectral norm by hooks", changed(net(), normed(spectral_norm)), "conv1"),
     Awkward("spectral norm as parametrization", changed(net(), normed(parametrizations.spectral_norm)), "conv1"),
-    Awkward("pruned", changed(net(), pruned), "conv1"),
+    Awkward("pruned", changed(net(), pruned), "conv1", found=("dead",)),
     Awkward("a hook of the learner's own", changed(net(), hooked), "conv1"),
     Awkward("checkpointed", net(checkpointed), "conv2"),
     Awkward("an optional second input", net(optional_input), "conv2"),
@@ -390,10 +592,17 @@ TORCH = [
     Awkward("swallows exceptions", net(swallowing), "conv2"),
     Awkward("no gradients up to the head", net(without_gradients), "conv2", dark=NO_GRADIENT, dark_above=False),
     Awkward("inference mode", net(inferring), "conv2", dark=NO_GRADIENT),
-    Awkward("checkpointed, reentrant", net(checkpointed_reentrant), "conv2", dark="checkpoint|" + NO_GRADIENT),
+    Awkward("checkpointed, reentrant", net(checkpointed_reentrant), "conv2", dark="checkpoint"),
     Awkward("through NumPy", net(by_numpy), "conv2", dark=NO_GRADIENT, dark_below=False),
     Awkward("casts to integers", net(to_integers), "conv2", dark="casts to whole numbers", dark_above=False),
     Awkward("two inputs", net(two_inputs), "conv2", refused="one input|two inputs|takes the image alone"),
+    Awkward("a pair", net(of_a_pair), "conv2", refused="several inputs, or more axes"),
+    Awkward("clips", net(of_clips), "conv2", refused="several inputs, or more axes"),
+    Awkward("squeezes the batch away", net(squeezes), "conv2", refused=r"got \(3,\): .* squeeze"),
+    Awkward("mixes images", net(mixes_images), "conv2", refused=r"got \(\d+, 3\): .* reshape"),
+    Awkward("scores as maps", lambda: UNet(pooled=False), "down", refused=r"got \(\d, 3, 32, 32\): .* mean of each"),
+    Awkward("answers a dataclass", lambda: Ends(Output), "net.conv2", refused="got Output: wrap it"),
+    Awkward("lazy, never called", stack(lambda: nn.LazyConv2d(6, 3)), "0", refused="lazy layer: call it once"),
     Awkward("raises KeyError", net(failing), "conv2", refused="KeyError|missing"),
     Awkward("quantized", changed(net(), quantized), "conv1", refused="quantized"),
     Awkward("traced", changed(net(), traced), "conv2", refused="TorchScript"),

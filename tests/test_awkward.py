@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from days.common.frameworks import keras_is_installed
+from days.xray import xray
 
 torch = pytest.importorskip("torch")
 
@@ -35,7 +36,8 @@ class TorchSubject:
         torch.manual_seed(3)
         self.awkward, self.network = awkward, awkward.make()
         self.batch = torch.rand(1, awkward.channels, awkward.size, awkward.size)
-        if any(isinstance(one, torch.nn.UninitializedParameter) for one in self.network.parameters()):
+        lazy = any(isinstance(one, torch.nn.UninitializedParameter) for one in self.network.parameters())
+        if lazy and not awkward.refused:
             self.network.eval()(self.batch)
             self.network.train()
 
@@ -54,8 +56,9 @@ class TorchSubject:
                 return output.clone()
 
         handle = network.get_submodule(awkward.layer).register_forward_hook(keep)
-        pixels = self.batch.to(next(network.parameters()).dtype).requires_grad_()
-        scores = network.eval()(pixels)
+        first = next(module for module in network.modules() if isinstance(module, torch.nn.Conv2d))
+        pixels = self.batch.to(next(first.parameters()).dtype).requires_grad_()
+        scores = network.eval()(pixels.clone())
         handle.remove()
         for module, training in modes.items():
             module.training = training
@@ -99,7 +102,10 @@ class KerasSubject:
         def call(prefix, layer, *inputs, **options):
             if isinstance(layer, keras.Model) and layer.inputs:
                 return walk(layer, f"{prefix}{layer.name}/", *inputs)
-            answer = layer(*inputs, **{**options, "training": False} if "training" in options else options)
+            quiet = {"training": False} if getattr(layer, "_call_has_training_arg", False) else {}
+            answer = layer(*inputs, **(options | quiet))
+            if prefix + layer.name == self.awkward.layer and self.awkward.layer not in kept:
+                tape.watch(answer)  # the gradient may be there behind the layer
             kept.setdefault(prefix + layer.name, answer)
             return answer
 
@@ -234,6 +240,50 @@ def test_guided_backpropagation_tells_a_relu_by_what_it_does(subject):
         assert np.abs(got - saliency).max() > 0.01 * np.abs(saliency).max()
 
 
+@pytest.mark.parametrize("method", ["hires_cam", "layer_cam"])
+def test_kin_of_grad_cam_are_worked_out_by_hand(subject, method):
+    awkward = subject.awkward
+    how = {"signed": True} if method == "hires_cam" else {}
+    call = partial(getattr(subject.methods, method), subject.network, subject.batch, awkward.layer, awkward.category)
+    got = ask(subject, partial(call, **how), gradient=awkward.dark_above)
+    if got is not None:
+        slopes, maps = subject.wanted["gradient"][0], subject.wanted["activations"][0]
+        wanted = (slopes * maps).sum(axis=0) if how else np.maximum((slopes.clip(min=0) * maps).sum(axis=0), 0)
+        assert_close(got, wanted, awkward.tolerance, floor=1e-4 * np.abs(maps).max())
+
+
+def test_a_copy_is_shuffled_and_the_network_is_not(subject):
+    awkward = subject.awkward
+    call = partial(subject.methods.randomized, subject.network, awkward.layer, seed=0)
+    if not awkward.copied:
+        before = subject.state()
+        with pytest.raises(ValueError, match="cannot be copied"):
+            call()
+        assert subject.state() == before
+        return
+    twin = ask(subject, call, scores=False)
+    if twin is not None and not awkward.refused:
+        got = subject.looking.capture(twin, awkward.layer, subject.batch)[awkward.layer]
+        assert np.isfinite(got).all()
+        assert np.abs(got - subject.wanted["activations"]).max() > 0.01 * np.abs(got).max()
+
+
+PHOTOS = {str(seed): np.random.default_rng(seed).random((32, 32, 3)) for seed in range(5)}
+
+
+def test_the_xray_says_nothing_false(subject):
+    awkward = subject.awkward
+    if awkward.channels > 3:
+        with pytest.raises(ValueError, match=f"got {awkward.channels} input channels"):
+            xray(subject.network, PHOTOS, size=32, progress=False, pictures=False)
+        return
+    call = partial(xray, subject.network, PHOTOS, size=awkward.size, progress=False, pictures=False)
+    report = ask(subject, call)
+    if report is not None:
+        said = {finding.kind for finding in report.findings if not finding.sure.startswith("possible")}
+        assert said <= {"untrained", "random", "training mode", *awkward.found}
+
+
 @pytest.mark.parametrize("method", ["smooth_grad", "guided_backpropagation", "occlusion"])
 def test_other_methods_give_finite_maps(subject, method):
     how = {"smooth_grad": {"samples": 2}, "occlusion": {"size": 16, "stride": 16}}.get(method, {})
@@ -258,6 +308,50 @@ def test_one_step_of_maximization_gives_a_picture(subject):
     if found:
         assert found[0].shape == (1, awkward.size, awkward.size, 3)
         assert np.isfinite(found[0]).all()
+
+
+def warned(call) -> list[str]:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", RuntimeWarning)
+        call()
+    return [str(one.message) for one in said if one.category is RuntimeWarning]
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("a convolution in a plain list", "not listed: the convolutions in 'more', a list: nn.ModuleList"),
+        ("a convolution by function", "not listed: convolutions that its forward calls as functions: nn.Conv2d"),
+        ("TorchScript inside", "not listed: what is inside 'conv2', which is TorchScript$"),
+        ("pruned", None),
+    ],
+)
+def test_what_is_out_of_sight_is_named(name, match):
+    network = next(one for one in TORCH if one.name == name).make()
+    said = warned(lambda: TorchSubject.looking.conv_layers(network))
+    assert [bool(re.match(match, words)) for words in said] == [True] if match else not said
+    if name == "TorchScript inside":
+        said = warned(lambda: TorchSubject.methods.guided_backpropagation(network, torch.rand(1, 3, 32, 32), 1))
+        assert said == ["not guided: any ReLU inside 'conv2', which is TorchScript"]
+
+
+def test_the_convolution_that_sees_the_images_is_the_first_one_that_runs():
+    """Not the first that was registered, where `forward` cannot be traced."""
+
+    class Backwards(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.second, self.first = torch.nn.Conv2d(6, 3, 3), torch.nn.Conv2d(3, 6, 3)
+
+        def forward(self, x):
+            for _ in range(len(x)):
+                pass
+            return self.second(self.first(x)).mean((2, 3))
+
+    network = Backwards()
+    assert "second" in xray(network, PHOTOS, size=32, progress=False, pictures=False).html
+    with pytest.raises(ValueError, match=r"its first convolution takes 3 channels, and the batch has 1$"):
+        TorchSubject.looking.capture(network, "first", torch.rand(1, 1, 32, 32))
 
 
 # ---------------------------------------------------------------- channels last inside

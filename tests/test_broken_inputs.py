@@ -113,15 +113,19 @@ TORCH_NETWORKS = {
 }
 """Networks that no function can look into: how they are made, and what is said."""
 
-NO_SCORES = r"expected scores \(\d, categories\) from the network, got {}: wrap it so that it returns them alone"
+NO_SCORES = r"expected scores \(\d, categories\) from the network, got {}: {}"
+ALONE = "wrap it so that it returns them alone"
 TORCH_ANSWERS = {
-    "None": (ends(lambda x: None), NO_SCORES.format("NoneType")),
-    "a dictionary": (ends(lambda x: {"out": x}), NO_SCORES.format("dict")),
-    "a tuple": (ends(lambda x: (x, x)), NO_SCORES.format("tuple")),
-    "one number": (ends(lambda x: x.sum()), NO_SCORES.format(r"\w+")),
-    "a score an image": (ends(lambda x: x[:, 0]), NO_SCORES.format(r"\(\d,\)")),
-    "no category": (ends(lambda x: x[:, :0]), NO_SCORES.format(r"\(\d, 0\)")),
-    "maps": (ends(lambda x: x[..., None, None]), NO_SCORES.format(r"\(\d, 3, 1, 1\)")),
+    "None": (ends(lambda x: None), NO_SCORES.format("NoneType", ALONE)),
+    "a dictionary": (ends(lambda x: {"out": x}), NO_SCORES.format("dict", ALONE)),
+    "a tuple": (ends(lambda x: (x, x)), NO_SCORES.format("tuple", ALONE)),
+    "one number": (ends(lambda x: x.sum()), NO_SCORES.format(r"\w+", ALONE)),
+    "a score an image": (ends(lambda x: x[:, 0]), NO_SCORES.format(r"\(\d,\)", "wrap it so that both axes stay")),
+    "no category": (ends(lambda x: x[:, :0]), NO_SCORES.format(r"\(\d, 0\)", ALONE)),
+    "maps": (
+        ends(lambda x: x[..., None, None]),
+        NO_SCORES.format(r"\(\d, 3, 1, 1\)", "wrap it so that it returns the mean"),
+    ),
 }
 """Networks whose answer is no (N, categories): `capture` and `maximize` look no further than their layer."""
 
@@ -151,7 +155,10 @@ if HAS_KERAS:
     }
     KERAS_ANSWERS = {
         "two answers": (awkward_keras.two_outputs, "expected .*one output.* got 1 and 2|expected scores.* got list"),
-        "maps": (awkward_keras.graph(end=lambda x: keras.layers.Reshape((1, 1, 3))(x)), NO_SCORES.format(".*")),
+        "maps": (
+            awkward_keras.graph(end=lambda x: keras.layers.Reshape((1, 1, 3))(x)),
+            NO_SCORES.format(".*", "wrap it so that it returns the mean"),
+        ),
     }
 
 CALLS = {
@@ -527,5 +534,9 @@ def test_broken_knobs_of_the_xray_are_refused(network, knob, match):
 def test_the_size_is_advised_only_where_it_is_wrong():
     fixed = awkward_torch.net(awkward_torch.fixed_size)()
     refused(lambda: xray(fixed, PHOTOS, size=64, progress=False), fixed, r"for the X-ray, size \(--size\) says how")
+    flat = nn.Sequential(nn.Conv2d(3, 2, 7), nn.Flatten(), nn.Linear(2 * 26 * 26, 3))
+    for size, usual in ((64, True), (224, False)):
+        said = refused(lambda size=size: xray(flat, PHOTOS, size=size, progress=False), flat, "that it was made for")
+        assert ("224 is usual" in said) == usual
     failing = awkward_torch.net(awkward_torch.failing)()
     assert "--size" not in refused(lambda: xray(failing, PHOTOS, progress=False), failing, "KeyError")

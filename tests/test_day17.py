@@ -647,7 +647,7 @@ def test_looking_at_filters_does_not_move_a_spectral_norm():
         (nn.Sequential(nn.Conv2d(3, 2, 1)), [5], torch.ones(1, 3, 4, 4), "a layer's name or a list"),
         (nn.Sequential(nn.Conv2d(3, 2, 1)), "0", torch.ones(1, 3, 4, 4, dtype=torch.uint8), "batch of floats"),
         (nn.Sequential(nn.Conv2d(3, 2, 1)), "0", torch.ones(0, 3, 4, 4), "at least one image"),
-        (nn.Sequential(nn.Conv2d(3, 2, 7)), "0", torch.ones(1, 3, 4, 4), "an image of the usual size"),
+        (nn.Sequential(nn.Conv2d(3, 2, 7)), "0", torch.ones(1, 3, 4, 4), "the size that it was made for; 224 is usual"),
     ],
 )
 def test_odd_requests(network, layers, batch, said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -132,7 +133,7 @@ CALLS = {
             r"shape \(1, 3, 32, 32\) \(AssertionError\); network\(batch\) shows where in its forward pass$",
         ),
         (raises(TypeError("no")), r"\(TypeError: no\); network\(batch\) shows where in its forward pass$"),
-        (raises(RuntimeError("mat1 and mat2 shapes cannot be multiplied")), "size=224"),
+        (raises(RuntimeError("mat1 and mat2 shapes cannot be multiplied")), "224 is usual"),
     ],
     ids=["key", "assertion", "type", "size"],
 )
@@ -175,10 +176,19 @@ def test_a_network_whose_weights_were_never_loaded_says_so():
             call()
 
 
-def test_a_network_that_cannot_be_copied_says_so():
+def test_a_pruned_network_is_copied_and_keeps_its_zeros():
     network = nn.Sequential(nn.Conv2d(3, 4, 3))
     prune.l1_unstructured(network[0], "weight", amount=0.5)
-    with pytest.raises(ValueError, match=r"cannot be copied .* is it pruned"):
+    before, twin = filters(network, "0"), randomized(network, "0", 0)
+    assert (filters(network, "0") == before).all()
+    assert ((filters(twin, "0") == 0) >= (before == 0)).all()
+    assert (filters(twin, "0") != before).any()
+
+
+def test_a_network_that_cannot_be_copied_says_so():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3))
+    network.lock = threading.Lock()
+    with pytest.raises(ValueError, match=r"cannot be copied .* does it hold a lock"):
         randomized(network, "0", 0)
 
 

@@ -24,6 +24,7 @@ from days.common.datasets import SHAPE_NAMES, make_shapes
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import REPO_ROOT
 from days.day17.code.backends import backend_of, capture
+from days.day19.code.torch_backend import rectifies
 from days.day23.code import network as clinic
 from days.day23.code import patients, torch_backend
 from days.day23.code.diagnosis import grade
@@ -520,10 +521,21 @@ def test_a_dead_filter_is_found_before_pooling():
     assert [one.where for one in found if one.kind == "dead"] == [{"conv": (0,)}]
 
 
+@pytest.mark.parametrize("activation", [functional.gelu, functional.silu, functional.hardswish, functional.hardshrink])
+def test_an_activation_is_no_relu_where_it_is_only_shown_numbers_far_below_0(activation):
+    """There it answers 0, too, and a filter that these photos leave there was called dead."""
+    before = torch.tensor([[-200.0, -300.0]])
+    assert rectifies(before, functional.relu(before), functional.relu)
+    assert not rectifies(before, activation(before), activation)
+    mixed = torch.tensor([[-200.0, 1.0]])
+    assert rectifies(mixed, functional.relu(mixed), functional.relu)
+    assert not rectifies(mixed, activation(mixed), activation)
+
+
 def test_activations_of_keras_are_told_by_what_they_do(keras):
     tensorflow = importlib.import_module("tensorflow")
     looks, layers = importlib.import_module("days.xray.keras_backend"), keras.layers
-    for activation, rectifies in (
+    for activation, is_relu in (
         (layers.ReLU(), True),
         (layers.ReLU(6.0), True),
         (layers.ReLU(negative_slope=0.2), False),
@@ -537,7 +549,7 @@ def test_activations_of_keras_are_told_by_what_they_do(keras):
         start = keras.Input((8, 8, 3))
         last = layers.GlobalAveragePooling2D()(activation(layers.Conv2D(4, 3)(start)))
         (part,), _ = looks.convolutions(keras.Model(start, last), None)
-        assert part.rectified is rectifies, activation
+        assert part.rectified is is_relu, activation
 
 
 def test_separable_filters_before_training_are_not_called_noise(keras):
@@ -601,7 +613,8 @@ def test_a_picture_that_fails_never_breaks_the_report(monkeypatch):
 
 def photo(path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8)).save(path)
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8))
+    picture.save(path, None if path.suffix else "PNG")
 
 
 @pytest.mark.parametrize("side", ["__MACOSX/._0.png", ".ipynb_checkpoints/0-checkpoint.png", "annotations/0.xml"])
@@ -620,6 +633,74 @@ def test_folders_are_taken_as_people_have_them(tmp_path, side, folders):
     truth, words = loading.truth_of(photos.folders, None, 2, photos.below)
     assert (truth is not None) == bool(folders)
     assert ("inside train and val" in words) == ("train/cat" in folders)
+
+
+BESIDE, NO_PICTURES = "lies beside the photos", "lies in a folder without pictures"
+FOLDERS = {
+    "a model beside": ("a.png b.png weights/model.h5", "", {"weights/model.h5": NO_PICTURES}, ""),
+    "a paper beside": ("a.png b.png docs/paper.pdf", "", {"docs/paper.pdf": NO_PICTURES}, ""),
+    "thumbnails of a file server": ("a.png b.png @eaDir/a.png/thumb.png", "", {}, ""),
+    "predictions beside": ("a.png b.png c.png runs/detect/a.png", "", {"runs/detect/a.png": BESIDE}, ""),
+    "as many crops beside": (
+        "a.png b.png crops/a.png crops/b.png",
+        "",
+        {"crops/a.png": BESIDE, "crops/b.png": BESIDE},
+        "",
+    ),
+    "a folder around": ("PetImages/Cat/1.png PetImages/Dog/1.png", "Cat Dog", {}, "PetImages"),
+    "folders around splits": ("a/b/train/cat/1.png a/b/val/dog/1.png", "cat dog", {}, "a/b/train a/b/val"),
+    "splits by other names": (
+        "d/training_set/cat/1.png d/test_set/dog/1.png",
+        "dog cat",
+        {},
+        "d/test_set d/training_set",
+    ),
+    "a test set without labels": (
+        *("train/cat/1.png train/dog/1.png test1/1.png", "cat dog"),
+        *({"test1/1.png": "lies beside the folders whose names are the truth"}, "train"),
+    ),
+    "splits without labels": ("train/cat.1.png train/dog.1.png test1/1.png", "", {}, ""),
+    "a figure beside splits": (
+        *("train/cat/1.png val/cat/1.png docs/figure.png", "cat cat"),
+        *({"docs/figure.png": "lies beside the folders whose names are the truth"}, "train val"),
+    ),
+    "a category that is called train": ("bus/1.png train/1.png", "bus train", {}, ""),
+    "folders inside categories": ("cat/2020/1.png dog/pug/old/1.png", "cat dog", {}, ""),
+    "pictures without an ending": ("cat/1 dog/1", "cat dog", {}, ""),
+    "endings in capitals, and a table": (
+        *("cat/1.JPG dog/1.JPeG labels.csv", "cat dog"),
+        *({"labels.csv": "lies beside the folders whose names are the truth"}, ""),
+    ),
+    "two spellings": ("Cat/1.png cat/1.png", "Cat cat", {}, ""),
+}
+"""Files, the labels of those that are used, why others are not, and what the labels' folders lie in."""
+
+
+@pytest.mark.parametrize(("files", "labels", "skipped", "below"), FOLDERS.values(), ids=FOLDERS)
+def test_more_folders_are_taken_as_people_have_them(tmp_path, files, labels, skipped, below):
+    root = tmp_path / "photos"
+    for name in files.split():
+        if name.endswith((".h5", ".pdf", ".csv")):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(b"%PDF")
+        else:
+            photo(root / name)
+    photos = loading.read_photos(root, 32, 60)
+    assert photos.folders == (labels.split() or None)
+    assert dict(photos.skipped) == skipped
+    hidden = sum("@eaDir" in name for name in files.split())
+    assert len(photos.names) + len(skipped) + hidden == len(files.split())
+    assert photos.below == tuple(below.split())
+    truth, _ = loading.truth_of(photos.folders, None, 2, photos.below)
+    assert truth is None if len(set(labels.split())) < 2 else sorted(truth) == [0, 1]
+
+
+def test_pictures_that_nothing_here_can_read_are_told(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.heic").write_bytes(b"no picture for Pillow")
+    with pytest.raises(ValueError, match=r"got none \(cat/1.heic: .*is not a readable picture"):
+        loading.read_photos(tmp_path, 32, 60)
 
 
 # ------------------------------------------------------------ photos, labels, weights

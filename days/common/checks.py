@@ -141,9 +141,14 @@ def _on_grid(name: str, tokens: np.ndarray, grid: tuple[int, int]) -> np.ndarray
 def check_scores(answer, images: int) -> int:
     """How many categories a network's answer has scores of. Raises ValueError unless it is (images, categories)."""
     shape = tuple(getattr(answer, "shape", ()))
-    if len(shape) != 2 or shape[0] != images or not shape[1]:
-        raise ValueError(
-            f"expected scores ({images}, categories) from the network, got {shape or type(answer).__name__}: wrap it "
-            "so that it returns them alone"
-        )
-    return shape[1]
+    if len(shape) == 2 and shape[0] == images and shape[1]:
+        return shape[1]
+    way_out = "wrap it so that it returns them alone"
+    if len(shape) == 1:
+        way_out = "wrap it so that both axes stay, which a squeeze() in it may have dropped"
+    elif len(shape) == 2 and shape[1]:
+        way_out = "a reshape in its forward mixes the images, perhaps as they have another size than it was made for"
+    elif len(shape) == 4:
+        way_out = "wrap it so that it returns the mean of each category's map"
+    got = shape or type(answer).__name__
+    raise ValueError(f"expected scores ({images}, categories) from the network, got {got}: {way_out}")

@@ -25,15 +25,18 @@ def unknown_name(name: str, known: list[str], framework: str) -> ValueError:
     )
 
 
+_SIZE = "load_image(..., size=...) makes an image of the size that it was made for"
+
 WAYS_OUT = {
     r"inference tensor": "its weights were made under torch.inference_mode: build the network outside of it",
-    r"missing \d+ required positional": "wrap it in a module whose forward takes the image alone",
+    r"missing \d+ required": "wrap it in a module whose forward takes the image alone",
+    r"values to unpack": "its forward takes several inputs, or more axes: wrap it so that it takes a batch of images",
     r"view size is not compatible": "its forward needs a batch laid out in order: batch.contiguous()",
     r"kernel size can't be greater|output size is too small|shapes? cannot be multiplied|must match the size|"
     r"negative dimension|output size would be|<= 0 due to downsampling|is invalid for input of size|"
     r"expected shape=|doesn't match model|wrong image (height|width)|to have value|non-empty|"
     r"sizes of tensors must match|empty output|"
-    r"nothing is left of the image": "load_image(..., size=224) makes an image of the usual size",
+    r"nothing is left of the image": f"{_SIZE}; 224 is usual",
 }
 """What frameworks say of a cause that is known (a regular expression), and the way out of it."""
 
@@ -52,9 +55,10 @@ def cannot_run(batch, error: Exception, way_out: str = "") -> ValueError:
     size = re.search(r"expected (\d+) but got|doesn't match model \((\d+)", said, re.IGNORECASE)
     known = (f"load_image(..., size={next(filter(None, size.groups()))}) makes one that fits",) if size else known
     # Some processors say of an image that pooling uses up only that two shapes do not fit.
-    tiny = len(batch.shape) == 4 and sorted(batch.shape[1:])[1] < 16
-    guess = "the image may be too small, size=224 is usual; " * tiny
+    side = sorted(batch.shape[1:])[1] if len(batch.shape) == 4 else 224
+    guess = "the image may be too small, size=224 is usual; " * (side < 16)
     way_out = way_out or next(iter(known), f"{guess}network(batch) shows where in its forward pass")
+    way_out = way_out.removesuffix("; 224 is usual") if side == 224 else way_out
     return ValueError(f"the network cannot take a batch of shape {tuple(batch.shape)} ({reason}); {way_out}")
 
 

@@ -48,6 +48,13 @@ def as_function(operation) -> Callable | None:
     return call
 
 
+def bare_copy(layer):
+    """The same layer, its weights shared, that stands in no graph yet; the layer itself is not touched."""
+    twin = object.__new__(type(layer))
+    vars(twin).update(vars(layer), _inbound_nodes=[], _outbound_nodes=[])
+    return twin
+
+
 def run_watched(network, inputs, seen: Callable, prefix: str = "", instead: dict[int, Callable] | None = None):
     """The network's answer; what each operation answers goes through seen(name, operation, answer) first.
 

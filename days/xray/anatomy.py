@@ -40,7 +40,9 @@ def folded(filters: np.ndarray, bias: np.ndarray | None, scale=1.0, shift=0.0) -
     """Filters (out, in, kh, kw) and bias (out,) with what is done to their answer: scale * answer + shift, (out,)."""
     ones = np.ones(len(filters))
     bias, scale = 0 * ones if bias is None else bias, scale * ones
-    return FoldedWeights(filters * scale[:, None, None, None], bias * scale + shift, scale == 0)
+    # In the network's own precision: the filters of separable convolutions, made full, take gigabytes in double.
+    values = filters * scale[:, None, None, None].astype(filters.dtype)
+    return FoldedWeights(values, bias * scale + shift, scale == 0)
 
 
 class Summary(NamedTuple):

@@ -61,7 +61,9 @@ def with_late_layers_shuffled(subject: Subject, layer: Layer):
     Raises ValueError for a network that cannot be copied.
     """
     names = subject.backend.weighted_layers(subject.network)
-    return randomized(subject.network, names[names.index(layer.name) :], seed=0)
+    # The weights of a parametrized layer are those of a layer inside it.
+    first = next(place for place, name in enumerate(names) if f"{name}.".startswith(f"{layer.name}."))
+    return randomized(subject.network, names[first:], seed=0)
 
 
 def explain(network, batch, layer: Layer, asked: Question) -> np.ndarray:

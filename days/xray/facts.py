@@ -48,8 +48,12 @@ def facts_of(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> Facts:
     finite = np.isfinite(values).all(axis=(1, 2, 3))
     silent, far = _silent(layer)
     dead = _proven_dead(layer, reach)
-    comparable = not layer.convolution.grouped and values[0].size >= TOO_FEW_WEIGHTS
-    pairs = _pairs(values, bias) if comparable else []
+    compared = values
+    if layer.convolution.separable:
+        # They share what they see of each input channel, so its middle tells them apart as well as all of it.
+        compared = values[:, :, values.shape[2] // 2, values.shape[3] // 2, None, None]
+    comparable = not layer.convolution.grouped and compared[0].size >= TOO_FEW_WEIGHTS
+    pairs = _pairs(compared, bias) if comparable else []
     return Facts(
         dead=dead,
         silent=np.union1d(silent, dead),
@@ -104,9 +108,11 @@ def _proven_dead(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> np.ndarr
     values, bias, asleep = layer.weights
     if not layer.convolution.rectified:
         return np.arange(0)
-    on_pixels = layer.convolution.sees_pixels and not layer.convolution.grouped
-    most = detectors.layer_bounds(values, bias, *(reach if on_pixels else ()))[1]
-    return np.flatnonzero((most <= 0) & ~asleep)
+    if not layer.convolution.sees_pixels or layer.convolution.grouped:
+        return np.flatnonzero(
+            ~values.any(axis=(1, 2, 3)) & (bias <= 0) & ~asleep
+        )  # nothing is known of what it is given
+    return np.flatnonzero((detectors.layer_bounds(values, bias, *reach)[1] <= 0) & ~asleep)
 
 
 def length_spread(filters: np.ndarray) -> float:
@@ -115,11 +121,11 @@ def length_spread(filters: np.ndarray) -> float:
     The variance of the squared lengths over what independent numbers of this distribution lead to expect, (k - 1) / n
     of the squared mean, with their kurtosis k and n weights a filter. nan where few filters or weights tell nothing.
     """
-    flat = filters.reshape(len(filters), -1).astype(np.float64)
-    squared = (flat**2).sum(axis=1)
+    flat = np.square(filters.reshape(len(filters), -1), dtype=np.float64)
+    squared = flat.sum(axis=1)
     if len(flat) < 8 or flat.shape[1] < TOO_FEW_WEIGHTS or not 0 < squared.mean() < np.inf:
         return float("nan")
-    kurtosis = (flat**4).mean() / (flat**2).mean() ** 2
+    kurtosis = np.vdot(flat, flat) / flat.size / flat.mean() ** 2
     return float(squared.var(ddof=1) / squared.mean() ** 2 / ((kurtosis - 1) / flat.shape[1]))
 
 

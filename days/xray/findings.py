@@ -30,9 +30,10 @@ def findings_of(seen: Examination) -> tuple[Finding, ...]:
     """All that is wrong with a network, worst first."""
     given = seen.trials[0]
     with np.errstate(all="ignore"):
-        feeding = about_feeding(seen.trials, seen.truth)
+        training = about_training(seen.layers, given)
+        feeding = [] if training else about_feeding(seen.trials, seen.truth)  # before training none fits better
         found = feeding + about_answers(given, seen.truth, seen.training_layers)
-        filters = about_training(seen.layers, given) + about_filters(seen.layers, seen.facts, len(given.scores))
+        filters = training + about_filters(seen.layers, seen.facts, len(given.scores))
     if any(finding.kind == "not finite" for finding in filters):
         found = [finding for finding in found if finding.kind != "not finite"]  # the scores inherit it
     found += filters
@@ -71,7 +72,7 @@ _TOLD = {
         WORTH_A_LOOK,
         "{count} dead filter{s}",
         "No image can activate them, so no gradient reaches them either: they cost time and do nothing.",
-        "certain: it follows from the weights, for any input",
+        "certain: it follows from the weights, for any image that is preprocessed like these",
         "Remove them, or give them new random weights and train on with a lower learning rate.",
     ),
     "silent": _Told(

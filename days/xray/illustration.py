@@ -133,7 +133,7 @@ def _looks(seen: Examination, track: Track) -> tuple[dict[int, Controlled], str,
                 found[index] = controls.controlled(seen.subject, photo, layer, _asked(seen, index), shuffled, index)
             except Exception as error:  # the learner's own forward may raise anything
                 remarks.append(f"No heatmap of {name}: {one_line(error)}.")
-        remarks += [f"{name}: {warning.message}." for warning in warned]
+        remarks += [f"{name}: {warning.message}." for warning in warned if warning.category is RuntimeWarning]
     return found, controls.verdict([*found.values()]) if found else "", tuple(remarks)
 
 

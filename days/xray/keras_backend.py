@@ -10,7 +10,7 @@ import numpy as np
 from days.common.checks import check_scores
 from days.common.errors import cannot_run
 from days.common.keras_models import load_weights_file
-from days.common.keras_private import is_graph, run_watched
+from days.common.keras_private import bare_copy, is_graph, run_watched
 from days.day17.code.keras_backend import (
     channels_first,
     check_network,
@@ -125,8 +125,8 @@ def look(
 
 def _without_activation(layer):
     """The same layer with the same weights that answers before its activation; the learner's is not touched."""
-    twin = object.__new__(type(layer))
-    vars(twin).update(vars(layer), activation=keras.activations.linear)
+    twin = bare_copy(layer)
+    vars(twin).update(activation=keras.activations.linear)
     return twin
 
 
@@ -166,6 +166,6 @@ def _summary(maps: np.ndarray) -> Summary:
 def folded_weights(network, part: Convolution) -> FoldedWeights:
     """Filters and bias, with the batch norm between the convolution and its watched answer folded in."""
     known: dict[str, Any] = named_layers(network)
-    values, layer, norm = filters(network, part.layer).astype(np.float64), known[part.layer], known[part.watch]
+    values, layer, norm = filters(network, part.layer), known[part.layer], known[part.watch]
     bias = _double(layer.bias) if layer.use_bias else None
     return folded(values, bias) if norm is layer else folded(values, bias, *_scale_and_shift(norm))

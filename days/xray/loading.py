@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
@@ -113,16 +115,17 @@ def read_labels(path: Path | str) -> list[str]:
     return [name.strip() for name in names]
 
 
-SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing", "eval", "dev"}
-"""Folders of these names part a data set, and are no categories."""
+SPLIT = re.compile(r"(train|training|val|valid|validation|test|testing|eval|dev|holdout)([ _-]?(set|data|images))?\d*")
+"""Folders of such names part a data set, and are no categories."""
 
 
 def read_photos(source, size: int, limit: int) -> Photos:
     """Photos of a folder, or from a list or a dictionary of what `load_image` takes, cropped to squares of `size`.
 
-    In a folder with folders of photos inside, their names are the truth; hidden ones are left out, and of train/ and
-    val/ the folders inside them count. Files that are no readable picture are listed, and of more than `limit` photos
-    as many are taken, evenly spread. Raises ValueError where no photo is left.
+    In a folder with folders of photos inside, their names are the truth; hidden ones are left out, and of folders that
+    part a data set, as train/ and val/ do, or hold all of it, the folders inside them count. Files that are no readable
+    picture are listed, and of more than `limit` photos as many are taken, evenly spread. Raises ValueError where no
+    photo is left.
     """
     if isinstance(source, (str, Path)):
         if not str(source):
@@ -172,33 +175,58 @@ def _files(folder: Path) -> tuple[dict[str, Path], list[tuple[str, str]], dict[s
         raise ValueError(f"no folder {str(folder)!r}: name one that holds pictures")
     parts = {path: path.relative_to(folder).parts for path in sorted(folder.rglob("*")) if path.is_file()}
     parts = {path: names for path, names in parts.items() if not any(map(_is_hidden, names))}
-    pictures = [names for path, names in parts.items() if len(names) > 1 and _is_picture(path)]
-    if not pictures:
-        named = {path.name: path for path, names in parts.items() if len(names) == 1}
-        return named, [("/".join(names), _NO_PICTURES) for names in parts.values() if len(names) > 1], {}, ()
-    # The level of the labels: behind train/ and val/, where all pictures lie in folders inside them.
-    level = int(all(len(names) > 2 and names[0].lower() in SPLITS for names in pictures))
-    labels, rooms = {names[level] for names in pictures}, {names[0] for names in pictures}
-    found, told, skipped = {}, {}, []
-    for path, names in parts.items():
-        name = "/".join(names)
-        if len(names) > level + 1 and names[level] in labels:
-            found[name], told[name] = path, names[level]
-        else:
-            skipped.append((name, _BESIDE if len(names) == 1 or names[0] in rooms else _NO_PICTURES))
-    return found, skipped, told, tuple(sorted(rooms)) if level else ()
+    pictures = {path: names for path, names in parts.items() if _is_picture(path)}
+    inside = [names for names in pictures.values() if len(names) > 1]
+    mostly_inside, told = 2 * len(inside) > len(pictures), {}
+    if folders := _label_folders(inside) if mostly_inside else set():
+        depth = len(min(folders))
+        chosen, beside = {path: names for path, names in parts.items() if names[:depth] in folders}, _BESIDE
+        told = {"/".join(names): names[depth - 1] for names in chosen.values()}
+    else:
+        loose = {path: names for path, names in parts.items() if len(names) == 1}
+        chosen, beside = pictures if mostly_inside else loose or parts, _BESIDE_PHOTOS
+    rooms = {names[:depth] for names in inside for depth in range(len(names))}
+    reasons = {at: beside if at[:-1] in rooms else _NO_PICTURES for path, at in parts.items() if path not in chosen}
+    skipped = [("/".join(names), reason) for names, reason in reasons.items()]
+    below = sorted({"/".join(names[:-1]) for names in folders if len(names) > 1})
+    return {"/".join(names): path for path, names in chosen.items()}, skipped, told, tuple(below)
+
+
+def _label_folders(pictures: Sequence[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """The folders whose names are labels, all of one depth, for pictures by the parts of their paths; none where the
+    folders only part a data set.
+
+    They are the outermost ones, or lie in folders that part a data set, as train/ and val/ do, or hold all of it.
+    """
+    level = 0
+    while True:
+        deeper = [names for names in pictures if len(names) > level + 2]
+        parted = [names for names in deeper if SPLIT.fullmatch(names[level].lower())]
+        rooms = {names[level] for names in pictures}
+        if not deeper and all(SPLIT.fullmatch(room.lower()) for room in rooms):
+            return set()
+        if not parted and (len(rooms) > 1 or len(deeper) < len(pictures)):
+            return {names[: level + 1] for names in pictures}
+        pictures, level = parted or pictures, level + 1
 
 
 _BESIDE = "lies beside the folders whose names are the truth"
 _NO_PICTURES = "lies in a folder without pictures"
+_BESIDE_PHOTOS = "lies beside the photos"
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith((".", "__MACOSX")) or name in ("Thumbs.db", "desktop.ini")
+    return name.startswith((".", "@", "$", "__MACOSX")) or name in ("Thumbs.db", "desktop.ini")
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in Image.registered_extensions()
+    """Whether a file is a picture, by its name; without an ending, by how it begins."""
+    if not path.suffix:
+        with contextlib.suppress(OSError), Image.open(path):
+            return True
+        return False
+    format = Image.registered_extensions().get(path.suffix.lower(), "")
+    return format in Image.OPEN and Image.MIME.get(format, "").startswith("image/")
 
 
 def truth_of(
@@ -211,17 +239,18 @@ def truth_of(
     """
     if folders is None:
         return None, "The truth is not known: the photos lie in no folders named after categories."
-    known = {_plain(name): index for index, name in reversed(list(enumerate(categories or [])))}
+    plain = _plain if categories else str  # without names to compare with, "Cat" and "cat" are two categories
+    known = {plain(name): index for index, name in reversed(list(enumerate(categories or [])))}
     if not categories and len(set(folders)) == count:
-        known = {_plain(name): index for index, name in enumerate(sorted(set(folders)))}
+        known = {name: index for index, name in enumerate(sorted(set(folders)))}
     known = {str(index): index for index in range(count)} | known
-    strange = sorted({name for name in folders if _plain(name) not in known})
+    strange = sorted({name for name in folders if plain(name) not in known})
     if strange:
         listed = ", ".join(strange[:5])
         return None, f"The truth is not known: the folders {listed} are no categories of the network; see --labels."
     inside = f", inside {' and '.join(below)}" if below else ""
     return np.array(
-        [known[_plain(name)] for name in folders]
+        [known[plain(name)] for name in folders]
     ), f"The truth is the name of the folder a photo lies in{inside}."
 
 

@@ -25,7 +25,10 @@ def pixels_from(channels: int, mean=None, std=None, order: str = "rgb") -> Pixel
     Raises ValueError for anything else. A network that wants 0 to 255 has a std of 1 / 255.
     """
     if channels not in (1, 3):
-        raise ValueError(f"expected a network for gray (1) or color (3) images, got {channels} input channels")
+        raise ValueError(
+            f"expected a network for gray (1) or color (3) images, got {channels} input channels: "
+            "wrap it so that it makes these of three colors"
+        )
     if order not in ("rgb", "bgr"):
         raise ValueError(f"expected the order 'rgb' or 'bgr', got {order!r}")
     mean = _numbers(mean, IMAGENET_MEAN, channels, "mean")

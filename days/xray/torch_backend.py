@@ -16,11 +16,21 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from days.common.checks import check_scores
 from days.common.torch_models import load_weights_file
-from days.day17.code.torch_backend import check_network, conv_layers, filters, hooks, module_named, run, to_numpy
+from days.day17.code.torch_backend import (
+    check_network,
+    conv_layers,
+    filters,
+    hooks,
+    module_named,
+    out_of_sight,
+    run,
+    to_numpy,
+    without_gradients,
+)
 from days.day19.code.torch_backend import call_instead, rectifies
 from days.xray.anatomy import Convolution, FoldedWeights, NormStatistics, Summary, folded
 
-__all__ = ["load_weights_file"]
+__all__ = ["load_weights_file", "out_of_sight"]
 
 
 def input_form(network: nn.Module) -> tuple[int, int | None]:
@@ -41,15 +51,12 @@ def input_form(network: nn.Module) -> tuple[int, int | None]:
         )
     names = conv_layers(network)
     if not names:
-        raise ValueError("expected a network with 2-d convolutions, got none: there are no filters to look at")
-    first: Any = network.get_submodule(names[0])
-    return first.in_channels, None
-
-
-def out_of_sight(network: nn.Module) -> str:
-    """Which convolutions cannot be looked into; "" where all can."""
-    scripted = [repr(name) for name, module in network.named_modules() if isinstance(module, torch.jit.ScriptModule)]
-    return f"what is inside {', '.join(scripted)}, which is TorchScript" if scripted else ""
+        why = out_of_sight(network)
+        why = f"cannot look into {why}" if why else "got none: there are no filters to look at"
+        raise ValueError(f"expected a network with 2-d convolutions, {why}")
+    taken = [int(network.get_submodule(name).in_channels) for name in names]
+    # Where `forward` cannot be traced, the first of the names may not be the first that runs.
+    return next((count for count in taken if count in (1, 3)), taken[0]), None
 
 
 def weighted_layers(network: nn.Module) -> list[str]:
@@ -74,8 +81,18 @@ def convolutions(network: nn.Module, batch: torch.Tensor) -> tuple[list[Convolut
     One forward pass is watched: what each convolution answers is followed through a batch norm to what is done with it
     next, be that a module or a function, in place or not.
     """
-    trace, first_norm = _Trace(), []
-    named = [(name, module) for name, module in network.named_modules() if _is_watched(module)]
+    modules: dict[str, Any] = {name: module for name, module in network.named_modules() if _is_watched(module)}
+    trace, norms = without_gradients(lambda: _followed(network, modules, batch))
+    found = [
+        Convolution(name, watch, trace.rectified(name), modules[name].groups > 1, False, sees_pixels)
+        for name, (watch, _, sees_pixels) in trace.found.items()
+    ]
+    return found, next(iter(norms), None)
+
+
+def _followed(network: nn.Module, modules: dict[str, Any], batch: torch.Tensor) -> tuple[_Trace, list[str]]:
+    """What one forward pass shows of these modules, and the names of the batch norms that ran."""
+    trace, norms = _Trace(), []
 
     def look(name):
         def hook(module, inputs, output):
@@ -84,19 +101,14 @@ def convolutions(network: nn.Module, batch: torch.Tensor) -> tuple[list[Convolut
             if isinstance(module, nn.Conv2d):
                 trace.start(name, output, sees_pixels=inputs[0] is batch)
             else:
-                first_norm.append(name)
+                norms.append(name)
                 trace.carry(name, module, inputs[0], output)
 
         return hook
 
-    with hooks([(module, look(name)) for name, module in named]), trace, torch.no_grad():
+    with hooks([(module, look(name)) for name, module in modules.items()]), trace:
         run(network, batch)
-    modules: dict[str, Any] = dict(named)
-    found = [
-        Convolution(name, watch, trace.rectified(name), modules[name].groups > 1, False, sees_pixels)
-        for name, (watch, _, sees_pixels) in trace.found.items()
-    ]
-    return found, next(iter(first_norm), None)
+    return trace, norms
 
 
 def _is_watched(module: nn.Module) -> bool:
@@ -190,8 +202,8 @@ def look(
 
     watching = [(module_named(network, part.watch), reduce(part.layer)) for part in watched]
     watching += [(module_named(network, norm), compare)] if norm else []
-    with hooks(watching), torch.no_grad():
-        scores = run(network, batch)
+    with hooks(watching):
+        scores = without_gradients(lambda: run(network, batch))
     check_scores(scores, len(batch))
     return to_numpy(scores).astype(np.float64), summaries, seen[0] if seen else None
 
@@ -212,7 +224,7 @@ def _summary(maps: torch.Tensor) -> Summary:
 
 def folded_weights(network: nn.Module, part: Convolution) -> FoldedWeights:
     """Filters and bias, with the batch norm between the convolution and its watched answer folded in."""
-    values, module = filters(network, part.layer).astype(np.float64), network.get_submodule(part.layer)
+    values, module = filters(network, part.layer), network.get_submodule(part.layer)
     bias = None if module.bias is None else to_numpy(module.bias).astype(np.float64)
     norm = network.get_submodule(part.watch)
     if norm is module or norm.running_mean is None:

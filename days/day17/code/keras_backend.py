@@ -16,7 +16,7 @@ import numpy as np
 from days.common.checks import check_layers, check_maps, check_values, unknown_layer
 from days.common.errors import cannot_run
 from days.common.frameworks import import_keras
-from days.common.keras_private import is_graph, run_watched, times_used
+from days.common.keras_private import bare_copy, is_graph, run_watched, times_used
 
 keras = import_keras()
 
@@ -133,7 +133,8 @@ def scores(network, batch) -> np.ndarray:
 def filters(network, layer: str) -> np.ndarray:
     """A copy of a convolution's filters, (out, in, kh, kw); Keras stores (kh, kw, in, out).
 
-    A depthwise filter sees one channel: (out, 1, kh, kw). A separable one is given as the full filter that it equals.
+    A depthwise filter sees one channel: (out, 1, kh, kw). A separable one is given as the full filter that it equals. A
+    learner's own kind of convolution may change its weights before it uses them; a warning says so.
     Raises ValueError for a name that is no convolution; the nearest ones are listed.
     """
     module = named_layers(network).get(layer)
@@ -141,6 +142,9 @@ def filters(network, layer: str) -> np.ndarray:
         raise unknown_layer(layer, conv_layers(network), kind="convolution")
     if not module.built:
         raise ValueError(f"layer {layer!r} has no weights yet: call the network once on a batch")
+    if not type(module).call.__module__.startswith("keras."):
+        words = f"layer {layer!r} has a call of its own, and may use its weights otherwise than they are shown"
+        warnings.warn(words, RuntimeWarning, stacklevel=2)
     if isinstance(module, keras.layers.SeparableConv2D):
         depthwise, pointwise = map(to_numpy, (module.depthwise_kernel, module.pointwise_kernel))
         return np.einsum("hwim,imo->oihw", depthwise, pointwise.reshape(*depthwise.shape[2:], -1))
@@ -213,25 +217,40 @@ def check_network(network) -> None:
         way_out = (
             "call it once on a batch, so that it is built"
             if isinstance(network, keras.Sequential)
-            else "a subclassed model has no graph of layers to cut"
+            else "a subclassed model has no graph of layers to cut; "
+            "x = keras.Input((224, 224, 3)); keras.Model(x, network.call(x)) has one"
         )
         raise ValueError(
             f"expected a functional or a built sequential Keras model, got {type(network).__name__}: {way_out}"
         )
+    _check_input(network)
+    known = named_layers(network)
+    turned = [name for name, layer in known.items() if getattr(layer, "data_format", "") == "channels_first"]
+    if turned:
+        raise ValueError(
+            f"expected layers with channels last, got channels_first in {turned[:3]}: "
+            'build it with data_format="channels_last", which takes the same weights'
+        )
+
+
+def _check_input(network) -> None:
+    """Raise ValueError unless the network takes one batch of images, as floats."""
     if len(network.inputs) > 1:
         names = ", ".join(given.name for given in network.inputs)
         raise ValueError(
             f"expected a network of one input, got {len(network.inputs)} ({names}): "
             "wrap it in a model that takes the image alone"
         )
+    if len(network.inputs[0].shape) != 4:
+        raise ValueError(
+            f"expected a network that takes images (N, H, W, C), got one that takes {network.inputs[0].shape}: "
+            "put a keras.Input((height, width, channels)) and a Reshape before it, or cut out what takes one image"
+        )
     if not keras.backend.is_float_dtype(network.inputs[0].dtype):
         raise ValueError(
             f"expected a network that takes floats, got one whose input is {network.inputs[0].dtype}: build it with "
             'keras.Input(..., dtype="float32"), since whole numbers have no gradient'
         )
-    turned = [layer.name for layer in network.layers if getattr(layer, "data_format", "") == "channels_first"]
-    if turned:
-        raise ValueError(f"expected layers with channels last, got channels_first in {turned[:3]}")
 
 
 def check_batch(network, batch):
@@ -311,10 +330,14 @@ def altered(network, layers: str | Sequence[str], change: Callable[[np.ndarray, 
     # Keras draws the seeds of new layers from Python's generator; the learner's own sequence must not notice.
     state = random.getstate()
     try:
-        twin = keras.models.clone_model(network)
+        twin = keras.models.clone_model(network, clone_function=_made_again, recursive=True)
+        twin.set_weights(network.get_weights())
+    except Exception as error:
+        raise ValueError(
+            f"the network cannot be copied ({type(error).__name__}): does a layer of your own lack a get_config()?"
+        ) from error
     finally:
         random.setstate(state)
-    twin.set_weights(network.get_weights())
     known = named_layers(twin)
     for layer in check_layers(layers):
         inside = [name for name in known if name == layer or name.startswith((f"{layer}.", f"{layer}/"))]
@@ -324,6 +347,16 @@ def altered(network, layers: str | Sequence[str], change: Callable[[np.ndarray, 
         for name in held:
             known[name].set_weights(_altered_arrays(known[name], name, change))
     return twin
+
+
+def _made_again(layer):
+    """A new layer of the same form; where it does not say how it is made, as a Lambda, and has no weights, its twin."""
+    try:
+        return type(layer).from_config(layer.get_config())
+    except Exception:
+        if layer.weights:
+            raise
+        return bare_copy(layer)
 
 
 def _altered_arrays(layer, name: str, change: Callable[[np.ndarray, str], np.ndarray]) -> list[np.ndarray]:

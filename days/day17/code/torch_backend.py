@@ -8,6 +8,9 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import random
+import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -15,7 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import fx, nn
+from torch.nn.parameter import UninitializedParameter
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from days.common.checks import check_channels_first, check_layers, check_maps, check_values, unknown_layer
 from days.common.errors import cannot_run
@@ -25,7 +30,8 @@ def conv_layers(network: nn.Module) -> list[str]:
     """Names of the convolutions in forward order, nested ones by their path ("fire2.squeeze").
 
     Layers are told by their type, never by their name. The order is read off a symbolic trace of `forward` in
-    evaluation mode; a network that cannot be traced gives the order in which its layers were registered.
+    evaluation mode; a network that cannot be traced gives the order in which its layers were registered. A warning
+    names convolutions that are out of sight.
 
     >>> conv_layers(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()))
     ['0']
@@ -33,16 +39,48 @@ def conv_layers(network: nn.Module) -> list[str]:
     check_network(network)
     network = getattr(network, "_orig_mod", network)  # what torch.compile wraps answers to the same names
     convolutions = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+    nodes = _traced(network)
+    if hidden := _hidden(network, nodes):
+        warnings.warn(f"not listed: {hidden}", RuntimeWarning, stacklevel=2)
+    called = convolutions if nodes is None else [str(node.target) for node in nodes if node.op == "call_module"]
+    return [name for name in dict.fromkeys(called) if name in convolutions]
+
+
+def out_of_sight(network: nn.Module) -> str:
+    """Which convolutions cannot be looked into, since no module of the network's is one; "" where all can."""
+    return _hidden(network, _traced(network))
+
+
+def _traced(network: nn.Module) -> list[fx.Node] | None:
+    """The operations of the network's `forward` in evaluation mode; None where it cannot be traced."""
     try:
         # Tracing runs `forward`, which may count calls or keep tensors: so not on the learner's own modules.
         shared_weights = {id(parameter): parameter for parameter in network.parameters()}
-        with torch.random.fork_rng(devices=[]):
-            nodes = _LayerTracer().trace(copy.deepcopy(network, shared_weights).eval()).nodes
+        with _random_numbers_given_back(list(network.modules())):
+            return list(_LayerTracer().trace(copy.deepcopy(network, shared_weights).eval()).nodes)
     except Exception:
-        # The learner's forward has run on stand-ins for tensors, so anything may be raised.
-        return convolutions
-    called = [str(node.target) for node in nodes if node.op == "call_module"]
-    return [name for name in dict.fromkeys(called) if name in convolutions]
+        return None  # the learner's forward has run on stand-ins for tensors, so anything may be raised
+
+
+def _hidden(network: nn.Module, nodes: list[fx.Node] | None) -> str:
+    told = [f"what is inside {name!r}, which is TorchScript" for name in scripted(network)]
+    known = set(network.modules())
+    for name, module in network.named_modules():
+        for attribute, value in vars(module).items():
+            parts = tree_leaves(value) if isinstance(value, (list, tuple, dict)) and attribute[0] != "_" else ()
+            inside = [part for one in parts if isinstance(one, nn.Module) for part in one.modules()]
+            if any(isinstance(part, nn.Conv2d) and part not in known for part in inside):
+                where = f"{name}.{attribute}".strip(".")
+                told.append(f"the convolutions in {where!r}, a {type(value).__name__}: nn.ModuleList shows them")
+    if any(node.op == "call_function" and "conv2d" in getattr(node.target, "__name__", "") for node in nodes or []):
+        told.append("convolutions that its forward calls as functions: nn.Conv2d shows them")
+    return ", and ".join(told)
+
+
+def scripted(network: nn.Module) -> list[str]:
+    """Names of the modules that are TorchScript, whose insides nothing can watch; of nested ones the outermost."""
+    names = [name for name, module in network.named_modules() if isinstance(module, torch.jit.ScriptModule)]
+    return [name for name in names if not any(name.startswith(f"{other}.") for other in names)]
 
 
 def capture(
@@ -71,8 +109,7 @@ def capture(
     """
     layers = check_layers(layers)
     batch = check_batch(network, batch)
-    with torch.no_grad():
-        found = _watched(network, layers, batch)
+    found = without_gradients(lambda: _watched(network, layers, batch))
     for name in layers if grid is None else ():
         check_axes(network, name, found.get(name), batch)
     return {name: check_maps(name, to_numpy(found.get(name)), grid) for name in layers}
@@ -137,20 +174,36 @@ def _watched(network: nn.Module, layers: Sequence[str], batch: torch.Tensor) -> 
 
 
 def run(network: nn.Module, batch: torch.Tensor):
-    """What the network answers in evaluation mode. Raises ValueError for whatever ends its forward pass."""
-    with evaluation_mode(network):
+    """What the network answers in evaluation mode, the learner's sequences of random numbers left as they are.
+
+    Raises ValueError for whatever ends its forward pass.
+    """
+    # Behind torch.compile a layer may run without the hooks that watch it.
+    plain = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else contextlib.nullcontext()
+    with plain, evaluation_mode(network) as modules, _random_numbers_given_back(modules, batch.device):
         try:
             return network(batch)
         except _AllSeen:
             raise
         except Exception as error:
-            raise cannot_run(batch, error, _way_out(network, batch, error)) from error
+            raise cannot_run(batch, error, _way_out(batch, error)) from error
+
+
+def without_gradients(call: Callable[[], Any]) -> Any:
+    """What call() gives, without gradients; with them where a forward cannot do without, as one that hooks tensors."""
+    with torch.no_grad():
+        try:
+            return call()
+        except ValueError as error:
+            if "grad" not in str(error):
+                raise
+    with torch.enable_grad():
+        return call()
 
 
 def scores(network: nn.Module, batch: torch.Tensor):
     """The network's answer to a batch, as an array where it is one tensor: (N, categories) of a classifier."""
-    with torch.no_grad():
-        return to_numpy(run(network, batch))
+    return to_numpy(without_gradients(lambda: run(network, batch)))
 
 
 def filters(network: nn.Module, layer: str) -> np.ndarray:
@@ -219,13 +272,14 @@ def hooks(functions: list[tuple[nn.Module, Callable]]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """Every module of the network in evaluation mode inside the `with`, and as it was after it."""
-    training = [module for module in network.modules() if module.training]
+def evaluation_mode(network: nn.Module) -> Iterator[list[nn.Module]]:
+    """Every module of the network in evaluation mode inside the `with`, which gets them, and as it was after it."""
+    modules = list(network.modules())
+    training = [module for module in modules if module.training]
     for module in training:
         module.training = False
     try:
-        yield
+        yield modules
     finally:
         for module in training:
             module.training = True
@@ -247,6 +301,26 @@ def _weights_made(module: nn.Module) -> Iterator[None]:
     finally:
         if before is not None:
             module.weight = before
+
+
+@contextlib.contextmanager
+def _random_numbers_given_back(modules: list[nn.Module], device: torch.device | None = None) -> Iterator[None]:
+    """Whatever is drawn inside the `with` will be drawn again after it, as by a dropout that is always on."""
+    # NumPy's state takes a tenth of a millisecond, and only a learner's own module may draw from it.
+    states = None if all(map(_is_published, map(type, modules))) else (random.getstate(), np.random.get_state())
+    try:
+        with torch.random.fork_rng(devices=[device] if device and device.type == "cuda" else []):
+            yield
+    finally:
+        if states:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+
+
+@functools.cache
+def _is_published(kind: Any) -> bool:
+    """Whether a class of modules is of PyTorch's own, or of a library whose networks are known."""
+    return kind.__module__.startswith(("torch.nn.", "torchvision.", "timm."))
 
 
 def module_named(network: nn.Module, name: str) -> nn.Module:
@@ -273,8 +347,12 @@ def check_network(network) -> None:
                 f"expected a network of floating-point numbers, got one whose layer {name!r} is quantized: "
                 "look into the network that it was quantized from"
             )
-    if any(values.is_meta for values in network.parameters()):
-        raise ValueError("expected a network with weights, got one on the meta device: its weights were never loaded")
+    for values in network.parameters():
+        if values.is_meta:
+            got = "one on the meta device: its weights were never loaded"
+            raise ValueError(f"expected a network with weights, got {got}")
+        if type(values) is UninitializedParameter:
+            raise ValueError("expected a network with weights, got one with a lazy layer: call it once on a batch")
 
 
 @functools.cache
@@ -295,25 +373,22 @@ def check_batch(network: nn.Module, batch) -> torch.Tensor:
         kind = "meta" if batch.is_meta else "quantized" if batch.is_quantized else "sparse"
         raise ValueError(f"expected a batch of plain floats, got a {kind} tensor: model.preprocess(image) makes one")
     check_values(True, batch.is_floating_point(), len(batch), str(batch.dtype))
-    weight = next(network.parameters(), batch)
-    batch = batch.detach().to(device=weight.device, dtype=weight.dtype, copy=True)
+    like = input_like(network, batch)
+    batch = batch.detach().to(device=like.device, dtype=like.dtype, copy=True)
     # One sum is ten times faster than a look at every value, which is owed only where it overflows.
     finite = bool(torch.isfinite(batch.sum()) or torch.isfinite(batch).all())
     check_values(finite, True, len(batch), str(batch.dtype))
     return batch
 
 
-def _way_out(network: nn.Module, batch: torch.Tensor, error: Exception) -> str:
-    """What to do where the batch has other channels than the first convolution wants; else nothing."""
-    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
-    if first is None or batch.shape[1] == first.in_channels or "channels" not in str(error):
+def _way_out(batch: torch.Tensor, error: Exception) -> str:
+    """What to do where the batch has other channels than the convolution that sees it wants; else nothing."""
+    said = re.search(r"expected input\[([\d, ]+)\] to have (\d+) channels", str(error))
+    if said is None or said[1] != ", ".join(map(str, batch.shape)):
         return ""
-    if batch.shape[3] == first.in_channels:
-        return (
-            f"expected a (N, {first.in_channels}, H, W) batch: "
-            "channels go first in PyTorch, so batch.permute(0, 3, 1, 2)"
-        )
-    return f"its first convolution takes {first.in_channels} channels, and the batch has {batch.shape[1]}"
+    if batch.shape[3] == int(said[2]):
+        return f"expected a (N, {said[2]}, H, W) batch: channels go first in PyTorch, so batch.permute(0, 3, 1, 2)"
+    return f"its first convolution takes {said[2]} channels, and the batch has {batch.shape[1]}"
 
 
 # ---------------------------------------------------------------- to and from the network's layout
@@ -321,10 +396,19 @@ def _way_out(network: nn.Module, batch: torch.Tensor, error: Exception) -> str:
 
 def to_batch(network: nn.Module, pixels: np.ndarray) -> torch.Tensor:
     """Preprocessed pixels (N, H, W, C) as the network takes them: its axes, type, device, and fastest layout."""
-    weight = next(network.parameters(), torch.empty(0))
-    batch = torch.tensor(pixels, device=weight.device, dtype=weight.dtype).permute(0, 3, 1, 2)
+    like = input_like(network, torch.empty(0))
+    batch = torch.tensor(pixels, device=like.device, dtype=like.dtype).permute(0, 3, 1, 2)
     layout = torch.channels_last if takes_any_layout(network) else torch.contiguous_format
     return batch.contiguous(memory_format=layout)
+
+
+def input_like(network: nn.Module, otherwise: torch.Tensor) -> torch.Tensor:
+    """A tensor of the type, and on the device, of the images that the network takes: those of its first convolution.
+
+    otherwise : what is handed back for a network without weights.
+    """
+    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), network)
+    return next((values for values in first.parameters() if values.is_floating_point()), otherwise)
 
 
 def from_planes(planes: np.ndarray) -> torch.Tensor:
@@ -348,7 +432,7 @@ def takes_any_layout(network: nn.Module) -> bool:
     A learner's may depend on the order in memory: `x.view(x.size(0), -1)` fails where the channels lie last.
     """
     return not any(
-        not type(module).__module__.startswith(("torch.nn.", "torchvision.", "timm."))
+        not _is_published(type(module))
         or module._forward_hooks
         or module._forward_pre_hooks
         or "forward" in vars(module)
@@ -364,6 +448,12 @@ def to_numpy(output):
     return (output.float() if output.dtype in (torch.bfloat16, torch.float16) else output).numpy()
 
 
+def _kept(network: nn.Module) -> Iterator[torch.Tensor]:
+    """The tensors that modules keep beside their parameters and buffers, in lists and the like, too."""
+    for module in network.modules():
+        yield from (one for one in tree_leaves(dict(vars(module))) if isinstance(one, torch.Tensor))
+
+
 def altered(network: nn.Module, layers: str | Sequence[str], change: Callable[[np.ndarray, str], np.ndarray]):
     """A copy of the network in which each tensor of these layers that is trained is change(values, "layer.weight").
 
@@ -371,11 +461,13 @@ def altered(network: nn.Module, layers: str | Sequence[str], change: Callable[[n
     for a layer that does not exist or has no weights, and for a network that cannot be copied.
     """
     check_network(network)
+    # Tensors with a graph, which pruning and the learner's own notes leave in modules, have no copy of their own.
+    live = {id(values): values.detach().clone() for values in _kept(network) if values.grad_fn is not None}
     try:
-        twin = copy.deepcopy(network)
-    except RuntimeError as error:
-        reason = str(error).split(".")[0]
-        raise ValueError(f"the network cannot be copied ({reason}): is it pruned, or hooked?") from error
+        twin = copy.deepcopy(network, live)
+    except Exception as error:
+        reason = str(error).split(". ")[0]
+        raise ValueError(f"the network cannot be copied ({reason}): does it hold a lock or an open file?") from error
     for layer in check_layers(layers):
         owners = module_named(twin, layer).named_modules(prefix=layer)
         held = [

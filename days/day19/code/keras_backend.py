@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from days.common.checks import unknown_layer
 from days.common.keras_private import as_function, is_graph
-from days.day17.code.keras_backend import check_batch, classify, keras, live_answers, named_layers, to_numpy
+from days.day17.code.keras_backend import check_batch, classify, keras, live_answers, named_layers, run, to_numpy
 from days.day19.code.gradients import Look, Objective, maps_and_gradients, value_and_gradient
 
 # isort: split
@@ -29,9 +30,12 @@ def constant(values: np.ndarray, answer):
 
 def recorded(function: Callable, start) -> tuple:
     """What function(start) gives, and the tape that leads back from it: tape.gradient(value, at)."""
-    with tensorflow.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+    with _tape() as tape:
         tape.watch(start)
         return function(start), tape
+
+
+_tape = partial(tensorflow.GradientTape, persistent=True, watch_accessed_variables=False)
 
 
 def live_maps(network, layers: Sequence[str], batch) -> dict:
@@ -49,8 +53,14 @@ def objective_and_gradient(network, batch, of: Objective, layers: Sequence[str])
     value, tape = recorded(lambda pixels: of(live_maps(network, layers, pixels)), batch)
     found = tape.gradient(value, batch)
     if found is None:
-        raise ValueError("expected an objective that depends on the picture, got one without a gradient")
+        raise no_gradient(network, batch, layers)
     return float(value), found.numpy().transpose(0, 3, 1, 2)
+
+
+def no_gradient(network, batch, layers: Sequence[str]) -> ValueError:
+    """The error for an objective of what `layers` answer that no gradient leads back from to the batch."""
+    cut = _cut(network, batch[:1], None, layers[0])
+    return ValueError(f"expected an objective that depends on the picture, got one without a gradient: {cut}")
 
 
 def look(network, batch, layer: str | None = None, *, guided: bool = False) -> Look:
@@ -61,19 +71,22 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
     """
     batch, known = tensorflow.convert_to_tensor(check_batch(network, batch)), named_layers(network)
     found: dict[str, Any] = {}
-    if guided and (closed := [f"{name!r} ({type(part).__name__})" for name, part in known.items() if _is_closed(part)]):
-        words = f"not guided: any ReLU inside {', '.join(closed)}, which is no graph of layers"
-        warnings.warn(words, RuntimeWarning, stacklevel=4)
+    closed = _closed(known) if guided else {}
     if layer is not None and (not isinstance(layer, str) or layer not in known):
         raise unknown_layer(layer, list(known))
 
     def seen(name, operation, answer):
-        if name == layer:
-            found.setdefault(layer, answer)
-        return _nothing_negative_back(answer) if guided and is_relu(operation) else answer
+        if name == layer and layer not in found:
+            found[layer] = answer
+            if keras.ops.is_tensor(answer):
+                tape.watch(answer)  # what leads up to it need not be recorded
+        relu = guided and name not in closed and is_relu(operation)
+        return _nothing_negative_back(answer) if relu else answer
 
-    watching = guided or layer is not None
-    answers, tape = recorded(lambda pixels: classify(network, pixels, seen if watching else None), batch)
+    with _tape() as tape:
+        if layer is None:
+            tape.watch(batch)
+        answers = classify(network, batch, seen if guided or layer is not None else None)
     inside = batch if layer is None else found.get(layer)
     if not keras.ops.is_tensor(inside):
         raise ValueError(f"layer {layer!r} did not run in this forward pass, or gave no single tensor")
@@ -91,21 +104,35 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
     return Look(_first(inside), _first(answers) if keras.ops.is_tensor(answers) else answers, gradient, why_flat)
 
 
-def _cut(network, batch, layer: str | None) -> str:
-    """Which operation behind a layer, or behind the batch, lets no gradient pass, and the way out."""
-    passed = []
+def _cut(network, batch, layer: str | None, end: str | None = None) -> str:
+    """Which operation between a layer, or the batch, and another one, or the scores, lets no gradient pass.
+
+    The way out is said, too.
+    """
+    passed: list[tuple] = []
 
     def seen(name, operation, answer):
-        if keras.ops.is_tensor(answer) and answer.dtype.is_floating:
+        if keras.ops.is_tensor(answer) and answer.dtype.is_floating and end not in [name for name, *_ in passed]:
+            tape.watch(answer)
             passed.append((name, type(operation).__name__, answer))
         return answer
 
-    answers, tape = recorded(lambda pixels: classify(network, pixels, seen), batch)
+    with _tape() as tape:
+        run(network, batch, seen)
     start = 0 if layer is None else next(place for place, (name, *_) in enumerate(passed) if name == layer)
     behind = passed[start:]
-    reached = [step for step in behind if tape.gradient(answers, step[2]) is not None]
+    reached = [step for step in behind if tape.gradient(passed[-1][2], step[2]) is not None]
     name, kind, _ = next(iter(reached), behind[-1])
     return f"nothing passes {name!r} ({kind}), which stops gradients, rounds or casts; leave it out"
+
+
+def _closed(known: dict[str, Any]) -> dict[str, str]:
+    """The layers that no graph shows the inside of, each in words; a warning names them."""
+    closed = {name: f"{name!r} ({type(layer).__name__})" for name, layer in known.items() if _is_closed(layer)}
+    if closed:
+        words = f"not guided: any ReLU inside {', '.join(closed.values())}, which is no graph of layers"
+        warnings.warn(words, RuntimeWarning, stacklevel=5)
+    return closed
 
 
 def _is_closed(layer) -> bool:

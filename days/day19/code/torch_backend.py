@@ -7,6 +7,7 @@ place, a caller that has switched gradients off, and answers that have none.
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,7 +17,17 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from days.day17.code.torch_backend import check_batch, fastest, hooks, live_answers, module_named, run, to_numpy
+from days.day17.code.torch_backend import (
+    check_batch,
+    fastest,
+    hooks,
+    live_answers,
+    module_named,
+    run,
+    scripted,
+    to_numpy,
+    without_gradients,
+)
 from days.day19.code.gradients import Look, Objective, maps_and_gradients, value_and_gradient
 
 __all__ = ["call_instead", "constant", "gradient_at", "look", "maps_and_gradients", "mean", "objective_and_gradient"]
@@ -70,16 +81,20 @@ def objective_and_gradient(
 def look(network: nn.Module, batch: torch.Tensor, layer: str | None = None, *, guided: bool = False) -> Look:
     """One pass through a classifier that can be asked for gradients: at a layer's maps, or at the batch's values.
 
-    guided : what flows back through any ReLU is cut off below 0.
+    guided : what flows back through any ReLU is cut off below 0; a warning names layers that cannot be looked into.
     """
     batch = fastest(network, check_batch(network, batch))
+    if guided and (closed := scripted(network)):
+        words = f"not guided: any ReLU inside {', '.join(map(repr, closed))}, which is TorchScript"
+        warnings.warn(words, RuntimeWarning, stacklevel=4)
     with _NothingNegativeBack() if guided else contextlib.nullcontext():
-        inside, answers = _live_from(network, batch, layer)
+        inside, answers = without_gradients(lambda: _live_from(network, batch, layer))
         if isinstance(answers, np.ndarray):
             raise ValueError("expected scores as a torch tensor from the network, got ndarray: gradients end there")
         if isinstance(answers, torch.Tensor) and not answers.requires_grad:
             # A `no_grad` in `forward` that ends behind the layer brings back the one that holds up to it.
-            inside, answers = _live_from(network, batch, layer, recorded=True)
+            with torch.enable_grad():
+                inside, answers = _live_from(network, batch, layer)
 
     @torch.inference_mode(False)
     def gradient(targets: np.ndarray) -> np.ndarray:
@@ -98,8 +113,8 @@ def look(network: nn.Module, batch: torch.Tensor, layer: str | None = None, *, g
 
 def _finder(network: nn.Module, batch: torch.Tensor, layer: str | None) -> _CutFinder:
     """What was found on the way from a layer, or from the batch, to the scores of its first image."""
-    with torch.inference_mode(False), _CutFinder() as finder:
-        _live_from(network, batch[:1], layer, recorded=True, told=finder.follow)
+    with torch.inference_mode(False), torch.enable_grad(), _CutFinder() as finder:
+        _live_from(network, batch[:1], layer, told=finder.follow)
     return finder
 
 
@@ -133,8 +148,13 @@ class _CutFinder(TorchFunctionMode):
         self._followed[id(tensor)] = tensor
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
+        read = [given for given in tree_leaves((args, kwargs)) if id(given) in self._followed]
+        if not self.cut and any(one.is_floating_point() and not one.requires_grad for one in read):
+            self.cut = (
+                "its forward leaves the graph in a torch.autograd.Function; a checkpoint needs use_reentrant=False"
+            )
         answer = function(*args, **(kwargs or {}))
-        if any(id(given) in self._followed for given in tree_leaves((args, kwargs))):
+        if read:
             for tensor in tree_leaves(answer):
                 if isinstance(tensor, torch.Tensor):
                     self.follow(tensor)
@@ -169,13 +189,12 @@ def _live_from(
     batch: torch.Tensor,
     layer: str | None,
     *,
-    recorded: bool = False,
     told: Callable[[torch.Tensor], object] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """What a layer answers, as the leaf of the graph that leads on to the scores, and these scores.
 
-    Up to the layer nothing is recorded, unless told to. From there on a copy goes, since an in-place layer may come
-    next; `told` is called with that copy.
+    Up to the layer gradients are recorded or not, as they are where it is called. From there on a copy goes, since an
+    in-place layer may come next, as it may come first; `told` is called with that copy.
     """
     leaves: list[torch.Tensor] = []
 
@@ -192,9 +211,8 @@ def _live_from(
             told(onward)
         return onward
 
-    with torch.set_grad_enabled(recorded):
-        if layer is None:
-            batch = start(network, (), batch)
+    with torch.set_grad_enabled(torch.is_grad_enabled()):  # whatever `start` sets ends here
+        batch = batch.clone() if layer else start(network, (), batch)
         with hooks([] if layer is None else [(module_named(network, layer), start)]):
             answers = run(network, batch)
     if not leaves or not isinstance(leaves[0], torch.Tensor):
@@ -232,6 +250,9 @@ _RELUS = {
     *(torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_),
 }
 
+SMALL = 2
+"""Of negative values that are larger than this, other activations may leave nothing, either."""
+
 _NO_ACTIVATIONS = ("conv", "linear", "batch_norm", "max_pool", "avg_pool", "adaptive", "cat", "flatten", "__get__")
 """How the names of functions begin that are known to be no activation, so that no time is spent on them."""
 
@@ -243,19 +264,23 @@ def _leads_back(value) -> bool:
 def rectifies(before: torch.Tensor, answer, again: Callable[[torch.Tensor], object] | None) -> bool:
     """Whether an answer is 0 where `before` was not positive, and positive elsewhere, as that of a ReLU is.
 
-    again : what would be answered to another tensor like `before`, whose values may all be of one sign; the other is
-    tried so. With None, a function that answers 0 to what is negative counts as a ReLU.
+    again : what would be answered to another tensor like `before`, whose values may tell too little: all of one sign,
+    or negative ones so large that a GELU, too, makes them 0. With None, a function that answers 0 to what is negative
+    counts as a ReLU.
     """
     if not _is_rectified(before, answer):
         return False
     negative, positive = bool((before < 0).any()), bool((before > 0).any())
-    if again is None or negative == positive:
+    if again is None or (positive and bool(((before < 0) & (before > -SMALL)).any())):
         return negative
-    return _is_rectified(-before, again(-before))
+    small = torch.linspace(-SMALL, SMALL, before.numel()).reshape(before.shape).to(before)
+    return all(_is_rectified(factor * small, again(factor * small)) for factor in (1, -1, 0.25, -0.25))
 
 
 def _is_rectified(before: torch.Tensor, answer) -> bool:
     if not isinstance(answer, torch.Tensor) or answer.shape != before.shape:
+        return False
+    if before.is_complex() or answer.is_complex():
         return False
     answer = answer.detach()
     return bool(((answer > 0) == (before > 0)).all() and (answer >= 0).all())

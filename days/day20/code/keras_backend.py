@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from days.day19.code.keras_backend import live_maps, tensorflow
+from days.day19.code.keras_backend import live_maps, no_gradient, tensorflow
 from days.day20.code import objectives
 from days.day20.code.ascent import Ascent, input_gradient, maximize
-from days.day20.code.keras_fast import compiled_step, drawer, input_maker
+from days.day20.code.keras_fast import NoGradient, compiled_step, drawer, input_maker
 from days.day20.code.objectives import Objective
 from days.day20.code.parameterization import Painting, bilinear
 
@@ -27,7 +27,8 @@ class Painter:
         self._values = self._before = tensorflow.constant(first)
         self._moments, self._count = (tensorflow.zeros_like(self._values),) * 2, 0
         self._draw = drawer(painting)
-        answers = _answers(network, objectives.layers_of(wanted), input_maker(painting)(self._draw(self._values)))
+        self._layers, self._to_input = objectives.layers_of(wanted), input_maker(painting)
+        answers = _answers(network, self._layers, self._to_input(self._draw(self._values)))
         shapes = {name: tuple(answer.shape) for name, answer in answers.items()}
         objectives.check_terms(wanted, shapes, painting.diversity)
         terms = [term for objective in wanted for term in objective.terms]
@@ -40,7 +41,10 @@ class Painter:
         places = () if matrix is None else bilinear(matrix, self._size, wide)
         self._count += 1
         state = self._values, *self._moments, tensorflow.constant(float(self._count))
-        reached, finite, values, *moments = self._go(*self._numbers, *state, *map(tensorflow.constant, places))
+        try:
+            reached, finite, values, *moments = self._go(*self._numbers, *state, *map(tensorflow.constant, places))
+        except NoGradient as error:
+            raise no_gradient(self._network, self._to_input(self._draw(self._values)), self._layers) from error
         if not finite:
             self._values = self._before
             return None

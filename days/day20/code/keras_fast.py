@@ -13,6 +13,11 @@ from days.day20.code import objectives
 from days.day20.code.objectives import Objective
 from days.day20.code.parameterization import Painting, color_basis, spectrum_scale
 
+
+class NoGradient(Exception):
+    """Nothing leads from the objective back to the picture."""
+
+
 STEPS_KEPT = 16
 """So many compiled steps are kept for one network, since TensorFlow never lets go of a graph entirely."""
 
@@ -50,6 +55,8 @@ def _compile(network: weakref.ref, look: Callable, form, painting: Painting) -> 
 
         (reached, loss), tape = recorded(loss_of, values)
         gradient = tape.gradient(loss, values)
+        if gradient is None:
+            raise NoGradient
         mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
         root = tensorflow.sqrt(square / (1 - 0.999**count)) + 1e-8
         values -= painting.learning_rate * mean / (1 - 0.9**count) / root

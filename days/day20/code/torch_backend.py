@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from days.day17.code.torch_backend import check_network, live_answers, takes_any_layout, to_numpy
+from days.day17.code.torch_backend import check_network, input_like, live_answers, takes_any_layout, to_numpy
 from days.day19.code.torch_backend import gradient_at, no_gradient
 from days.day20.code import objectives
 from days.day20.code.ascent import Ascent, input_gradient, maximize
@@ -29,7 +29,7 @@ class Painter:
     @torch.inference_mode(False)
     def __init__(self, network: nn.Module, wanted: Sequence[Objective], first: np.ndarray, painting: Painting):
         check_network(network)
-        weight = next(network.parameters(), torch.empty(0))
+        weight = input_like(network, torch.empty(0))
         self._network, self._wanted, self._diversity = network, wanted, painting.diversity
         self._values = torch.from_numpy(first).to(weight.device).requires_grad_(True)
         self._before = self._values.detach().clone()
