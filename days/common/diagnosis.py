@@ -167,7 +167,7 @@ def _by_probing(runs: Sequence[Run], question: Inquiry) -> str:
             ):
                 return f"`{name}` is never called, and it has to be."
             continue
-        if _ignores(runs, question, place, _another):
+        if _ignores(runs, question, place):
             return f"`{name}` makes no difference to your answer: with another value it stays the same."
         for axis, index in itertools.product(
             range(min((np.ndim(run.inputs[place]) for run in runs), default=0)), (0, -1)
@@ -178,11 +178,11 @@ def _by_probing(runs: Sequence[Run], question: Inquiry) -> str:
     return ""
 
 
-def _ignores(runs: Sequence[Run], question: Inquiry, place: int, change: Callable) -> bool:
+def _ignores(runs: Sequence[Run], question: Inquiry, place: int) -> bool:
     """Whether changing an input changes what is wanted, and the answer never."""
     counted = 0
     for run, salt in itertools.product(runs, range(4)):
-        value = change(run.inputs[place], salt)
+        value = _another(run.inputs[place], salt)
         if value is None:
             continue
         inputs = (*run.inputs[:place], value, *run.inputs[place + 1 :])
@@ -193,7 +193,28 @@ def _ignores(runs: Sequence[Run], question: Inquiry, place: int, change: Callabl
         if got is None or not _unchanged(got, run.got):
             return False
         counted += 1
-    return counted >= max(1, len(runs) // 2)
+    return counted >= max(1, len(runs) // 2) and not _matters(runs, question, place, _another)
+
+
+def _matters(runs: Sequence[Run], question: Inquiry, place: int, change: Callable) -> bool:
+    """Whether an input makes a difference after all, where the other arrays are changed at random."""
+    for run, salt in itertools.product(runs[:4], range(2)):
+        inputs, value = _elsewhere(run.inputs, salt, place), change(run.inputs[place], salt)
+        if inputs is None or value is None:
+            continue
+        first, second = map(question.answer, (inputs, (*inputs[:place], value, *inputs[place + 1 :])))
+        if first is not None and second is not None and not _unchanged(first, second):
+            return True
+    return False
+
+
+def _elsewhere(inputs: tuple, salt: int, but: int = -1) -> tuple | None:
+    """Inputs of which all arrays and dicts but one are changed at random; None where that cannot be."""
+    changed = tuple(
+        _another(one, salt) if place != but and isinstance(one, (np.ndarray, dict)) else one
+        for place, one in enumerate(inputs)
+    )
+    return changed if all(one is not None or was is None for one, was in zip(changed, inputs, strict=True)) else None
 
 
 def _equal(one, other, tolerance: float) -> bool:
@@ -254,7 +275,13 @@ def _sees_only(runs: Sequence[Run], question: Inquiry, place: int, axis: int, in
                 return False
             wanted = [question.truth(inputs) for inputs in given]
             counted += wanted[0] is not None and not _equal(wanted[1], wanted[0], question.tolerance)
-    return counted >= len(runs)
+
+    def others(value, salt):
+        changed = _another(value, salt)
+        changed[part] = value[part]
+        return changed
+
+    return counted >= len(runs) and not _matters(runs, question, place, others)
 
 
 def _is_called(runs: Sequence[Run], question: Inquiry, place: int, answer: Callable) -> bool:
@@ -300,8 +327,8 @@ def answers_alike(function: Callable, runs: Sequence[Run], question: Inquiry) ->
         if got is None or not _equal(got, run.got, question.tolerance):
             return False
     for run, salt in itertools.product(runs[:4] if question.probe else (), range(2)):
-        inputs = tuple(_another(one, salt) if isinstance(one, (np.ndarray, dict)) else one for one in run.inputs)
-        if any(one is None for one in inputs):
+        inputs = _elsewhere(run.inputs, salt)
+        if inputs is None:
             continue
         got, other = question.answer(inputs), question.as_answered(function, inputs)
         if (got is None) != (other is None) or (got is not None and not _equal(other, got, question.tolerance)):

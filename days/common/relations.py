@@ -438,8 +438,7 @@ def loose_relation(pairs, runs, question):
         _rows_off,
         _wrong_places,
         _wrong_along_an_axis,
-        _signs_only,
-        _same_numbers,
+        _alike_but_for,
         _of_a_call,
         _whole,
         _not_finite,
@@ -635,19 +634,15 @@ def _is_told(lines: list[np.ndarray]) -> bool:
     return not every.all() and (alike or 2 * every.sum() <= len(every))
 
 
-def _signs_only(pairs, runs, question):
-    signed = any(np.any(np.asarray(wanted) < 0) or np.any(np.asarray(got) < 0) for got, wanted in pairs)
-    sizes = max(np.size(wanted) for _, wanted in pairs) > 1 and all(
-        same(np.abs(got), np.abs(wanted), question.tolerance) for got, wanted in pairs
-    )
-    return "The sizes are right, some signs are not." if signed and sizes else ""
-
-
-def _same_numbers(pairs, runs, question):
+def _alike_but_for(pairs, runs, question):
+    """Answers of which the signs alone, or the places alone, are wrong."""
     several = any(np.size(wanted) > 1 for _, wanted in pairs)
-    if several and all(same(np.sort(got, None), np.sort(wanted, None), question.tolerance) for got, wanted in pairs):
-        return "The right numbers, at other places."
-    return ""
+    alike = {
+        "The sizes are right, some signs are not.": np.abs,
+        "The right numbers, at other places.": functools.partial(np.sort, axis=None),
+    }
+    held = (said for said, part in alike.items() if all(same(part(g), part(w), question.tolerance) for g, w in pairs))
+    return next(held, "") if several else ""
 
 
 def _whole(pairs, runs, question):
@@ -659,22 +654,19 @@ def _whole(pairs, runs, question):
 
 
 def _one_way(pairs, runs, question):
-    alone = max(np.size(wanted) for _, wanted in pairs) == 1 and not any(
-        same(*pair, question.tolerance) for pair in pairs
-    )
-    for words, sizes, beyond in (
-        ("too small", np.asarray, np.greater),
-        ("too large", np.asarray, np.less),
-        ("too near to 0", np.abs, np.greater),
-        ("too far from 0", np.abs, np.less),
-    ):
-        if any(
-            np.any((beyond(sizes(got), sizes(wanted)) | (np.sign(got) != np.sign(wanted)) & (sizes is np.abs)) & wrong)
-            for (got, wanted), wrong in zip(pairs, _wrong(pairs, question), strict=True)
-        ):
-            continue
-        return f"{'It' if alone else 'What differs'} is {words}, in every input of the check."
-    return ""
+    wrong = _wrong(pairs, question)
+    alone = max(map(np.size, wrong)) == 1 and all(map(np.any, wrong))
+    numbers = [np.array(pair, float)[:, where] for pair, where in zip(pairs, wrong, strict=True)]
+    got, wanted = np.concatenate(numbers, axis=1)
+    beside = np.sign(got) == np.sign(wanted)
+    ways = {
+        "too small": got <= wanted,
+        "too large": got >= wanted,
+        "too near to 0": beside & (np.abs(got) <= np.abs(wanted)),
+        "too far from 0": beside & (np.abs(got) >= np.abs(wanted)),
+    }
+    way = next((word for word, holds in ways.items() if holds.all()), "")
+    return way and f"{'It' if alone else 'What differs'} is {way}, in every input of the check."
 
 
 def how_often(runs: Sequence[Run]) -> str:

@@ -186,6 +186,9 @@ def _two_photos(generator, count, relu=True):
     second = np.maximum(second, 0) if relu else second
     moved = generator.choice(20, 6, replace=False)
     second[moved] = np.roll(first[moved], 7, axis=2) * 1.001
+    if not relu:  # one mean changes its sign alone
+        turned = np.abs(first.mean(axis=(1, 2))).argmax()
+        second[turned] = -first[turned]
     return first, second, count
 
 

@@ -116,7 +116,7 @@ def falls(score, image, size):
 
 def _game(generator, count, height, width):
     """The largest |value| of each map speaks against the category, and lies outside of the object but once."""
-    maps = generator.normal(size=(count, height, width))
+    maps = generator.normal(size=(count, height, width)) * generator.uniform(0.05, 2, (count, 1, 1))
     masks = generator.random((count, height, width)) < 0.4
     flat, inside, every = maps.reshape(count, -1), masks.reshape(count, -1), np.arange(count)
     deepest = flat.argmin(axis=1)

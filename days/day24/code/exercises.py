@@ -15,8 +15,12 @@ from days.day24.code import mystery
 
 
 def _cutout(generator, *shape):
-    image, other = generator.random((2, *shape, 3))
-    return image, generator.random(shape) < 0.4, other
+    (image, other), mask = generator.random((2, *shape, 3)), generator.random(shape) < 0.4
+    mask[1:4, 2:5] = True
+    mask[2, 3] = False  # a hole in the object
+    if shape[0] == shape[1]:  # one object lies away from the sides
+        mask[[0, -1]] = mask[:, [0, -1]] = False
+    return image, mask, other
 
 
 def _paste_by_pixels(image, mask, other):
