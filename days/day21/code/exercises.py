@@ -228,7 +228,7 @@ def next_octave(picture, photo, halve, double):
     ],
 )
 def layer_gradient(activations):
-    """The gradient of a layer's objective along its activations: both are (C, h, w).
+    """The objective's gradient with respect to a layer's activations: both are (C, h, w).
 
     The objective is half the mean of all activations squared.
     """
@@ -265,9 +265,9 @@ def _guide(generator, channels, places, guides, least=0.0):
     ],
 )
 def best_guides(answer, guide):
-    """For each of n places the guide's best feature, (C, n).
+    """For each column of the picture's features, the guide's best column: (C, n).
 
-    answer: a picture's features, (C, n). guide: the guide's, (C, m). Best: largest dot product.
+    answer: (C, n), one column for each place of the picture. guide: (C, m). Best: largest dot product.
     """
     return guide[:, (guide.T @ answer).argmax(axis=0)]
 
