@@ -173,7 +173,9 @@ def _files(folder: Path) -> tuple[dict[str, Path], list[tuple[str, str]], dict[s
         )
     if not folder.is_dir():
         raise ValueError(f"no folder {str(folder)!r}: name one that holds pictures")
-    parts = {path: path.relative_to(folder).parts for path in sorted(folder.rglob("*")) if path.is_file()}
+    parts: dict[Path, tuple[str, ...]] = {
+        path: path.relative_to(folder).parts for path in sorted(folder.rglob("*")) if path.is_file()
+    }
     parts = {path: names for path, names in parts.items() if not any(map(_is_hidden, names))}
     pictures = {path: names for path, names in parts.items() if _is_picture(path)}
     inside = [names for names in pictures.values() if len(names) > 1]
@@ -183,7 +185,7 @@ def _files(folder: Path) -> tuple[dict[str, Path], list[tuple[str, str]], dict[s
         chosen, beside = {path: names for path, names in parts.items() if names[:depth] in folders}, _BESIDE
         told = {"/".join(names): names[depth - 1] for names in chosen.values()}
     else:
-        loose = {path: names for path, names in parts.items() if len(names) == 1}
+        loose: dict[Path, tuple[str, ...]] = {path: names for path, names in parts.items() if len(names) == 1}
         chosen, beside = pictures if mostly_inside else loose or parts, _BESIDE_PHOTOS
     rooms = {names[:depth] for names in inside for depth in range(len(names))}
     reasons = {at: beside if at[:-1] in rooms else _NO_PICTURES for path, at in parts.items() if path not in chosen}

@@ -54,7 +54,8 @@ def input_form(network: nn.Module) -> tuple[int, int | None]:
         why = out_of_sight(network)
         why = f"cannot look into {why}" if why else "got none: there are no filters to look at"
         raise ValueError(f"expected a network with 2-d convolutions, {why}")
-    taken = [int(network.get_submodule(name).in_channels) for name in names]
+    modules: list[Any] = [network.get_submodule(name) for name in names]
+    taken = [module.in_channels for module in modules]
     # Where `forward` cannot be traced, the first of the names may not be the first that runs.
     return next((count for count in taken if count in (1, 3)), taken[0]), None
 

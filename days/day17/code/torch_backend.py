@@ -431,12 +431,9 @@ def takes_any_layout(network: nn.Module) -> bool:
 
     A learner's may depend on the order in memory: `x.view(x.size(0), -1)` fails where the channels lie last.
     """
-    return not any(
-        not _is_published(type(module))
-        or module._forward_hooks
-        or module._forward_pre_hooks
-        or "forward" in vars(module)
-        for module in network.modules()
+    modules = list(network.modules())
+    return all(map(_is_published, map(type, modules))) and not any(
+        module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module) for module in modules
     )
 
 
