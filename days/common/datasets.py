@@ -1,4 +1,4 @@
-"""Pictures of six shapes on six textures, drawn from a seed: a data set whose truth is known to the pixel.
+"""ImageSet of six shapes on six textures, drawn from a seed: a data set whose truth is known to the pixel.
 
 What varies, and what depends on what
 -------------------------------------
@@ -37,7 +37,7 @@ CHUNK = 250
 STRENGTH = 0.6
 
 
-class Pictures:
+class ImageSet:
     """A frozen dataclass of arrays that are indexed alike: its length is theirs, and [which] takes the same of each."""
 
     def __len__(self) -> int:
@@ -51,7 +51,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Shapes(Pictures):
+class Shapes(ImageSet):
     """Images with their truth.
 
     images : (N, size, size, 3) float32 in [0, 1], RGB. labels : (N,) int64, the numbers of `SHAPE_NAMES`.

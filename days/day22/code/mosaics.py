@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from days.common.checks import check_integer
-from days.common.datasets import Pictures
+from days.common.datasets import ImageSet
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import Model
 from days.day22.code.maps import enlarge
@@ -27,8 +27,8 @@ SMALLEST = 0.75
 
 
 @dataclass(frozen=True)
-class Mosaics(Pictures):
-    """Pictures of two by two photos.
+class Mosaics(ImageSet):
+    """ImageSet of two by two photos.
 
     images : (N, 320, 320, 3) float32 in [0, 1], RGB. masks : (N, 320, 320) bool, True on the photo that is asked for.
     cells : (N, 160, 160, 3), that photo alone. photos : (N,) its number in `IMAGE_NAMES`.

@@ -13,7 +13,7 @@ import numpy as np
 
 from days.common.arrays import Arrays, flat, load_arrays, paired, reading, save_arrays
 from days.common.checks import check_integer
-from days.common.datasets import SHAPE_NAMES, Pictures, Shapes, make_shapes
+from days.common.datasets import SHAPE_NAMES, ImageSet, Shapes, make_shapes
 from days.common.paths import REPO_ROOT
 from days.day18.code.runs import TRAINING_COUNT, TRAINING_SEED
 from days.day18.code.training import Weights, initial_weights, weight_shapes
@@ -29,7 +29,7 @@ _WAY_OUT = "python -m days.day24.code.unknown makes it anew"
 
 
 @dataclass(frozen=True)
-class OwnersImages(Pictures):
+class OwnersImages(ImageSet):
     """Images (N, 32, 32, 3), labels (N,), and which of the images have the cue, (N,) bool: open it when you know it."""
 
     images: np.ndarray
