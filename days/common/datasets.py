@@ -1,4 +1,4 @@
-"""ImageSet of six shapes on six textures, drawn from a seed: a data set whose truth is known to the pixel.
+"""Pictures of six shapes on six textures, drawn from a seed: a data set whose truth is known to the pixel.
 
 What varies, and what depends on what
 -------------------------------------

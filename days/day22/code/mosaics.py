@@ -28,7 +28,7 @@ SMALLEST = 0.75
 
 @dataclass(frozen=True)
 class Mosaics(ImageSet):
-    """ImageSet of two by two photos.
+    """Pictures of two by two photos.
 
     images : (N, 320, 320, 3) float32 in [0, 1], RGB. masks : (N, 320, 320) bool, True on the photo that is asked for.
     cells : (N, 160, 160, 3), that photo alone. photos : (N,) its number in `IMAGE_NAMES`.
