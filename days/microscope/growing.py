@@ -83,8 +83,8 @@ def grow(batch: Batch) -> Grown:
         )
     model = model_from(subject)
     with microscope_backend(subject.network).one_thread():
-        how: dict[str, Any] = {"size": batch.side, "seed": SEED, "learning_rate": LEARNING_RATE, "preprocess": model.preprocess}
-        ascent = Ascent(model.network, batch.wanted, **how)
+        how: dict[str, Any] = {"seed": SEED, "learning_rate": LEARNING_RATE, "preprocess": model.preprocess}
+        ascent = Ascent(model.network, batch.wanted, size=batch.side, **how)
         first = ascent.images()
         for _ in range(batch.steps):
             if ascent.step() is None:
