@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from days.common import squeezenet
 from days.day17.code.backends import filters
 from days.microscope.backends import microscope_backend
 from days.microscope.looking import Probes
@@ -66,14 +65,15 @@ def votes(subject: Subject, wall: Wall, probes: Probes) -> list | None:
     the linear layer, conv10, comes first, then a ReLU, then the average: its votes are exact for the mean of conv10's
     map before that ReLU.
     """
-    squeeze = is_squeezenet(subject)
-    if squeeze and wall.name != list(squeezenet.FIRE_WIDTHS)[-1]:
-        return None
-    weights = filters(subject.network, "conv10")[:, :, 0, 0].T if squeeze else linear_votes(subject, wall, probes)
+    weights = None
+    if not is_squeezenet(subject):
+        weights = linear_votes(subject, wall, probes)
+    elif wall.name == "fire9":
+        weights = filters(subject.network, "conv10")[:, list(wall.shown), 0, 0].T
     if weights is None:
         return None
     listed = []
-    for row in weights[list(wall.shown)]:
+    for row in weights:
         order, count = np.argsort(row, kind="stable"), min(VOTES, len(row) // 2)
         both = order[::-1][:count], order[:count]
         listed.append([[[int(category), significant(row[category], 3)] for category in side] for side in both])
@@ -81,24 +81,26 @@ def votes(subject: Subject, wall: Wall, probes: Probes) -> list | None:
 
 
 def linear_votes(subject: Subject, wall: Wall, probes: Probes) -> np.ndarray | None:
-    """What lies behind a layer as weights (C, categories) of its maps' means; None where it is nothing of the kind.
+    """What lies behind a layer as weights (n, categories) of its maps' means; None where it is nothing of the kind.
 
     It is measured, one channel at a time, and held against the photos. What a ReLU behind the layer lets pass counts.
     """
     maps, rest = microscope_backend(subject.network).behind(subject.network, wall.watch, probes.batch)
-    count, shape, passed = len(maps), maps.shape[1:], np.maximum(maps, 0)
+    shown, count, passed = list(wall.shown), len(maps), np.maximum(maps, 0)
     nothing, answer = rest(0 * passed), rest(passed)
     # Twice the maps and moved maps tell at once what is not linear, or cares for places.
     if not (_alike(rest(2 * passed), 2 * answer - nothing) and _alike(rest(np.roll(passed, 1, axis=3)), answer)):
         return None
-    weights = np.empty((shape[0], nothing.shape[1]))
-    for start in range(0, shape[0], count):
-        channels = range(start, min(start + count, shape[0]))
-        single = np.zeros((count, *shape), maps.dtype)
-        for copy, index in zip(single, channels, strict=False):
+    weights = []
+    for start in range(0, len(shown), count):
+        single = np.zeros_like(maps)
+        for copy, index in zip(single, shown[start : start + count], strict=False):
             copy[index] = 1
-        weights[start : start + count] = (rest(single) - nothing)[: len(channels)]
-    return weights if _alike(answer, nothing + passed.mean(axis=(2, 3)) @ weights) else None
+        weights.extend(rest(single) - nothing)
+    found = np.array(weights[: len(shown)])
+    without = passed.copy()
+    without[:, shown] = 0
+    return found if _alike(answer, rest(without) + passed[:, shown].mean(axis=(2, 3)) @ found) else None
 
 
 def _alike(found: np.ndarray, told: np.ndarray) -> bool:
