@@ -9,7 +9,9 @@ from latex2mathml.converter import convert
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 NOTEBOOK_LINK = re.compile(r"(?:.*/)?(day\d+)/[^/]+\.ipynb$")
-MICROSCOPE = re.compile(r"(?:.*/)?(microscope\.html#\S+)$")
+CHANNEL = re.compile(r'<span data-channel="(\S+?)">(.+?)</span>')
+"""A channel that a lesson names: a link in the book, plain text in JupyterLab, which shows no page that needs scripts."""
+MICROSCOPE = re.compile(r"microscope\.html#\S+$")
 START_PAGE = re.compile(r"(?:.*/)?start_here\.ipynb$")
 MATHML = "http://www.w3.org/1998/Math/MathML"
 BREAK_BEFORE, OPENING, CLOSING = set("=<>≤≥≈≠←→+−-"), set("([{⌊"), set(")]}⌋")
@@ -57,8 +59,8 @@ def break_into_parts(row: ElementTree.Element) -> None:
 
 def page_of(link: str) -> str:
     """The book's page for a link to a day's notebook, the start page or a channel; "" for any other link."""
-    if channel := MICROSCOPE.match(link):
-        return channel[1]
+    if MICROSCOPE.match(link):
+        return link
     found = NOTEBOOK_LINK.match(link)
     return f"{found[1]}.html" if found else "index.html" if START_PAGE.match(link) else ""
 
@@ -77,7 +79,7 @@ class Text(IPythonRenderer):
 
     def render(self, source: str) -> str:
         """One Markdown cell as HTML."""
-        return MarkdownWithMath(renderer=self).render(source)
+        return MarkdownWithMath(renderer=self).render(CHANNEL.sub(r"[\2](microscope.html#\1)", source))
 
     def heading(self, text: str, level: int, **attrs) -> str:
         title = re.sub(r"<[^>]+>", "", text)

@@ -343,7 +343,7 @@ def test_a_formula_that_cannot_be_set_is_refused_by_name(latex):
         ("../day19/day19_feature_visualization.ipynb", "day19.html"),
         ("days/day17/day17_x.ipynb", "day17.html"),
         ("../start_here.ipynb", "index.html"),
-        ("../../_book/microscope.html#fire9/426", "microscope.html#fire9/426"),
+        ("microscope.html#fire9/426", "microscope.html#fire9/426"),
         ("../common/figures.py", ""),
         ("https://example.org/day19", ""),
     ],

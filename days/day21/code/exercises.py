@@ -267,7 +267,7 @@ def _guide(generator, channels, places, guides, least=0.0):
 def best_guides(answer, guide):
     """For each column of the picture's features, the guide's best column: (C, n).
 
-    answer: (C, n), one column for each place of the picture. guide: (C, m). Best: largest dot product.
+    answer: (C, n), one column for each place. guide: (C, m). Best: largest dot product.
     """
     return guide[:, (guide.T @ answer).argmax(axis=0)]
 

@@ -59,7 +59,7 @@ def draw_lost_detail(photo: np.ndarray, small: np.ndarray) -> Figure:
     """A photo, itself from a smaller copy enlarged again, and the difference, which the octaves put back."""
     enlarged = np.clip(dreaming.resize(small, photo.shape[:2]), 0, 1)
     lost = photo - enlarged
-    figure = new_figure(9.6, 2.4)
+    figure = new_figure(9.6, 2.5)
     panels = {
         "the photo": photo,
         f"made {small.shape[0]} x {small.shape[1]}, enlarged again": enlarged,
