@@ -302,7 +302,9 @@ def _for_color_and_scores(subject, photos) -> str:
         return Words("it takes images of a single channel; wanted is a network for color images, which have three")
     size = subject.size
     images = np.stack([photo[:size, :size] if size <= 64 else np.resize(photo, (size, size, 3)) for photo in photos])
-    answers = np.asarray(backend_of(subject.network).scores(subject.network, subject.batch(images)))
+    # Scores of faint inputs may lie between 0 and 1 by accident; those of inputs far too strong do not.
+    scores, batch = backend_of(subject.network).scores, subject.batch(images)
+    answers = np.concatenate([scores(subject.network, strength * batch) for strength in (1, 100, -100)])
     if answers.shape[1] < 2:
         return Words("it returns one number an image; wanted are scores of categories, of at least two")
     if meaning(answers) != "scores":
