@@ -10,7 +10,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 NOTEBOOK_LINK = re.compile(r"(?:.*/)?(day\d+)/[^/]+\.ipynb$")
 CHANNEL = re.compile(r'<span data-channel="(\S+?)">(.+?)</span>')
-"""A channel that a lesson names: a link in the book, plain text in JupyterLab, which shows no page that needs scripts."""
+"""A channel that a lesson names: a link in the book, plain text in JupyterLab, where no page may run scripts."""
 MICROSCOPE = re.compile(r"microscope\.html#\S+$")
 START_PAGE = re.compile(r"(?:.*/)?start_here\.ipynb$")
 MATHML = "http://www.w3.org/1998/Math/MathML"

@@ -273,7 +273,7 @@ def test_names_are_taken_as_people_write_them(name):
 @pytest.mark.parametrize("framework", ["torch", "keras"])
 def test_too_small_an_image_names_a_size_that_works(framework, request, squeezenet):
     model = squeezenet if framework == "torch" else request.getfixturevalue("keras_squeezenet")
-    with pytest.raises(ValueError, match="size=224|224 is usual"):
+    with pytest.raises(ValueError, match=r"size=224|224 is usual"):
         model.predict(np.zeros((1, 1, 3), np.float32))
     with pytest.raises(ValueError, match="at least 1"):
         model.predict(load_image("chelsea", 64), top=0)
