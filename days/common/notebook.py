@@ -76,8 +76,10 @@ def _shorten_errors(shell) -> None:
 
 def _undefined(error: BaseException, cell_of: Callable[[str], str | None]) -> bool:
     """Whether a line of a cell uses a name that does not exist."""
+    if type(error) is not NameError:
+        return False
     *_, (last, _) = traceback.walk_tb(error.__traceback__)
-    return type(error) is NameError and cell_of(last.f_code.co_filename) is not None
+    return cell_of(last.f_code.co_filename) is not None
 
 
 class Clock:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from tqdm.auto import tqdm
 
 from days.common.categories import imagenet_categories
 from days.common.checks import check_integer
@@ -23,6 +21,7 @@ from days.microscope.photos import PROBES, Gallery, gallery
 from days.microscope.source import Source, network_key, subject_from
 from days.microscope.store import KEPT_QUALITY, QUALITY
 from days.microscope.walls import GROWN_SIDE, Wall, is_squeezenet, walls_of
+from days.xray.examination import tracked
 from days.xray.subject import Subject
 
 CELL, STEPS = 64, 64
@@ -116,7 +115,7 @@ def build(
     """
     if _is_whole(planned, folder):
         return {}
-    work, track = folder.parent / "work", partial(_bar, shown=progress)
+    work, track = folder.parent / "work", tracked(shown=progress)
     folder.mkdir(parents=True, exist_ok=True)
     ready = {wall.name: found for wall in planned.walls if (found := _known(planned, wall, folder))}
     missing = [wall for wall in planned.walls if wall.name not in ready]
@@ -144,10 +143,6 @@ def _is_whole(planned: Build, folder: Path) -> bool:
         files = [folder / layer[part] for layer in about["layers"] for part in ("sheet", "data")]
         return about.get("key") == planned.key and all(file.is_file() for file in files)
     return False
-
-
-def _bar(items: Sequence, doing: str, *, shown: bool) -> Iterable:
-    return tqdm(items, desc=doing, disable=not shown, leave=False)
 
 
 def _known(planned: Build, wall: Wall, folder: Path) -> tuple[dict, Pictures] | None:

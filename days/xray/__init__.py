@@ -11,17 +11,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from html import escape
 from pathlib import Path
-
-from tqdm.auto import tqdm
 
 from days.common.checks import check_integer
 from days.common.comparison import brief
 from days.common.paths import write_bytes
 from days.day23.code.finding import Finding
-from days.xray.examination import examination_of
+from days.xray.examination import examination_of, tracked
 from days.xray.findings import findings_of
 from days.xray.illustration import NOTHING, illustration_of
 from days.xray.loading import read_photos
@@ -74,7 +71,7 @@ def xray(
     output = _checked_output(output)
     subject = subject_of(network, size=size, mean=mean, std=std, order=order, labels=labels)
     photos = read_photos(images, subject.size, check_integer(limit, 1, "limit"))
-    track = partial(_bar, shown=progress)
+    track = tracked("X-ray: ", shown=progress)
     with warnings.catch_warnings():
         # What is not finite or empty is a finding here, not a warning.
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -85,10 +82,6 @@ def xray(
     if output:
         write_bytes(output, html.encode())
     return Report(list(findings), html)
-
-
-def _bar(items: Sequence, doing: str, *, shown: bool):
-    return tqdm(items, desc=f"X-ray: {doing}", disable=not shown, leave=False)
 
 
 def _checked_output(output: Path | str | None) -> Path | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from scipy import stats
+from tqdm.auto import tqdm
 
 from days.common.answers import as_scores
 from days.common.models import softmax
@@ -30,6 +31,15 @@ Track = Callable[[Sequence[Item], str], Iterable[Item]]
 def untracked(items: Sequence[Item], doing: str) -> Iterable[Item]:
     """A `Track` that shows nothing."""
     return items
+
+
+def tracked(before: str = "", *, shown: bool) -> Track:
+    """A `Track` that shows a bar, with `before` in front of its words, or nothing unless it is `shown`."""
+
+    def track(items: Sequence[Item], doing: str) -> Iterable[Item]:
+        return tqdm(items, desc=before + doing, disable=not shown, leave=False)
+
+    return track
 
 
 class Trial(NamedTuple):
