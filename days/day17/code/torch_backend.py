@@ -340,19 +340,21 @@ def check_network(network) -> None:
             "expected a network as a Python module, got TorchScript, whose layers cannot be watched: "
             "load its weights into the module that it was scripted or traced from"
         )
-    for name, module in network.named_modules():
+    # One walk, and no look at names: every look at a network pays for this.
+    for module in network.modules():
         kind: Any = type(module)  # mypy does not take a class for something that a cache can hold
         if _is_quantized(kind):
+            name = next(name for name, other in network.named_modules() if other is module)
             raise ValueError(
                 f"expected a network of floating-point numbers, got one whose layer {name!r} is quantized: "
                 "look into the network that it was quantized from"
             )
-    for values in network.parameters():
-        if values.is_meta:
-            got = "one on the meta device: its weights were never loaded"
-            raise ValueError(f"expected a network with weights, got {got}")
-        if type(values) is UninitializedParameter:
-            raise ValueError("expected a network with weights, got one with a lazy layer: call it once on a batch")
+        for values in module._parameters.values():
+            if type(values) is UninitializedParameter:
+                raise ValueError("expected a network with weights, got one with a lazy layer: call it once on a batch")
+            if values is not None and values.is_meta:
+                got = "one on the meta device: its weights were never loaded"
+                raise ValueError(f"expected a network with weights, got {got}")
 
 
 @functools.cache
