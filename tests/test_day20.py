@@ -610,7 +610,7 @@ def test_raw_pixels_are_pixel_exact_and_the_other_rungs_are_not(squeezenet):
 
 
 def test_the_best_crops_keep_what_raw_pixels_lose(squeezenet):
-    """The yardstick of section 3: neither a move by one pixel nor a mirror takes much from a channel's best photograph."""
+    """The yardstick of section 3: neither a move by one pixel nor a mirror takes much from the best crops."""
     crops = [crop.image for crop in photographs.crops(photographs.photographs(), 96)[::4]]
     wanted = objectives.requested("fire7", [16, 24, 32, 40], True)
     best = evidence.responses(squeezenet, wanted, crops).argmax(axis=0)
