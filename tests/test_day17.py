@@ -518,15 +518,16 @@ SEEN = {"conv1": 3, "fire2": 15, "fire3": 23, "fire5": 63, "fire9": 207}
 @pytest.mark.parametrize(("layer", "width"), SEEN.items())
 def test_a_receptive_field_by_gradient_is_what_the_formula_says(layer, width, squeezenet, cat):
     batch = squeezenet.preprocess(cat).requires_grad_()
-    maps = torch_backend.run_to(squeezenet.network, layer, batch)
-    (slope,) = torch.autograd.grad(maps[0, :, maps.shape[2] // 2, maps.shape[3] // 2].sum(), batch)
+    maps = torch_backend.run_to(squeezenet.network, layer, batch)[0]
+    maps = maps[len(maps) // 2 :] if layer.startswith("fire") else maps  # the 3x3 half
+    (slope,) = torch.autograd.grad(maps[:, maps.shape[1] // 2, maps.shape[2] // 2].sum(), batch)
     gradient = slope.abs().sum(dim=1)[0].numpy()
     for axis in (0, 1):
         seen = np.flatnonzero(gradient.any(axis=axis))
         assert seen[-1] - seen[0] + 1 == width
     effective = fm.effective_width(gradient)
     assert effective == fm.effective_width(gradient[::-1, ::-1])
-    assert effective < 0.5 * width or layer in ("conv1", "fire2")
+    assert effective < 0.85 * width / 2**0.5 or layer in ("conv1", "fire2")  # less than if all pixels counted alike
 
 
 def test_effective_width_of_known_gradients():
@@ -540,26 +541,29 @@ def test_effective_width_of_known_gradients():
             fm.effective_width(wrong)
 
 
-def test_the_rockets_surroundings_matter_and_the_control_does_not(squeezenet):
-    """Section 8.4: the control changes the photo about as much as what is covered beside foot and pad, and the map
-    loses at the places that are covered, not at the pad."""
+def test_the_rockets_surroundings_matter_and_foot_and_pad_no_more_than_a_patch_elsewhere(squeezenet):
+    """Section 8.4: only the surroundings cost more than covers of the same size farther up, and the map loses at the
+    places that are covered, not at the pad."""
     rocket = load_image("rocket", size=224)
     sky, beside = rocket[:40].mean(axis=(0, 1)), np.r_[0:90, 135:224]
-    number, logits, changed = squeezenet.categories.index("drilling platform"), [], []
-    layer, at_pad = "conv10_activation", []
-    for place in (np.s_[:0], np.s_[190:, 90:135], np.s_[190:, beside], np.s_[120:154, beside]):
+    number, layer = squeezenet.categories.index("drilling platform"), "conv10_activation"
+
+    def evidence(place=np.s_[:0]):
         covered = rocket.copy()
         covered[place] = sky
-        logits.append(squeezenet.logits(squeezenet.preprocess(covered))[0, number])
-        evidence = torch_backend.capture(squeezenet.network, layer, squeezenet.preprocess(covered))[layer][0, number]
-        at_pad.append(evidence[:, 5:8].sum() / evidence.size)
-        changed.append(np.abs(covered - rocket).mean())
-    whole, foot, surroundings, control = logits
-    assert whole - surroundings > 2 * (whole - foot) > 2
-    assert control >= whole
-    assert changed[3] > 0.8 * changed[2]
-    assert at_pad[0] - at_pad[1] > 0.7
-    assert abs(at_pad[0] - at_pad[2]) < 0.3
+        return torch_backend.capture(squeezenet.network, layer, squeezenet.preprocess(covered))[layer][0, number]
+
+    def falls(places):
+        return np.array([(evidence() - evidence(place)).mean() for place in places])
+
+    surroundings, foot = falls([np.s_[190:, beside], np.s_[190:, 90:135]])
+    assert surroundings > falls([np.s_[top : top + 34, beside] for top in range(20, 157, 17)]).max() + 0.5
+    sides = [(top, left) for top in range(20, 157, 34) for left in (0, 45, 135, 179)]
+    spots = falls([np.s_[top : top + 34, left : left + 45] for top, left in sides])
+    assert 1 < foot < spots.max()
+    at_pad = [(evidence() - evidence(np.s_[190:, columns]))[:, 5:8].sum() / 169 for columns in (np.r_[90:135], beside)]
+    assert at_pad[0] > 0.7
+    assert abs(at_pad[1]) < 0.3
 
 
 def test_pictures_of_fields_and_of_lit_channels_say_what_they_show(cat):

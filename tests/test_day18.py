@@ -633,6 +633,16 @@ def test_bad_trainings_get_theirs(stored, run, expected):
     assert {(one.kind, one.layer) for one in findings(stored[run])} == expected
 
 
+def test_a_layer_that_was_starved_gets_other_advice_than_one_that_was_killed(stored):
+    """The layer before conv3 has faded in the faint start; after too large steps it is dead itself."""
+    advice = {run: findings(stored[run][:13])[-1] for run in ("faint start", "too fast")}
+    assert {(one.kind, one.layer) for one in advice.values()} == {("dead", "conv3")}
+    assert "start with larger weights" in advice["faint start"].sentence
+    assert "lower the learning rate" not in advice["faint start"].sentence
+    assert "lower the learning rate" in advice["too fast"].sentence
+    assert "lower the learning rate" in findings(stored["too fast"][:13])[1].sentence  # conv2, behind a living conv1
+
+
 def spoiled(change, activation=nn.ReLU):
     """The findings for the small network after `change(network)`, with another activation if need be."""
     network = torch_backend.small_cnn(initial_weights(0))

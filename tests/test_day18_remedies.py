@@ -125,9 +125,10 @@ def test_the_stored_trials_say_what_the_lesson_says(trials):
     assert trials["faint start, with batch norm"].min() > 0.25
     assert (trials["nothing unusual"] > trials["constant learning rate"]).all()
     assert trials["pixels from 0 to 1"].max() < 0.2 < trials["nothing unusual"].min()
-    for dead in ("rate 0.5", "rate 0.5, with warm-up", "rate 1.5, with batch norm"):
+    for dead in ("rate 0.5", "rate 0.5, with warm-up", "rate 1.5", "rate 1.5, with batch norm", "faint start"):
         assert trials[dead].max() < 0.2
     assert (trials["rate 0.5, with batch norm"] > 0.2).sum() == 2
+    assert trials["12,000 images, with augmentation"].mean() < trials["nothing unusual"].mean()
     assert abs(trials[repeats.SHUFFLED].mean() - 1 / 6) < 0.02
 
 

@@ -609,6 +609,17 @@ def test_raw_pixels_are_pixel_exact_and_the_other_rungs_are_not(squeezenet):
     assert min(kept["+ jitter"][1], kept["+ colors"][1]) > 0.4
 
 
+def test_the_best_crops_keep_what_raw_pixels_lose(squeezenet):
+    """The yardstick of section 3: neither a move by one pixel nor a mirror takes much from the best crops."""
+    crops = [crop.image for crop in photographs.crops(photographs.photographs(), 96)[::4]]
+    wanted = objectives.requested("fire7", [16, 24, 32, 40], True)
+    best = evidence.responses(squeezenet, wanted, crops).argmax(axis=0)
+    plain, moved, mirrored = evidence.robustness(squeezenet, wanted, [crops[at] for at in best]).mean(axis=0)
+    assert plain > 50
+    assert 0.9 < moved / plain < 1.1
+    assert 0.9 < mirrored / plain < 1.1
+
+
 def lesson_cells(*names, **known):
     """What cells of the lesson define, by the cells' ids, one after the other."""
     import nbformat

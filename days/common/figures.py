@@ -183,17 +183,19 @@ def describe(figure: Figure, alt: str) -> Figure:
     return figure
 
 
-def picture_bytes(figure: Figure, format: str = "png") -> bytes:
+def picture_bytes(figure: Figure, format: str = "png", *, quality: int = 88) -> bytes:
     """The figure as a file's bytes with its description inside: a palette PNG, or a JPEG for photographs.
 
-    Raises ValueError for a figure without a description.
+    quality : of the JPEG; 100 also stores color as finely as brightness. Raises ValueError for a figure without a
+    description.
     """
     alt = str(figure.get_label())
     if not alt:
         raise ValueError("expected a figure with a description, got none: describe(figure, 'what is seen') adds it")
     picture, buffer = _render(figure), io.BytesIO()
     if format == "jpeg":
-        picture.save(buffer, "JPEG", quality=88, optimize=True, comment=alt.encode())
+        colors = 0 if quality == 100 else -1
+        picture.save(buffer, "JPEG", quality=quality, subsampling=colors, optimize=True, comment=alt.encode())
         return buffer.getvalue()
     info = PngInfo()
     info.add_itxt("Description", alt)
@@ -210,13 +212,16 @@ def show(figure: Figure, format: str = "png") -> DescribedPicture:
     return DescribedPicture(picture_bytes(figure, format), format=format, alt=figure.get_label())
 
 
-def save_figure(figure: Figure, path: Path | str) -> Path:
-    """Store the described figure as its suffix says (.png or .jpg), whole or not at all, and return the path."""
+def save_figure(figure: Figure, path: Path | str, *, quality: int = 88) -> Path:
+    """Store the described figure as its suffix says (.png or .jpg), whole or not at all, and return the path.
+
+    quality : of a JPEG; see `picture_bytes`.
+    """
     path = Path(path)
     formats = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
     if path.suffix not in formats:
         raise ValueError(f"expected a name ending in {', '.join(formats)}, got {path.name!r}")
-    return write_bytes(path, picture_bytes(figure, formats[path.suffix]))
+    return write_bytes(path, picture_bytes(figure, formats[path.suffix], quality=quality))
 
 
 def save_gif(figures: Iterable[Figure], path: Path | str, alt: str, *, milliseconds: int = 120) -> Path:

@@ -100,8 +100,8 @@ def draw_all_slices(filters: np.ndarray, title: str) -> Figure:
 def draw_beside(rows: Sequence[tuple], titles: tuple[str, str]) -> Figure:
     """Two networks side by side, a row for each kind of panels: [(what, left (n, ...), right (n, ...)), ...].
 
-    Colors (n, k, k, 3) are shown as they are. The maps (n, H, W) of each network have a scale of their own, dark blue
-    for 0, which is printed above them: their units differ.
+    Colors (n, k, k, 3) are shown as they are, so put both on one scale. The maps (n, H, W) of each network have a scale
+    of their own, dark blue for 0, which is printed above them: their units differ.
     """
     figure, grid = fg.subplots(9.6, 2.75 * len(rows), len(rows), 2, squeeze=False, gridspec_kw={"wspace": 0.06})
     for axes_row, (what, *both) in zip(grid, rows, strict=True):
@@ -272,9 +272,11 @@ def _figure_ranking(lesson: Lesson) -> Figure:
 
 def _figure_beside(lesson: Lesson) -> Figure:
     models = (lesson.model, lesson.untrained)
-    filters = [fm.color_patches(lesson.filters("conv1", model))[:32] for model in models]
+    both = np.concatenate([lesson.filters("conv1", model)[:32] for model in models])  # drawn on one scale
+    what = f"32 filters of conv1, gray 0, scale to {np.abs(both).max():.1f}"
     maps = [lesson.maps("conv1_activation", model=model)[:32] for model in models]
-    return draw_beside([("32 filters of conv1", *filters), ("their maps of the cat", *maps)], ("trained", "untrained"))
+    rows = [(what, *np.split(fm.color_patches(both), 2)), ("their maps of the cat", *maps)]
+    return draw_beside(rows, ("trained", "untrained"))
 
 
 def _figure_parts(lesson: Lesson) -> Figure:

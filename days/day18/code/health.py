@@ -48,8 +48,17 @@ def _first_broken(snapshots: Sequence[Snapshot], layer: str, rules: Rules) -> Tr
             since = snapshot.step
         if since is not None:
             said = (f"{layer}: " if layer else "") + say(snapshots[-1].layers.get(layer), snapshots[-1])
-            return TrainingWarning(kind, layer, since, f"{said} (warning since step {since}). {_ADVICE[kind]}")
+            starved = kind == "dead" and _is_starved(layer, snapshots[-1])
+            advice = _ADVICE["starved" if starved else kind]
+            return TrainingWarning(kind, layer, since, f"{said} (warning since step {since}). {advice}")
     return None
+
+
+def _is_starved(layer: str, snapshot: Snapshot) -> bool:
+    """Whether the layer before is alive but has faded: then small weights silenced `layer`, and no large step did."""
+    names = list(snapshot.layers)
+    before = snapshot.layers[names[max(names.index(layer) - 1, 0)]]
+    return next((kind for kind, (broken, _) in _LAYER_RULES.items() if broken(before, snapshot)), "") == "vanishing"
 
 
 Rules = dict[str, tuple[Callable[[Any, Snapshot], bool], Callable[[Any, Snapshot], str]]]
@@ -104,6 +113,7 @@ _ADVICE = {
     "not finite": "Stop, go back to the last good weights, and lower the learning rate.",
     "overconfident": "Wrong answers get high probabilities: are the labels right, and are there enough images?",
     "dead": "No gradient reaches them: lower the learning rate, or start with other weights.",
+    "starved": "The layer before gives it next to nothing: start with larger weights (the rule of He and others).",
     "exploding": "Lower the learning rate, or start with smaller weights.",
     "vanishing": "Start with larger weights (the rule of He and others), or put a batch norm in between.",
     "saturated": "Start with smaller weights, scale the input, or use a ReLU.",

@@ -94,7 +94,8 @@ def draw_learned_filters(rows: dict[str, tuple[np.ndarray, np.ndarray]], steps: 
             fg.show_map(fg.plain(axes, f"step {step}", size=8), filters[step], scale, "nearest")
         line[0].set_ylabel(name, fontsize=9)
         fg.show_map(fg.plain(line[-2], "wanted", size=8), wanted, scale, "nearest")
-        fg.chart(line[-1], "loss", title_size=8, ticks=7).semilogy(losses, color=BLUE)
+        line[-1].sharey(grid[0, -1])
+        fg.chart(line[-1], "loss, one scale", title_size=8, ticks=7).semilogy(losses, color=BLUE)
         summary.append(f"{name}: loss from {losses[0]:.1g} to {losses[-1]:.1g}")
     fg.add_colorbar(
         figure, list(grid[:, :-1].ravel()), scale, "weight: red positive, blue negative, white 0; one scale"
@@ -200,7 +201,7 @@ def draw_trained_or_random(
     correlations: dict[str, tuple[float, float]], slices: Sequence[np.ndarray], layer: str
 ) -> Figure:
     """Neighbor correlation by layer, trained and random, beside slices (n, k, k) of filters of `layer`, of both."""
-    figure, (axes, *pictures) = fg.subplots(9.6, 3.3, 1, 3, width_ratios=[1.9, 1, 1])
+    figure, (axes, *pictures) = fg.subplots(9.6, 3.3, 1, 3, width_ratios=[1.9, 1, 1], gridspec_kw={"wspace": 0.08})
     names, values = [name.removesuffix(".expand3x3") for name in correlations], np.array([*correlations.values()]).T
     words = [[f"{abs(value):.2f}" for value in row] for row in values]
     fg.paired_bars(axes, names, values, words, ("trained", "random"), (BLUE, ORANGE), padding=1)

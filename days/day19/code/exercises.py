@@ -75,13 +75,13 @@ def _three_layers(generator):
     mistakes=[
         "The first number is the batch: channels are axis 1, rows axis 2.",
         ("[1], a.shape[2]", "[0], a.shape[1]"),
-        "A unit that is exactly 0 is silent, and after a ReLU most are: a unit fires when it is > 0.",
+        "A response of exactly 0 is silent, and after a ReLU most are: count what is > 0.",
         ("> 0", ">= 0"),
-        "Units below 0 do not fire; without a ReLU there are some. Count what is > 0, not what is other than 0.",
+        "Responses below 0 do not count; without a ReLU there are some. Count what is > 0, not what is other than 0.",
         ("a > 0", "a != 0"),
-        "That is the share of channels that fire anywhere; wanted is that of units, places in channels.",
+        "That is the share of channels that fire anywhere; wanted is that of responses, places in channels.",
         ("(a > 0)", "(a > 0).any(axis=(2, 3))"),
-        "That is the mean activation; wanted is the share of units that fire, (values > 0).mean().",
+        "That is the mean activation; wanted is the share of responses above 0, (values > 0).mean().",
         ("(a > 0)", "a"),
     ],
     hints=[
@@ -90,7 +90,7 @@ def _three_layers(generator):
     ],
 )
 def describe_depths(activations):
-    """{layer: (1, C, H, W)} -> {layer: (C, H, share of units above 0)}."""
+    """{layer: (1, C, H, W)} -> {layer: (C, H, share of responses above 0)}."""
     return {layer: (a.shape[1], a.shape[2], (a > 0).mean()) for layer, a in activations.items()}
 
 

@@ -89,10 +89,12 @@ def draw_pictures(images: Sequence[np.ndarray], labels: Sequence, title: str, co
 
 
 def draw_ascents(ascents: dict[str, list[fv.AscentStep]]) -> Figure:
-    """The objective of several ascents, each in a panel with the sentence that describes it."""
-    figure = fg.new_figure(9.6, 2.5)
+    """The objective of several ascents, each in a panel with a scale of its own."""
+    figure = fg.new_figure(9.6, 2.6)
+    figure.suptitle("the objective at every step; each panel has its own scale", fontsize=10)
     for axes, (name, steps) in zip(figure.subplots(1, len(ascents)), ascents.items(), strict=True):
-        fg.chart(axes, name, "step", ticks=7).plot([step.value for step in steps], color=BLUE)
+        title = name.replace(": ", ":\n")
+        fg.chart(axes, title, "step", "objective", ticks=7).plot([step.value for step in steps], color=BLUE)
     fates = "; ".join(f"{name}: {fv.describe_ascent(steps)}" for name, steps in ascents.items())
     return fg.describe(figure, f"Curves of the objective. {fates}.")
 
@@ -176,17 +178,32 @@ def _figure_fates(lesson: Lesson) -> Figure:
         "it rises: fire6, 341": lesson.ascent("fire6", 341, steps=30),
         "it never moves: fire9, 426": lesson.ascent("fire9", 426, steps=30),
         "flipped sign: fire6, 341": lesson.ascent("fire6", 341, lesson.small_cat, steps=30, learning_rate=-4.0),
-        "rate too large: fire5, 9": lesson.ascent("fire5.expand1x1", 9, steps=30),
+        "rate too large: fire5.expand1x1, 9": lesson.ascent("fire5.expand1x1", 9, steps=30),
     }
     return draw_ascents(fates)
 
 
-def _figure_two_cups(lesson: Lesson) -> Figure:
+CUPS = {"first photo": np.s_[44:268, 12:236], "second photo": np.s_[44:268, 248:472]}
+"""Where the two photos lie in the stored picture, pixel by pixel."""
+
+
+def draw_cups(photos: Sequence[np.ndarray]) -> Figure:
+    """A photo, the same photo changed, and the change, (224, 224, 3) each; a pixel of theirs is one of the figure's."""
+    figure, labels = fg.new_figure(7.2, 2.8), [*CUPS, "second minus first, x 64, on gray"]
+    figure.set_layout_engine("none")
+    figure.suptitle("which of the two is a cup of espresso?", y=0.98, fontsize=10)
+    for place, (photo, label) in enumerate(zip(photos, labels, strict=True)):
+        axes = figure.add_axes(((12 + 236 * place) / 720, 12 / 280, 224 / 720, 224 / 280))
+        fg.plain(axes, label, size=8).imshow(np.rint(255 * photo).astype(np.uint8), interpolation="nearest")
+    return fg.describe(figure, f"Which of the two is a cup of espresso? {'; '.join(labels)}.")
+
+
+def plot_two_cups(lesson: Lesson) -> Path:
+    """Store the cup and its adversarial example, so finely that the network can still tell them apart."""
     cup = load_image("coffee", size=224)
     changed = lesson.attacked(cup, epsilon=1)
-    difference = np.clip(0.5 + 64 * (changed - cup), 0, 1)
-    labels = ["first photo", "second photo", "second minus first, 64 times as strong, on gray"]
-    return draw_pictures([cup, changed, difference], labels, "which of the two is a cup of espresso?", 3)
+    figure = draw_cups([cup, changed, np.clip(0.5 + 64 * (changed - cup), 0, 1)])
+    return fg.save_figure(figure, outputs_dir(19) / "09_two_cups.jpg", quality=100)
 
 
 FIGURES = fg.Figures(
@@ -197,11 +214,11 @@ FIGURES = fg.Figures(
         "04_favorites.png": _figure_favorites,
         "05_dreams.jpg": _figure_dreams,
         "06_fates.png": _figure_fates,
-        "09_two_cups.jpg": _figure_two_cups,
     },
     {
         "00_feature_maps.png": lambda lesson: plot_feature_maps(lesson.gray_cat, KERNELS),
         "01_filter_dreaming.gif": lambda _: anim_filter_dreaming(),
+        "09_two_cups.jpg": plot_two_cups,
     },
 )
 

@@ -97,7 +97,7 @@ def draw_waves(panels: dict[str, np.ndarray], amplitudes: dict[str, np.ndarray])
     for (name, values), color, style in zip(amplitudes.items(), (BLUE, ORANGE), ("-", "--"), strict=False):
         axes[-1].loglog(range(1, len(values) + 1), values / values[0], color=color, linestyle=style, label=name)
     axes[-1].loglog([1, len(values)], [1, 1 / len(values)], color=INK, linewidth=0.8, label="1 / frequency")
-    fg.chart(axes[-1], "amplitude", "waves across the picture", size=9).legend(fontsize=7, frameon=False)
+    fg.chart(axes[-1], "amplitude", "frequency: waves, in any direction", size=9).legend(fontsize=7, frameon=False)
     return fg.describe(
         figure,
         f"Panels: {', '.join(panels)}. Then amplitude against frequency on logarithmic axes: photographs fall along "
@@ -112,7 +112,8 @@ def draw_control(deviations: dict[str, np.ndarray]) -> Figure:
         color = BLUE if name.startswith("trained") else ORANGE
         axes.scatter(values, np.full(len(values), place), s=14, color=color, alpha=0.7)
         axes.scatter([values.mean()], [place], s=60, marker="|", color=INK)
-    axes.set_yticks(range(len(deviations)), reversed(deviations), fontsize=8)
+    rows = [f"{name}: mean {values.mean():.0f}" for name, values in deviations.items()]
+    axes.set_yticks(range(len(deviations)), reversed(rows), fontsize=8)
     name = "standard deviations above the mean crop; a dot for each channel, a stroke for their mean"
     fg.chart(axes, x=name, size=9).set_xlim(left=0)
     means = "; ".join(f"{name}: {values.min():.0f} to {values.max():.0f}" for name, values in deviations.items())
