@@ -3,18 +3,19 @@
     python -m benchmarks.architectures                  # all, one after the other, each in a process of its own
     python -m benchmarks.architectures timm: --quick    # those whose name begins so, X-rayed without pictures
 
-All but the course's own have random weights, so a finding that is "certain" has to be proven by these weights. The
-exit code is 1 where a network crashes, or a random one has a certain finding.
+All but the course's own have random weights, so a finding that is "certain" has to be proven by these weights. Seconds
+are the processor's, in user mode, so that other work on the machine counts little. The exit code is 1 where a network
+crashes, or a random one has a certain finding.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import resource
 import subprocess
 import sys
-import time
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def made(name: str):
 def examined(name: str, *, pictures: bool) -> dict:
     """One line of the table for a network: what was done with it, how long that took and how much memory."""
     model, size = made(name), SIZES.get(name, 224)
-    network, start = model.network if isinstance(model, Model) else model, time.perf_counter()
+    network, start = model.network if isinstance(model, Model) else model, used().ru_utime
     photos = {photo: load_image(photo, size=size) for photo in PHOTOS}
     pixels = np.stack([*photos.values()]).astype(np.float32) - 0.5
     batch, layers = backend_of(network).to_batch(network, pixels), conv_layers(network)
@@ -71,19 +72,25 @@ def examined(name: str, *, pictures: bool) -> dict:
     heatmap = grad_cam(network, batch[:1], layers[-1], 1, signed=True)
     if heatmap.shape != maps[layers[-1]].shape[2:] or not np.isfinite(heatmap).all():
         raise ValueError(f"expected a finite map {maps[layers[-1]].shape[2:]}, got {heatmap.shape}")
-    middle = time.perf_counter()
-    findings = xray(model, photos, size=size, pictures=pictures, progress=False).findings
-    certain = [finding.title for finding in findings if finding.sure.startswith("certain")]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    middle = used().ru_utime
+    report = xray(model, photos, size=size, pictures=pictures, progress=False)
+    certain = [finding.title for finding in report.findings if finding.sure.startswith("certain")]
+    left_out = re.findall(r"No (?:heatmap|filters|pictures|Grad-CAM|map) [^<]*", report.html) if pictures else []
     return {
         "network": f"{name} ({framework_of(network)})",
         "convolutions": len(layers),
-        "findings": len(findings),
+        "findings": len(report.findings),
         "certain": "; ".join(certain) or "none",
-        "maps, s": round(middle - start, 1),
-        "X-ray, s": round(time.perf_counter() - middle, 1),
-        "peak, MB": round(peak),
+        "left out": "; ".join(left_out) or "nothing",
+        "maps, CPU s": round(middle - start, 1),
+        "X-ray, CPU s": round(used().ru_utime - middle, 1),
+        "peak, MB": round(used().ru_maxrss / 1024),
     }
+
+
+def used() -> resource.struct_rusage:
+    """What this process has used so far."""
+    return resource.getrusage(resource.RUSAGE_SELF)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from functools import cached_property, partial
 import numpy as np
 import pytest
 
+from days.common.answers import meaning
 from days.common.frameworks import keras_is_installed
 from days.xray import xray
 
@@ -431,5 +432,94 @@ def test_a_last_layer_of_zeros_is_called_no_saturated_softmax():
     torch.nn.init.zeros_(network[3].weight)
     torch.nn.init.zeros_(network[3].bias)
     with pytest.warns(RuntimeWarning, match="is 0 everywhere: the gradient is 0 there: a small change") as said:
+        TorchSubject.methods.grad_cam(network, torch.rand(1, 3, 16, 16), "0", 1)
+    assert not re.search("softmax|sigmoid", str(said[0].message))
+
+
+# ---------------------------------------------------------------- what the answers mean
+
+ENDS = {
+    "scores": (3, lambda x: x),
+    "scores of a high temperature": (3, lambda x: x / 1000),
+    "scores after a ReLU": (10, "relu"),
+    "probabilities": (3, "softmax"),
+    "sigmoids": (3, "sigmoid"),
+    "score": (1, lambda x: x),
+    "probability": (1, "sigmoid"),
+}
+STARTS = 60
+
+
+def torch_start(end, outputs):
+    """A network in training mode, with a batch norm and a last layer whose scores tend to lie between 0 and 1."""
+    nn = torch.nn
+    layers = [nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Dropout(0.2), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    network = nn.Sequential(*layers, nn.Linear(6, outputs))
+    nn.init.constant_(network[-1].bias, 0.5)
+    ends = {"relu": nn.functional.relu, "softmax": partial(torch.softmax, dim=1), "sigmoid": torch.sigmoid}
+    network.register_forward_hook(lambda module, inputs, answer: ends.get(end, end)(answer))
+    return network, torch_state
+
+
+def keras_start(end, outputs):
+    """The same in Keras."""
+    layers, inputs = keras.layers, keras.Input((16, 16, 3))
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(6, 3)(inputs)))
+    x = layers.GlobalAveragePooling2D()(layers.Dropout(0.2)(x))
+    x = layers.Dense(outputs, bias_initializer=keras.initializers.Constant(0.5))(x)
+    return keras.Model(inputs, layers.Activation(end)(x) if isinstance(end, str) else end(x)), keras_state
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+@pytest.mark.parametrize("name", ENDS)
+def test_what_the_answers_mean_is_told_from_any_random_start(name, framework):
+    """By the values alone of three faint photos, many scores would be taken for sigmoids."""
+    if framework == "keras" and not KERAS:
+        pytest.skip("TensorFlow is not installed")
+    from days.day17.code.backends import backend_of, meaning_of
+
+    told, alone = set(), set()
+    for seed in range(STARTS):
+        outputs, end = ENDS[name]
+        torch.manual_seed(seed)
+        if framework == "keras":
+            keras.utils.set_random_seed(seed)
+        network, state_of = (torch_start if framework == "torch" else keras_start)(end, outputs)
+        photos = np.random.default_rng(seed).uniform(0, 0.5, (3, 16, 16, 3)).astype(np.float32)
+        batch, before = backend_of(network).to_batch(network, photos), state_of(network)
+        answers = backend_of(network).scores(network, batch)
+        told.add(meaning_of(network, batch, answers))
+        alone.add(meaning(answers))
+        assert state_of(network) == before
+    assert told == {name.split(" of ")[0].split(" after ")[0]}
+    if name.startswith("score"):
+        assert alone - told, "the values alone are never misjudged, so this shows nothing"
+
+
+def test_what_a_network_cannot_take_tells_nothing_of_its_answers():
+    """NaN or an exception at inputs that are too strong leaves what was seen of the photos."""
+    from days.day17.code.backends import meaning_of
+
+    def nan_above(x):
+        return torch.full((len(x), 2), float("nan")) if x.abs().max() > 1 else torch.softmax(x.mean((2, 3))[:, :2], 1)
+
+    def refuses_above(x):
+        assert x.abs().max() <= 1
+        return torch.softmax(x.mean((2, 3))[:, :2], 1)
+
+    for forward in (nan_above, refuses_above):
+        network, batch = torch.nn.Conv2d(3, 3, 1), torch.rand(2, 3, 8, 8)
+        network.forward = forward
+        assert meaning_of(network, batch, network(batch).numpy()) == "probabilities"
+    assert meaning_of(network, batch, np.full((2, 3), np.nan)) == "scores"
+
+
+def test_a_category_that_a_last_relu_silences_is_no_saturated_sigmoid():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    network.append(torch.nn.ReLU())
+    with torch.no_grad():
+        network[0].weight.fill_(0.1)
+        network[0].bias.copy_(torch.tensor([0.1, -9.0, 0.1]))
+    with pytest.warns(RuntimeWarning, match="is 0 everywhere") as said:
         TorchSubject.methods.grad_cam(network, torch.rand(1, 3, 16, 16), "0", 1)
     assert not re.search("softmax|sigmoid", str(said[0].message))

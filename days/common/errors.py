@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from difflib import get_close_matches
 
 OFFLINE_NETWORKS = ("squeezenet", "efficientnet_lite0")
@@ -25,8 +25,6 @@ def unknown_name(name: str, known: list[str], framework: str) -> ValueError:
     )
 
 
-_SIZE = "load_image(..., size=...) makes an image of the size that it was made for"
-
 WAYS_OUT = {
     r"inference tensor": "its weights were made under torch.inference_mode: build the network outside of it",
     r"missing \d+ required": "wrap it in a module whose forward takes the image alone",
@@ -36,9 +34,12 @@ WAYS_OUT = {
     r"negative dimension|output size would be|<= 0 due to downsampling|is invalid for input of size|"
     r"expected shape=|doesn't match model|wrong image (height|width)|to have value|non-empty|"
     r"sizes of tensors must match|empty output|"
-    r"nothing is left of the image": f"{_SIZE}; 224 is usual",
+    r"nothing is left of the image": "load_image(..., size=...) makes an image of the size that it was made for{usual}",
 }
-"""What frameworks say of a cause that is known (a regular expression), and the way out of it."""
+"""What frameworks say of a cause that is known (a regular expression), and the way out of it.
+
+{usual} becomes a size to try, where the batch does not have it already.
+"""
 
 
 def cannot_run(batch, error: Exception, way_out: str = "") -> ValueError:
@@ -51,15 +52,21 @@ def cannot_run(batch, error: Exception, way_out: str = "") -> ValueError:
     reason = said.splitlines()[-1][:200] if said else ""
     if not isinstance(error, (RuntimeError, ValueError)) or not reason:
         reason = f"{type(error).__name__}: {reason}".removesuffix(": ")
-    known: Iterable[str] = (way for words, way in WAYS_OUT.items() if re.search(words, said, re.IGNORECASE))
-    size = re.search(r"expected (\d+) but got|doesn't match model \((\d+)", said, re.IGNORECASE)
-    known = (f"load_image(..., size={next(filter(None, size.groups()))}) makes one that fits",) if size else known
-    # Some processors say of an image that pooling uses up only that two shapes do not fit.
-    side = sorted(batch.shape[1:])[1] if len(batch.shape) == 4 else 224
-    guess = "the image may be too small, size=224 is usual; " * (side < 16)
-    way_out = way_out or next(iter(known), f"{guess}network(batch) shows where in its forward pass")
-    way_out = way_out.removesuffix("; 224 is usual") if side == 224 else way_out
+    way_out = way_out or _way_out(said, sorted(batch.shape[1:])[1] if len(batch.shape) == 4 else 224)
     return ValueError(f"the network cannot take a batch of shape {tuple(batch.shape)} ({reason}); {way_out}")
+
+
+def _way_out(said: str, side: int) -> str:
+    """The way out for what a framework has said of images with sides of so many pixels."""
+    if size := re.search(r"expected (\d+) but got|doesn't match model \((\d+)", said, re.IGNORECASE):
+        return f"load_image(..., size={size[1] or size[2]}) makes one that fits"
+    usual = "" if side == 224 else "; 224 is usual"
+    for words, way_out in WAYS_OUT.items():
+        if re.search(words, said, re.IGNORECASE):
+            return way_out.format(usual=usual)
+    # Some processors say of an image that pooling uses up only that two shapes do not fit.
+    guess = "the image may be too small, size=224 is usual; " if side < 16 else ""
+    return f"{guess}network(batch) shows where in its forward pass"
 
 
 @contextlib.contextmanager

@@ -60,10 +60,9 @@ def run_watched(network, inputs, seen: Callable, prefix: str = "", instead: dict
 
     instead : {id(operation): what is run in its place}.
 
-    It does what calling the network does, with `_run_through_graph`, and makes no new nodes, so that the layers stay as
-    they were; a public sub-model of every layer would add a node to each.
+    It does what calling the network does, and makes no new nodes, so that the layers stay as they were; a public
+    sub-model of every layer would add a node to each.
     """
-    import keras
 
     def watched(operation):
         name = prefix + operation.name
@@ -78,6 +77,30 @@ def run_watched(network, inputs, seen: Callable, prefix: str = "", instead: dict
 
         return run
 
+    answers = _walked(network, inputs, watched)
+    return answers[0] if len(answers) == 1 else answers
+
+
+def _walked(network, inputs, runs: Callable) -> list:
+    """The network's answers, where each operation is run as runs(operation).
+
+    In place of `_run_through_graph`, which keeps what every operation answers until the end: a gigabyte for four images
+    in Xception. Here an answer is let go when nothing will read it any more.
+    """
+    import keras
+
     graph = keras.Model(network.inputs, network.outputs)
-    answer = keras.tree.flatten(graph._run_through_graph(inputs, operation_fn=watched))
-    return answer[0] if len(answer) == 1 else answer
+    depths = sorted(graph._nodes_by_depth, reverse=True)
+    nodes = [node for depth in depths for node in graph._nodes_by_depth[depth] if not node.is_input]
+    last = {id(tensor): place for place, node in enumerate(nodes) for tensor in node.input_tensors}
+    last |= {id(tensor): len(nodes) for tensor in graph.outputs}
+    values = dict(zip(map(id, graph.inputs), keras.tree.flatten(inputs), strict=True))
+    for place, node in enumerate(nodes):
+        args, options = node.arguments.fill_in(values)
+        answers = keras.tree.flatten(runs(node.operation)(*args, **options))
+        values.update(zip(map(id, node.outputs), answers, strict=True))
+        del args, options, answers
+        for tensor in node.input_tensors:
+            if last[id(tensor)] == place:
+                values.pop(id(tensor), None)
+    return [values[id(tensor)] for tensor in graph.outputs]

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import joblib
 
+from days.common.command_line import numbers_from
 from days.microscope import building, store
 from days.microscope.building import CELL, STEPS, Settings
 from days.microscope.page import write_page
 from days.microscope.source import Source
-from days.xray.loading import numbers_from, one_line
+from days.xray.loading import one_line
 
 QUICK_EVERY, QUICK_STEPS = 16, 32
 
@@ -60,8 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--images", metavar="FOLDER", help="photos of your own for the crops and the predictions")
     add("--network", metavar="MODEL", help="package.module:callable, a function that returns a torch or Keras network")
     add("--weights", metavar="FILE", help="its weights alone: .pt, .pth or .safetensors (torch), .weights.h5 (Keras)")
-    add("--mean", type=_tuple, metavar="R,G,B", help="taken away from values of 0 to 1 (ImageNet's)")
-    add("--std", type=_tuple, metavar="R,G,B", help="the rest is divided by it (ImageNet's; 1/255 gives 0 to 255)")
+    add("--mean", type=numbers_from, metavar="R,G,B", help="taken away from values of 0 to 1 (ImageNet's)")
+    add(
+        "--std", type=numbers_from, metavar="R,G,B", help="the rest is divided by it (ImageNet's; 1/255 gives 0 to 255)"
+    )
     add("--order", choices=("rgb", "bgr"), help="of the colors that the network wants (rgb)")
     add("--labels", metavar="FILE", help="the categories' names, one a line")
     add("--layers", nargs="+", metavar="LAYER", help="of the network (all)")
@@ -73,10 +76,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--dask", metavar="ADDRESS", help="of a Dask scheduler, whose workers grow in their place")
     add("-o", "--output", default="microscope", metavar="FOLDER", help="where the page goes (microscope)")
     return parser
-
-
-def _tuple(text: str) -> tuple[float, ...]:
-    return tuple(numbers_from(text))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from days.common.command_line import numbers_from
 from days.xray import xray
-from days.xray.loading import call_factory, load_weights, numbers_from, one_line, read_labels, ready_for_use
+from days.xray.loading import call_factory, load_weights, one_line, read_labels, ready_for_use
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -117,11 +117,20 @@ def averaged(parts: Sequence[NormStatistics]) -> NormStatistics | None:
 
 @dataclass(frozen=True)
 class Layer:
-    """All that the findings need to know of one convolution."""
+    """All that the findings need to know of one convolution.
+
+    shape : of its filters, (out, in, kh, kw). read : reads its weights off the network.
+    """
 
     convolution: Convolution
-    weights: FoldedWeights
+    shape: tuple[int, ...]
     summary: Summary
+    read: Callable[[], FoldedWeights] = field(repr=False)
+
+    @property
+    def weights(self) -> FoldedWeights:
+        """Its weights, made anew whenever they are asked for: of all layers of a large network they take gigabytes."""
+        return self.read()
 
     @property
     def name(self) -> str:
@@ -131,4 +140,4 @@ class Layer:
     @property
     def channels(self) -> int:
         """How many channels it answers with."""
-        return len(self.weights.bias)
+        return self.shape[0]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from days.day22.code.maps import enlarge
-from days.day22.code.methods import grad_cam, scores
+from days.day22.code.methods import grad_cam
 from days.day22.code.randomization import randomized, rank_correlation
 from days.xray.anatomy import Layer
 from days.xray.subject import Subject
@@ -81,8 +81,9 @@ def controlled(
     shuffled = None if shuffled_network is None else explain(shuffled_network, batch, layer, asked)
     masks = patches(heatmap, photo.shape[:2], seed)
     covered = np.where(masks[..., None], photo.mean(axis=(0, 1)), photo)
-    answers = scores(subject.network, subject.batch(np.concatenate([photo[None], covered]).astype(np.float32)))
-    before, *after = asked.sign * answers[:, asked.number].astype(float)
+    covered = subject.batch(np.concatenate([photo[None], covered]).astype(np.float32))
+    answers, _, _ = subject.backend.look(subject.network, [], None, covered)
+    before, *after = asked.sign * answers[:, asked.number]
     falls = before - np.array(after)
     return Controlled(heatmap, shuffled, float(falls[0]), falls[1:])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from tqdm.auto import tqdm
 from days.common.answers import as_scores
 from days.common.models import softmax
 from days.common.preprocessing import Pixels
+from days.day17.code.backends import meaning_of
 from days.xray.anatomy import Convolution, Layer, NormStatistics, Summary, averaged, together
 from days.xray.facts import Facts, facts_of
 from days.xray.loading import Photos, truth_of
@@ -104,31 +106,45 @@ def examination_of(subject: Subject, photos: Photos, track: Track = untracked) -
         raise ValueError(f"{error}{said}") from error
     if not convolutions:
         raise ValueError("no 2-d convolution of the network ran on the first photo: there are no maps to look at")
-    trial, summaries = _tried(subject, photos.images, subject.pixels, convolutions, norm, track)
-    others = alternatives(subject.pixels) if len(photos.names) >= FEW else []
-    trials = [trial, *(_tried(subject, photos.images, pixels, [], norm, track)[0] for pixels in others)]
-    count = trial.scores.shape[1]
+    trials, summaries = _tried(subject, photos.images, convolutions, norm, track)
+    count = trials[0].scores.shape[1]
     if subject.categories and len(subject.categories) != count:
         raise ValueError(f"expected {count} labels, one a category, got {len(subject.categories)}")
     truth, words = truth_of(photos.folders, subject.categories, count, photos.below)
     folders = photos.folders or []
     if truth is not None and not subject.categories and not any(map(str.isdigit, folders)):
         subject = replace(subject, categories=sorted(set(folders)))
-    layers = [Layer(part, backend.folded_weights(network, part), summaries[part.layer]) for part in convolutions]
+    layers = []
+    for part in convolutions:
+        read = partial(backend.folded_weights, network, part)
+        layers.append(Layer(part, read().filters.shape, summaries[part.layer], read))
     with np.errstate(all="ignore"):
         facts = [facts_of(layer, subject.pixels.reach) for layer in layers]
     return Examination(subject, photos, truth, words, tuple(layers), tuple(facts), tuple(trials), training_layers)
 
 
 def _tried(
+    subject: Subject, images: np.ndarray, convolutions: Sequence[Convolution], norm: str | None, track: Track
+) -> tuple[list[Trial], dict[str, Summary]]:
+    """The preprocessing as given, then others, tried on all images; and the maps' summaries by layer, as given."""
+    answers, statistics, summaries = _looked(subject, images, subject.pixels, convolutions, norm, track)
+    said = [(subject.pixels.name, answers, statistics)]
+    for pixels in alternatives(subject.pixels) if len(images) >= FEW else ():
+        said.append((pixels.name, *_looked(subject, images, pixels, [], norm, track)[:2]))
+    # What the numbers mean is told once, by all of them.
+    kind = meaning_of(subject.network, subject.batch(images[:BATCH]), np.concatenate([seen for _, seen, _ in said]))
+    return [Trial(name, as_scores(seen, kind), norms, seen.shape[1]) for name, seen, norms in said], summaries
+
+
+def _looked(
     subject: Subject,
     images: np.ndarray,
     pixels: Pixels,
     convolutions: Sequence[Convolution],
     norm: str | None,
     track: Track,
-) -> tuple[Trial, dict[str, Summary]]:
-    """One preprocessing tried on all images, a few at a time: what is said, and the maps' summaries by layer."""
+) -> tuple[np.ndarray, NormStatistics | None, dict[str, Summary]]:
+    """All images under one preprocessing, a few at a time: the answers (N, outputs), the first batch norm, the maps."""
     scores, norms = [], []
     summaries: dict[str, list[Summary]] = {part.layer: [] for part in convolutions}
     for start in track(range(0, len(images), BATCH), f"looking, fed with {pixels.name}"):
@@ -138,6 +154,4 @@ def _tried(
         norms += [statistics] if statistics else []
         for layer, summary in seen.items():
             summaries[layer].append(summary)
-    answers = np.concatenate(scores)
-    trial = Trial(pixels.name, as_scores(answers), averaged(norms), answers.shape[1])
-    return trial, {layer: together(parts) for layer, parts in summaries.items()}
+    return np.concatenate(scores), averaged(norms), {layer: together(parts) for layer, parts in summaries.items()}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from days.day23.code import detectors
-from days.xray.anatomy import Layer
+from days.xray.anatomy import Convolution, FoldedWeights, Layer
 
 FAR_FROM_WAKING = 1.0
 """Of its own deviations: a silent channel that comes nearer to 0 may well wake on the next photo."""
@@ -44,10 +44,11 @@ class Facts(NamedTuple):
 
 def facts_of(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> Facts:
     """What the weights and the answers of one layer show. reach : see `Pixels.reach`."""
-    values, bias, _ = layer.weights
+    weights = layer.weights
+    values, bias, asleep = weights
     finite = np.isfinite(values).all(axis=(1, 2, 3))
-    silent, far = _silent(layer)
-    dead = _proven_dead(layer, reach)
+    silent, far = _silent(layer, asleep)
+    dead = _proven_dead(layer.convolution, weights, reach)
     compared = values
     if layer.convolution.separable:
         # They share what they see of each input channel, so its middle tells them apart as well as all of it.
@@ -60,19 +61,19 @@ def facts_of(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> Facts:
         far=far,
         copies=[pair for pair in pairs if pair.cosine >= ALIKE],
         opposites=[pair for pair in pairs if pair.scale < 0],
-        noise=_noise(layer),
+        noise=_noise(layer.convolution, values),
         exploded=detectors.exploded_filters(values) if finite.all() else np.arange(0),
         broken=not (finite.all() and np.isfinite(layer.summary.top).all()),
     )
 
 
-def _silent(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+def _silent(layer: Layer, asleep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Channels that are silent on all images, and those of them that are more than rarity explains, the farthest."""
     top = layer.summary.top.max(axis=0)
     if not layer.convolution.rectified:
         # Without a ReLU behind it a channel is silent only if it never changes.
         constant = np.flatnonzero(top == layer.summary.low.min(axis=0))
-        return constant, constant[~layer.weights.asleep[constant]]
+        return constant, constant[~asleep[constant]]
     silent, below = np.flatnonzero(top <= 0), below_waking(layer)
     too_many = max(0, len(silent) - int(np.ceil(UNSEEN * rarely_seen((layer.summary.top > 0).sum(axis=0)))))
     farthest = silent[np.argsort(-below[silent], kind="stable")][:too_many]
@@ -99,16 +100,16 @@ def rarely_seen(images_awake: np.ndarray) -> float:
     return once * (once - 1) / (2 * (twice + 1))
 
 
-def _proven_dead(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def _proven_dead(convolution: Convolution, weights: FoldedWeights, reach: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Channels that a ReLU silences for any input, now and after any training step.
 
     Without a ReLU a gradient reaches even filters of zeros. Where the scale of a batch norm is 0, as that of zero-init
     residuals is, the first step of training wakes the filters before it.
     """
-    values, bias, asleep = layer.weights
-    if not layer.convolution.rectified:
+    values, bias, asleep = weights
+    if not convolution.rectified:
         return np.arange(0)
-    if not layer.convolution.sees_pixels or layer.convolution.grouped:
+    if not convolution.sees_pixels or convolution.grouped:
         return np.flatnonzero(
             ~values.any(axis=(1, 2, 3)) & (bias <= 0) & ~asleep
         )  # nothing is known of what it is given
@@ -135,12 +136,12 @@ def _pairs(values: np.ndarray, bias: np.ndarray) -> list[detectors.Pair]:
     return detectors.redundant_pairs(values, bias, EXACT if few else detectors.SAME_DIRECTION)
 
 
-def _noise(layer: Layer) -> np.ndarray:
+def _noise(convolution: Convolution, filters: np.ndarray) -> np.ndarray:
     """Filters of random numbers. Of very wide filters every k-th input channel is looked at: noise is noise in each.
 
     Filters that share their parts are no independent numbers even before training, and grouped ones see too little.
     """
-    values = layer.weights.filters[:, :: -(-layer.weights.filters.shape[1] // WIDEST)]
+    values = filters[:, :: -(-filters.shape[1] // WIDEST)]
     usable = np.isfinite(values).all(axis=(1, 2, 3)) & values.any(axis=(1, 2, 3))
-    judged = not (layer.convolution.grouped or layer.convolution.separable) and values.shape[2] * values.shape[3] > 1
+    judged = not (convolution.grouped or convolution.separable) and values.shape[2] * values.shape[3] > 1
     return detectors.noise_filters(values, NOISY) if judged and usable.sum() >= 8 else np.arange(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -190,13 +191,13 @@ def _favorites(seen: Examination, layer: Layer) -> Drawn:
     channels, photos = layer.summary.strongest(FAVORITES), seen.photos
     loved = np.nan_to_num(layer.summary.top[:, channels]).argmax(axis=0)
     grown, remarks = _grown(seen, layer, channels)
-    maps = _maps(seen, layer, photos.images[loved])
+    maps = {index: _maps(seen, layer, photos.images[index : index + 1])[0] for index in set(loved.tolist())}
     shown = []
-    for place, (number, index, favorite) in enumerate(zip(channels, loved, grown, strict=True)):
+    for number, index, favorite in zip(channels, loved, grown, strict=True):
         name = photos.names[index]
         alt = f"{'' if favorite is None else 'A grown picture, and '}{name}, bright where channel {number} is active."
         caption = f"channel {number}; most excited by {name}"
-        shown.append(pictures.channel_picture(favorite, photos.images[index], maps[place, number], alt, caption))
+        shown.append(pictures.channel_picture(favorite, photos.images[index], maps[index][number], alt, caption))
     return Drawn(tuple(shown), remarks)
 
 
@@ -227,18 +228,15 @@ def _climbed(seen: Examination, layer: Layer, channels: np.ndarray) -> np.ndarra
     signs = np.where((raw * layer.weights.filters[channels]).sum(axis=(1, 2, 3)) < 0, -1, 1)
     wanted = [int(sign) * channel(layer.name, int(number)) for sign, number in zip(signs, channels, strict=True)]
     side = GROWN_SIDE if len(seen.layers) <= DEEP_NETWORK else GROWN_SIDE * 2 // 3
-    small = subject.bound or min(side, subject.size)
-    try:
-        return _ascent(subject, wanted, small)
-    except ValueError:
-        if small == subject.size:
-            raise
-        return _ascent(subject, wanted, subject.size)
+    if side < subject.size:
+        with contextlib.suppress(ValueError):
+            return _ascent(subject, subject.backend.of_any_size(subject.network), wanted, side)
+    return _ascent(subject, subject.network, wanted, subject.size)
 
 
-def _ascent(subject: Subject, wanted: Sequence[Objective], size: int) -> np.ndarray:
-    preprocess = Preprocess(subject.pixels, partial(backend_of(subject.network).to_batch, subject.network))
-    ascent = Ascent(subject.network, wanted, size=size, preprocess=preprocess)
+def _ascent(subject: Subject, network, wanted: Sequence[Objective], size: int) -> np.ndarray:
+    preprocess = Preprocess(subject.pixels, partial(backend_of(network).to_batch, network))
+    ascent = Ascent(network, wanted, size=size, preprocess=preprocess)
     for _ in range(ASCENT_STEPS):
         if ascent.step() is None:
             break

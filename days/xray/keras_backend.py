@@ -18,12 +18,13 @@ from days.day17.code.keras_backend import (
     filters,
     keras,
     named_layers,
+    of_any_size,
     out_of_sight,
 )
 from days.day19.code.keras_backend import is_relu, rectifies
 from days.xray.anatomy import Convolution, FoldedWeights, NormStatistics, Summary, folded
 
-__all__ = ["load_weights_file", "out_of_sight"]
+__all__ = ["load_weights_file", "of_any_size", "out_of_sight"]
 
 PASSES = (keras.layers.MaxPooling2D, keras.layers.Dropout, keras.layers.SpatialDropout2D)
 """What a ReLU behind these layers silences, it would silence before them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib
 import re
@@ -91,15 +90,6 @@ def load_weights(network, path: Path | str) -> None:
 def one_line(error: BaseException) -> str:
     """What an error says, in one line of at most 300 characters."""
     return " ".join(str(error).split())[:300]
-
-
-def numbers_from(text: str) -> list[float]:
-    """Numbers and fractions with commas between: "0.5" or "104/255,117/255,123/255"."""
-    try:
-        parts = [part.split("/") for part in text.split(",")]
-        return [float(part[0]) / float(part[1]) if len(part) == 2 else float("".join(part)) for part in parts]
-    except (ValueError, ZeroDivisionError) as error:
-        raise argparse.ArgumentTypeError(f"expected numbers such as 0.5 or 0.485,0.456,0.406, got {text!r}") from error
 
 
 def read_labels(path: Path | str) -> list[str]:

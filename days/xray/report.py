@@ -119,7 +119,7 @@ def _layers(seen: Examination) -> Table:
 
 
 def _layer_row(layer: Layer, fact: Facts) -> list[str]:
-    count, inputs, height, width = layer.weights.filters.shape
+    count, inputs, height, width = layer.shape
     return [
         layer.name,
         _unbroken(f"{count} of {inputs} x {height} x {width}"),

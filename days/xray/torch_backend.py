@@ -60,6 +60,11 @@ def input_form(network: nn.Module) -> tuple[int, int | None]:
     return next((count for count in taken if count in (1, 3)), taken[0]), None
 
 
+def of_any_size(network: nn.Module) -> nn.Module:
+    """The network: what of it takes no other size than its own fails as it runs."""
+    return network
+
+
 def weighted_layers(network: nn.Module) -> list[str]:
     """Names of the layers that hold weights themselves, in the order in which they were registered."""
     return [name for name, module in network.named_modules() if any(True for _ in module.parameters(recurse=False))]

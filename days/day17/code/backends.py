@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
 import numpy as np
 
+from days.common.answers import meaning
 from days.common.frameworks import framework_of
+
+FAR_TOO_STRONG = (100.0, -100.0, 1e4, -1e4)
+"""Inputs times these tell scores, which grow with them, from probabilities, which stay between 0 and 1."""
 
 
 def backend_of(network, day: int = 17) -> ModuleType:
@@ -52,3 +57,19 @@ def run_to(network, layer: str, batch):
     Raises ValueError for an unknown layer, and for a batch that the network cannot take.
     """
     return backend_of(network).run_to(network, layer, batch)
+
+
+def meaning_of(network, batch, answers: np.ndarray) -> str:
+    """What a classifier's answers mean, see `answers.meaning`: told by these, and by those to inputs far too strong.
+
+    Scores of a few images may all lie between 0 and 1 by accident; of inputs far too strong, they do not. What the
+    network cannot take, or answers with NaN, tells nothing. answers : whatever it was seen to answer, (n, outputs).
+    """
+    looking = backend_of(network)
+    for strength in FAR_TOO_STRONG:
+        if meaning(answers) in ("scores", "score"):
+            break
+        with contextlib.suppress(ValueError):
+            strong = looking.scores(network, looking.check_batch(network, strength * batch))
+            answers = np.concatenate([answers, strong])
+    return meaning(answers)

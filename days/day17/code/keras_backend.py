@@ -26,6 +26,7 @@ SMALL = 32
 """Images with a shorter side, in pixels, may be too small for a network's pooling."""
 
 _submodels: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_of_any_size: weakref.WeakSet = weakref.WeakSet()
 
 
 def conv_layers(network) -> list[str]:
@@ -93,7 +94,20 @@ def live_answers(network, layers: Sequence[str], batch) -> dict:
         if not isinstance(name, str) or name not in known:
             raise unknown_layer(name, list(known))
     part = submodel(network, list(layers))
-    return dict(zip(layers, keras.tree.flatten(run(part, batch)), strict=True))
+    seen = _unchanged if network in _of_any_size else None
+    return dict(zip(layers, keras.tree.flatten(run(part, batch, seen)), strict=True))
+
+
+def of_any_size(network):
+    """The same layers as a network that is bound to no size; what of them takes no other fails as it runs."""
+    twin = keras.Model(network.inputs, network.outputs)
+    _of_any_size.add(twin)
+    return twin
+
+
+def _unchanged(name: str, operation, answer):
+    """The answer. A graph that is watched, if only by this, does not compare an image's size with its own."""
+    return answer
 
 
 def run(network, batch, seen: Callable | None = None):

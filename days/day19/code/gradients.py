@@ -12,7 +12,7 @@ import numpy as np
 
 from days.common.answers import why_saturated
 from days.common.checks import check_index, check_maps, check_scores
-from days.day17.code.backends import backend_of
+from days.day17.code.backends import backend_of, meaning_of
 
 Objective = Callable[[dict[str, Any]], Any]
 """From {layer: its live answer, channels first} to one live number."""
@@ -32,10 +32,6 @@ class Look(NamedTuple):
     gradient: Callable[[np.ndarray], np.ndarray]
     why_flat: Callable[[], str]
 
-    def why_zero(self, number: int) -> str:
-        """Why the gradient of a category's score is 0, as far as that is known; "" where it is not."""
-        return self.why_flat() or why_saturated(self.answers, number)
-
 
 def look(network, batch, layer: str | None = None, *, guided: bool = False) -> Look:
     """One pass through a classifier that can be asked for gradients: at a layer's maps, or at the batch's values.
@@ -44,6 +40,12 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
     did not run, and for a batch that the network cannot take.
     """
     return backend_of(network, 19).look(network, batch, layer, guided=guided)
+
+
+def why_zero(network, batch, layer: str | None, number: int) -> str:
+    """Why the gradient of a category's score is 0, as far as that is known; "" where it is not. See `look`."""
+    seen = look(network, batch, layer)
+    return seen.why_flat() or why_saturated(seen.answers, number, meaning_of(network, batch, seen.answers))
 
 
 def objective_and_gradient(network, batch, of: Objective, layers: Sequence[str]) -> tuple[float, np.ndarray]:

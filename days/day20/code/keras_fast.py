@@ -44,7 +44,7 @@ def compiled_step(network, look: Callable, wanted: Sequence[Objective], painting
 def _compile(network: weakref.ref, look: Callable, form, painting: Painting) -> Callable:
     draw, to_input = drawer(painting), input_maker(painting)
 
-    @tensorflow.function
+    @tensorflow.function(autograph=False)  # as Keras' own training: translating all its code takes seconds
     def go(weights, channels, values, mean, square, count, *places):
         wanted = objectives.with_numbers(form, tensorflow.unstack(weights), tensorflow.unstack(channels))
 

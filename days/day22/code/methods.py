@@ -23,7 +23,7 @@ import numpy as np
 from days.common.checks import check_integer, check_maps, check_scores, is_number
 from days.common.comparison import brief
 from days.day17.code.backends import backend_of
-from days.day19.code.gradients import look
+from days.day19.code.gradients import look, why_zero
 from days.day22.code.attribution import Category, Wanted, asked_for, title, wanted
 
 LOOKS_AT_ONCE = 16
@@ -112,12 +112,12 @@ def _evidence(
         backend_of(network).check_axes(network, layer, activations, batch)
     activations, gradients = (check_maps(layer, values, grid) for values in (activations, gradients))
     evidence = (weigh(gradients) * activations).sum(axis=1, dtype=np.float64).astype(activations.dtype)
-    why_zero = _why_zero(network, batch, asked, layer)
+    no_slope = _why_zero(network, batch, asked, layer)
 
     def why(index: int) -> str:
         if evidence[index].any():
             return "all evidence in it speaks against the category; signed=True shows it"
-        return "its weighted maps cancel out" if gradients[index].any() else why_zero(index)
+        return "its weighted maps cancel out" if gradients[index].any() else no_slope(index)
 
     return evidence if signed else np.maximum(evidence, 0), asked, why
 
@@ -340,7 +340,7 @@ def _why_zero(network, batch, asked: Wanted, layer: str | None = None) -> Callab
 
     def why(index: int) -> str:
         target = asked.targets[index : index + 1]
-        if known := look(network, batch[:1], layer).why_zero(int(target.argmax())):
+        if known := why_zero(network, batch[:1], layer, int(target.argmax())):
             return f"the gradient is 0: {known}"
         if layer is not None:
             return "the gradient is 0 there: a small change of these maps leaves the score as it is"

@@ -6,11 +6,10 @@ import numpy as np
 import scipy
 
 from days.common import cases
-from days.common.answers import meaning
 from days.common.comparison import Words
 from days.common.exercises import exercise
 from days.common.tasks import task
-from days.day17.code.backends import backend_of
+from days.day17.code.backends import backend_of, meaning_of
 from days.day24.code import mystery
 
 
@@ -302,12 +301,11 @@ def _for_color_and_scores(subject, photos) -> str:
         return Words("it takes images of a single channel; wanted is a network for color images, which have three")
     size = subject.size
     images = np.stack([photo[:size, :size] if size <= 64 else np.resize(photo, (size, size, 3)) for photo in photos])
-    # Scores of faint inputs may lie between 0 and 1 by accident; those of inputs far too strong do not.
-    scores, batch = backend_of(subject.network).scores, subject.batch(images)
-    answers = np.concatenate([scores(subject.network, strength * batch) for strength in (1, 100, -100)])
+    batch = subject.batch(images)
+    answers = backend_of(subject.network).scores(subject.network, batch)
     if answers.shape[1] < 2:
         return Words("it returns one number an image; wanted are scores of categories, of at least two")
-    if meaning(answers) != "scores":
+    if meaning_of(subject.network, batch, answers) != "scores":
         return Words("it returns probabilities; wanted are scores, as they are before a softmax or a sigmoid")
     return TAKEN
 
