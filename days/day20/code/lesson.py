@@ -12,7 +12,7 @@ from days.common.models import Model, load_model
 from days.common.squeezenet import convolution_behind
 from days.day17.code import lesson as lesson17
 from days.day20.code import evidence, objectives
-from days.day20.code.ascent import maximize
+from days.day20.code.ascent import Ascent, climb, maximize
 from days.day20.code.objectives import channel, direction, layer, logit, unit
 from days.day20.code.photographs import Crop, crops, photographs, top_crops
 
@@ -107,8 +107,9 @@ class Lesson(lesson17.Lesson):
         networks |= {f"random {seed}": load_model("squeezenet", weights="random", seed=seed) for seed in range(3)}
         for name, model in networks.items():
             crops = evidence.responses(model, wanted, images)
+            ascent, taken = Ascent(model.network, "fire7", CONTROLLED, size=self.size), 0
             for steps in CONTROL_STEPS:
-                grown = self.grow("fire7", CONTROLLED, model=model, steps=steps)
-                own = np.diag(evidence.responses(model, wanted, grown))
+                grown, _ = climb(ascent, steps - taken, progress=False)
+                own, taken = np.diag(evidence.responses(model, wanted, grown)), steps
                 found[f"{name}, {steps} steps"] = evidence.deviations(own, crops)
         return found

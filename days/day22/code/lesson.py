@@ -100,17 +100,27 @@ class Lesson(lesson17.Lesson):
             warnings.simplefilter("ignore", RuntimeWarning)  # few of 500 are complete to 2 or 3 instead of 1 percent
             return data, scoring.shape_maps(methods, model.network, data, shapes_backend.to_batch)
 
-    @lru_cache(maxsize=2)  # noqa: B019 - a lesson lives as long as its figures
-    def mosaics(self, name: str) -> tuple[Mosaics, dict[str, np.ndarray]]:
-        """42 mosaics of photos, each photo asked for six times, and their maps {method: (N, H, W)} by a network.
+    @cached_property
+    def pictures(self) -> Mosaics:
+        """42 mosaics of photos, each photo asked for six times."""
+        return make_mosaics(42, seed=0)
 
-        name : "squeezenet" or "efficientnet_lite0". SmoothGrad and integrated gradients take fewer steps here.
-        """
-        model, pictures = self.model if name == "squeezenet" else self.witness, make_mosaics(42, seed=0)
+    @lru_cache(maxsize=100)  # noqa: B019 - a lesson lives as long as its figures
+    def mosaic(self, name: str, number: int) -> dict[str, np.ndarray]:
+        """The maps {method: (1, H, W)} of the mosaic of this number, as `mosaics` has them of all."""
+        model, picture = self.model if name == "squeezenet" else self.witness, self.pictures[number : number + 1]
         methods = six_and_early(*DEPTHS[name], size=54, stride=54, steps=12, samples=8)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # 12 steps are complete to some percent
-            maps = mosaic_maps(model, pictures, methods)
+            return mosaic_maps(model, picture, methods)
+
+    def mosaics(self, name: str) -> tuple[Mosaics, dict[str, np.ndarray]]:
+        """The mosaics, and their maps {method: (N, H, W)} by a network.
+
+        name : "squeezenet" or "efficientnet_lite0". SmoothGrad and integrated gradients take fewer steps here.
+        """
+        pictures, found = self.pictures, [self.mosaic(name, number) for number in range(len(self.pictures))]
+        maps = {method: np.concatenate([one[method] for one in found]) for method in found[0]}
         maps["centered blob"] = np.broadcast_to(scoring.centered_blob(pictures.masks.shape[1:]), pictures.masks.shape)
         maps["random map"] = scoring.random_map(pictures.masks.shape, 0)
         return pictures, maps
@@ -133,8 +143,14 @@ class Lesson(lesson17.Lesson):
         spoiled = [
             randomization.randomized(network, layers[:count], 0) if count else network for count in STAGES.values()
         ]
-        methods, asked = scoring.standard_methods(LAYER, stride=32), (self.batch("chelsea"), "Egyptian cat")
-        return {name: [methods[name](one, *asked) for one in spoiled] for name in CASCADED}
+        methods, asked = scoring.standard_methods(LAYER, stride=32), ("chelsea", "Egyptian cat")
+
+        def seen(name, one):
+            if one is network and name != "occlusion":  # whose squares are farther apart here
+                return self.map(name, *asked)
+            return methods[name](one, self.batch(asked[0]), asked[1])
+
+        return {name: [seen(name, one) for one in spoiled] for name in CASCADED}
 
     def walk(self, size: int = 32) -> Iterator[tuple[np.ndarray, np.ndarray, list[float]]]:
         """Occlusion of the cat, square by square: the covered photo, the map so far (H, W), all falls of the score."""

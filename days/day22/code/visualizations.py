@@ -167,13 +167,14 @@ def _figure_shapes(lesson: Lesson) -> Figure:
 
 
 def _figure_mosaics(lesson: Lesson) -> Figure:
-    pictures, heatmaps = lesson.mosaics("squeezenet")
+    pictures = lesson.pictures
     shown = ("saliency", "integrated gradients", "guided backpropagation", "Grad-CAM", "occlusion")
     rows, names = {}, categories_of(lesson.model, pictures[:7])
     for index in (0, 1, 4):
         photo = pictures.images[index]
         asked = np.where(pictures.masks[index][..., None], photo, 0.2)
-        seen = [_seen(photo, heatmaps[name][index], name) for name in shown]
+        heatmaps = lesson.mosaic("squeezenet", index)
+        seen = [_seen(photo, heatmaps[name][0], name) for name in shown]
         rows[_in_lines(lesson.model.categories[names[index]])] = np.stack([photo, asked, *seen])
     alt = (
         "Three pictures of two by two photos, the photo that is asked for, and five maps of each. Grad-CAM and "
