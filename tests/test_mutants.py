@@ -68,7 +68,6 @@ EQUIVALENT = {
     "falls": {r"np\.zeros -> np\.ones": "every number is written over"},
     "pointing_share": {
         r"maps -> masks|masks -> maps": "asked for their length alone, which is the same",
-        r"np\.maximum\(maps, 0\)": "a map's largest value is above 0",
     },
     "shares_inside": {r"shape\[1\] -> .*shape\[2\]": "maps are enlarged by one factor along both sides"},
     "reach": {r"weights -> np\.maximum\(weights, 0\)": "which is taken anyway"},
@@ -108,7 +107,6 @@ NEVER_NEGATIVE = {
     "clear_saliency": "category",
     "added_up": "image baseline steps",
     "three_deaths": "activations batch",
-    "reach": "most",
     "twins": "threshold",
     "cut_out": "kept copy scale",
     "on_new_background": "image other mask",

@@ -11,20 +11,23 @@ from days.day17.code import ablation
 
 
 def _networks(generator):
-    """Small PyTorch networks whose first layer is called conv and is none; the first convolution is nested or not."""
+    """Small PyTorch networks whose first layer is called conv and is none; the first convolution is nested or not.
+
+    One is in groups, with kernels that are not square, and one has kernels of a single pixel.
+    """
     from collections import OrderedDict
 
     from torch import nn
 
-    def network(depth):
-        channels, width, size = (int(number) for number in generator.integers([1, 5, 2], [4, 12, 6]))
-        body = [("patch", nn.Conv2d(channels, width, size)), ("activation", nn.ReLU())]
+    def network(depth, size, groups=1):
+        channels, width = (groups * int(number) for number in generator.integers([1, 5], [4, 12]))
+        body = [("patch", nn.Conv2d(channels, width, size, groups=groups)), ("activation", nn.ReLU())]
         for block in generator.choice(["stem", "body", "front", "entry"], depth, replace=False):
             body = [("scale", nn.Identity()), (str(block), nn.Sequential(OrderedDict(body)))]
         layers = [("conv_norm", nn.BatchNorm2d(channels)), *body, ("last", nn.Conv2d(width, 3, 1))]
         return nn.Sequential(OrderedDict(layers))
 
-    return [(network(depth),) for depth in (1, 2, 0)]
+    return [(network(1, (2, 5), groups=2),), (network(2, int(generator.integers(2, 6))),), (network(0, 1),)]
 
 
 def _first_4d_weight(network):
@@ -68,7 +71,10 @@ def _plane_by_plane(image):
 
 @exercise(
     "9.2 · 10 min · ●●○",
-    cases=lambda generator: [(generator.random((*generator.integers(5, 12, 2), 3), np.float32),) for _ in range(3)],
+    cases=lambda generator: [
+        (generator.random((*sides, 3), np.float32),)
+        for sides in (*generator.integers(5, 12, (2, 2)), (3, 250), (250, 3))  # larger than any network's input
+    ],
     truth=_plane_by_plane,
     mistakes=[
         "The colors are still in RGB order: reverse the last axis first, image[:, :, ::-1].",
@@ -94,6 +100,13 @@ def make_batch(image):
     return pixels.transpose(2, 0, 1)[None]
 
 
+def _one_silent(generator, *shape):
+    """Maps of which one, not the last, is 0 everywhere, as a dead channel's is."""
+    maps = cases.maps(generator, *shape)
+    maps[generator.integers(shape[0] - 1)] = 0
+    return maps
+
+
 def _montage(maps, columns):
     from skimage.util import montage
 
@@ -104,8 +117,8 @@ def _montage(maps, columns):
     "9.3 · 10 min · ●●○",
     cases=lambda generator: [
         (cases.maps(generator, 8, 2, 6), 4),
-        (cases.maps(generator, 6, 5, 2), 2),
-        cases.edge("the maps do not fill the last row", cases.maps(generator, 7, 4, 5), 3),
+        (_one_silent(generator, 6, 5, 2), 2),
+        cases.edge("the maps do not fill the last row", _one_silent(generator, 7, 4, 5), 3),
         cases.edge("the maps do not fill the last row", cases.maps(generator, 12, 3, 4), 5),
         cases.edge("there are fewer maps than columns", cases.maps(generator, 2, 3, 4), 3),
     ],
@@ -147,15 +160,35 @@ def _activations(generator, *, relu=True):
     return maps
 
 
+def _silent_in_order(answer, *layers):
+    """Channels' numbers, of which those that are 0 in every layer tie: they stand by number. What is none, as it is."""
+    channels = np.asarray(answer[0] if isinstance(answer, tuple) and len(answer) == 1 else answer)
+    if channels.ndim != 1 or channels.dtype.kind not in "iu" or not set(channels.tolist()) <= set(range(20)):
+        return answer
+    silent = ~np.any([layer[channels].any(axis=(1, 2)) for layer in layers], axis=0)
+    channels = channels.copy()
+    channels[silent] = np.sort(channels[silent])
+    return channels
+
+
+def _with_silent(generator, draw, **relu):
+    """Layers drawn alike, in which the same two channels are silent."""
+    layers, silent = np.array(draw(generator, **relu)), generator.choice(20, 2, replace=False)
+    layers[..., silent, :, :] = 0
+    return layers
+
+
 @exercise(
     "9.4 · 5 min · ●○○",
     cases=lambda generator: [
         *((_activations(generator), count) for count in (6, 4)),
+        cases.edge("two channels are silent, and equal", _with_silent(generator, _activations), 20),
         cases.edge("activations are below 0, too", _activations(generator, relu=False), 9),
     ],
     truth=lambda activations, count: np.array(
         sorted(range(len(activations)), key=lambda channel: -sum(activations[channel].ravel()))[:count]
     ),
+    look=lambda answer, activations, count: _silent_in_order(answer, activations),
     mistakes=[
         "These are the weakest: argsort counts upwards, so turn it round with [::-1] or sort the negative.",
         ("[::-1]", ""),
@@ -179,7 +212,7 @@ def strongest_channels(activations, count):
     return np.argsort(means)[::-1][:count]
 
 
-def _two_photos(generator, count, relu=True):
+def _two_photos(generator, relu=True):
     """Two answers of one layer; in some channels the pattern only moved, and their means are nearly the same."""
     first = _activations(generator, relu=relu)
     second = first * generator.uniform(0.2, 1.9, (20, 1, 1)) - generator.uniform(0, 0.3, (20, 1, 1))
@@ -189,15 +222,20 @@ def _two_photos(generator, count, relu=True):
     if not relu:  # one mean changes its sign alone
         turned = np.abs(first.mean(axis=(1, 2))).argmax()
         second[turned] = -first[turned]
-    return first, second, count
+    return first, second
 
 
 @exercise(
     "9.5 · 10 min · ●●○",
-    cases=cases.drawn(_two_photos, (5,), (4,), (8, False)),
+    cases=lambda generator: [
+        *((*_two_photos(generator), count) for count in (5, 4)),
+        (*_two_photos(generator, relu=False), 8),
+        cases.edge("two channels are silent, and equal", *_with_silent(generator, _two_photos), 20),
+    ],
     truth=lambda first, second, count: np.array(
         sorted(range(len(first)), key=lambda channel: -abs(sum((second - first)[channel].ravel())))[:count]
     ),
+    look=lambda answer, first, second, count: _silent_in_order(answer, first, second),
     mistakes=[
         "Only the channels that grew are found: one that fell silent changed as well, so take np.abs.",
         ("np.abs(difference)", "difference"),
@@ -246,8 +284,8 @@ def _networks_with_inplace_relu(generator):
     import torch
     from torch import nn
 
-    def case(training):
-        network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 2, 1))
+    def case(training, **options):
+        network = nn.Sequential(nn.Conv2d(3, 4, 3, **options), nn.ReLU(inplace=True), nn.Conv2d(4, 2, 1))
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.copy_(torch.from_numpy(generator.normal(0, 0.5, parameter.shape)))
@@ -255,13 +293,14 @@ def _networks_with_inplace_relu(generator):
             layer.register_forward_hook(lambda module, inputs, output: None)
         return network.train(training), torch.from_numpy(generator.normal(size=(2, 3, 8, 9)).astype(np.float32))
 
-    return [case(True), case(False)]
+    return [case(True, stride=2, padding=1), case(False, bias=False)]
 
 
 def _convolved(network, batch):
     from torch.nn.functional import conv2d
 
-    return conv2d(batch, network[0].weight, network[0].bias).detach().numpy()
+    first = network[0]
+    return conv2d(batch, first.weight, first.bias, first.stride, first.padding).detach().numpy()
 
 
 @exercise(

@@ -94,9 +94,9 @@ def describe_depths(activations):
     return {layer: (a.shape[1], a.shape[2], (a > 0).mean()) for layer, a in activations.items()}
 
 
-def _photo_and_dream(generator):
-    photo = generator.random((20, 24, 3))
-    return photo, photo + generator.normal(0, 0.1, photo.shape) + np.linspace(0, 1, 24)[None, :, None]
+def _photo_and_dream(generator, height, width):
+    photo = generator.random((height, width, 3))
+    return photo, photo + generator.normal(0, 0.1, photo.shape) + np.linspace(0, 1, width)[None, :, None]
 
 
 def _roughness_by_columns(photo, dream):
@@ -106,7 +106,7 @@ def _roughness_by_columns(photo, dream):
 
 @exercise(
     "9.3 · 10 min · ●●○",
-    cases=cases.drawn(_photo_and_dream, times=3),
+    cases=cases.drawn(_photo_and_dream, (20, 24), (17, 9), (6, 31)),
     truth=_roughness_by_columns,
     mistakes=[
         "That is the roughness of the dream, with the photo's own texture in it: take the change, dream - photo.",
@@ -182,11 +182,14 @@ def grad_cam(activations, gradients):
 
 
 def _quiet_layer(generator, share, below=0.0):
-    """Most channels fire seldom, one never, one in one image alone, and one at exactly this share of the places."""
+    """Most channels fire seldom, one never, one faintly, and one at exactly this share of the places."""
     activations = cases.maps(generator, 4, 24, 10, 10, levels=(-5, 1), relu=True)
     activations[0] = np.maximum(activations[0] - 1, 0)
     activations[:, 3] = activations[:, 7] = 0
     activations[1, 7].flat[: round(share * 400)] = 1
+    activations[:, 5:7] = 0
+    activations[2, 5].flat[: round(share * 800)] = 1e-4  # faintly, at twice the share
+    activations[3, 6].flat[: round(share * 400) - 1] = 1  # at one place less than the share
     for image, channel in enumerate(generator.choice(np.arange(8, 24), 4, replace=False)):
         activations[:, channel], activations[image, channel] = 0, 1
     return 0.05 * np.where(activations > 0, activations, -below), share

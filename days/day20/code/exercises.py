@@ -25,8 +25,11 @@ def _mixed_after(kernel, steps, rate):
 @exercise(
     "9.1 · 10 min · ●○○",
     cases=lambda generator: [
-        (generator.normal(size=shape), steps, rate)
-        for shape, steps, rate in (((3, 3), 3, 0.1), ((5, 4), 7, 0.05), ((4, 7), 2, 0.3), ((2, 3), 60, 0.3))
+        *(
+            (generator.normal(size=shape), steps, rate)
+            for shape, steps, rate in (((3, 3), 3, 0.1), ((5, 4), 7, 0.05), ((4, 7), 2, 0.3), ((2, 3), 60, 0.3))
+        ),
+        cases.edge("the kernel's weights are whole numbers", generator.integers(-3, 4, (3, 4)), 2, 0.1),
     ],
     truth=_mixed_after,
     mistakes=[
@@ -179,7 +182,7 @@ def _half_awake(generator, channels, height):
     """
     maps = cases.maps(generator, channels, height, 5, mean=-1)
     maps[[0, 1, 4, 5, 7]] = -np.abs(maps[[0, 1, 4, 5, 7]]) - 0.1
-    maps[1, 0, 3], maps[4, 1, 2], maps[5, 0, 1], maps[7, 1, 0] = 0.4, 0, 200, 1.2
+    maps[1, 0, 3], maps[4, 1, 2], maps[5, 0, 1], maps[7, 1, 0] = 1e-4, 0, 200, 1.2
     maps[[2, 3, 6]] = np.abs(maps[[2, 3, 6]]) + 0.5
     maps[3, 0, 0], maps[6, 0, 0] = -0.1, -200
     return (generator.permutation(maps),)

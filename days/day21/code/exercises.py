@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 
 from days.common import cases
 from days.common.exercises import exercise
@@ -60,26 +61,34 @@ def _double(image):
     return image.repeat(2, axis=0).repeat(2, axis=1)
 
 
-def _loud_detail(generator, height, width):
+_MEANS = _halve, _double
+_POINTS = lambda image: image[::2, ::2], lambda image: scipy.ndimage.uniform_filter(_double(image), 2, mode="wrap")
+"""Two ways to halve and double: by means of 2 x 2, each repeated, and by every other pixel, with means between."""
+
+
+def _loud_detail(generator, height, width, ways=_MEANS):
     """A lopsided gradient of which the fine band is some times stronger than the coarse one, or weaker."""
     coarse, loud = generator.normal(0.3, 1, (height, width)), generator.choice([0.2, 5])
-    return _double(coarse) + generator.normal(0, loud, (2 * height, 2 * width)), _halve, _double
+    return _double(coarse) + generator.normal(0, loud, (2 * height, 2 * width)), *ways
 
 
-def _bands_by_blocks(gradient, halve, double):
-    fine, coarse = gradient.copy(), np.zeros_like(gradient)
-    for row, column in np.ndindex(gradient.shape[0] // 2, gradient.shape[1] // 2):
-        block = slice(2 * row, 2 * row + 2), slice(2 * column, 2 * column + 2)
-        coarse[block] = gradient[block].sum() / 4
-        fine[block] -= coarse[block]
+def _blurred_by_pixels(image, halve, double):
+    """What halving and doubling leave of an image: the sum of what they leave of each pixel."""
+    alone = np.eye(image.size).reshape(image.size, *image.shape)
+    return sum(value * double(halve(pixel)) for value, pixel in zip(image.ravel(), alone, strict=True))
+
+
+def _bands_by_pixels(gradient, halve, double):
+    coarse = _blurred_by_pixels(gradient, halve, double)
+    fine = gradient - coarse
     both = fine * (np.abs(coarse).sum() / np.abs(fine).sum()) + coarse
     return both * both.size / np.linalg.norm(both.ravel(), 1)
 
 
 @exercise(
     "9.2 · 10 min · ●●○",
-    cases=cases.drawn(_loud_detail, (3, 4), (5, 2), (4, 4), (3, 5)),
-    truth=_bands_by_blocks,
+    cases=cases.drawn(_loud_detail, (3, 4), (5, 2), (4, 4, _POINTS), (3, 5)),
+    truth=_bands_by_pixels,
     mistakes=[
         "The bands keep their own strength, so that the louder one drowns the other: divide each by its mean size.",
         ("fine / np.abs(fine).mean() + coarse / np.abs(coarse).mean()", "fine + coarse"),
@@ -168,15 +177,15 @@ def octave_sizes(height, width, octaves, scale):
     return np.array([(round(height / by), round(width / by)) for by in shrink])
 
 
-def _octave(generator, height, width):
+def _octave(generator, height, width, ways=_MEANS):
     photo = generator.random((2 * height, 2 * width))
-    return _halve(photo) + generator.normal(0, 0.3, (height, width)), photo, _halve, _double
+    return ways[0](photo) + generator.normal(0, 0.3, (height, width)), photo, *ways
 
 
 @exercise(
     "9.4 · 10 min · ●●○",
-    cases=cases.drawn(_octave, (3, 4), (5, 2), (4, 4)),
-    truth=lambda picture, photo, halve, double: photo + np.kron(picture - halve(photo), np.ones((2, 2))),
+    cases=cases.drawn(_octave, (3, 4), (5, 2), (4, 4, _POINTS)),
+    truth=lambda picture, photo, halve, double: photo + double(picture) - _blurred_by_pixels(photo, halve, double),
     mistakes=[
         "That is the small dream enlarged, as blurred as it was: the photo's lost detail is missing.",
         (" + photo - double(halve(photo))", ""),
@@ -207,7 +216,10 @@ def next_octave(picture, photo, halve, double):
 
 @exercise(
     "9.5 · 10 min · ●●○",
-    cases=cases.drawn(cases.maps, (3, 2, 4), (2, 5, 3), (4, 3, 3), mean=0.5),
+    cases=lambda generator: [
+        *((cases.maps(generator, *shape, mean=0.5),) for shape in ((3, 2, 4), (2, 5, 3))),
+        (cases.maps(generator, 4, 3, 3, relu=True),),
+    ],
     truth=lambda activations: cases.slopes(lambda values: (values**2).mean() / 2, activations),
     mistakes=[
         "That is the activations themselves: right for a sum; the objective is a mean, so divide by the count.",
@@ -235,10 +247,11 @@ def layer_gradient(activations):
     return activations / activations.size
 
 
-def _guide(generator, channels, places, guides, least=0.0):
+def _guide(generator, channels, places, guides, least=0.0, sign=1):
     """Features whose lengths differ much, so that the nearest, the most parallel and the largest product differ."""
     lengths = generator.uniform(0.3, 4, guides)
-    return generator.uniform(least, 1, (channels, places)), generator.uniform(least, 1, (channels, guides)) * lengths
+    answer, guide = (generator.uniform(least, 1, (channels, count)) for count in (places, guides))
+    return sign * answer, guide * lengths
 
 
 @exercise(
@@ -246,6 +259,7 @@ def _guide(generator, channels, places, guides, least=0.0):
     cases=lambda generator: [
         *(_guide(generator, *sizes) for sizes in ((4, 6, 9), (3, 10, 7), (5, 8, 8))),
         cases.edge("features are below 0, too", *_guide(generator, 4, 12, 9, -1.0)),
+        cases.edge("all products are below 0", *_guide(generator, 3, 5, 8, sign=-1)),
     ],
     truth=lambda answer, guide: np.stack([max(guide.T, key=place.dot) for place in answer.T], axis=1),
     mistakes=[

@@ -124,6 +124,7 @@ def _game(generator, count, height, width):
     inside[every, deepest] = every == 0
     inside[:, flat.sum(axis=0).argmax()] = every < count // 8
     inside[every, flat.argmax(axis=1)] = every < count * 5 // 8 + generator.integers(count // 8 + 1)
+    maps[1:4] -= maps[1:4].max(axis=(1, 2), keepdims=True) + 0.5  # all of it speaks against
     return maps, masks
 
 
@@ -198,9 +199,9 @@ def likeness_of_categories(maps):
 
 def _stack(generator, best):
     """Maps of three layers, the best of which aims at the objects; the middle layer is by far the loudest."""
-    masks, layers = cases.masks(generator, 4, 8, 4), {}
+    masks, layers = cases.masks(generator, 4, 12, 4)[:, 2:10], {}
     for name, step, loud in (("early", 1, 1.0), ("middle", 2, 40.0), ("late", 4, 5.0)):
-        coarse = masks.reshape(4, 8 // step, step, 8 // step, step).mean(axis=(2, 4))
+        coarse = masks.reshape(4, 8 // step, step, 12 // step, step).mean(axis=(2, 4))
         aim, each = 6.0 if name == best else 0.6, generator.uniform(0.5, 2, (4, 1, 1))
         layers[name] = loud * each * (aim * coarse + generator.normal(0.3, 0.5, coarse.shape))
     return layers, masks

@@ -80,8 +80,10 @@ def three_deaths(activations, batch, largest):
 
 
 def _filter(generator):
-    inputs = int(generator.integers(2, 5))
+    """A filter with inputs on both sides of 0, one above it, and one below."""
+    inputs = int(generator.integers(3, 6))
     least, most = -generator.uniform(0.5, 2, inputs), generator.uniform(1, 4, inputs)
+    least[0], most[1] = most[0] / 4, least[1] / 3
     return generator.normal(size=(inputs, 3, 3)), float(generator.normal()), least, most
 
 

@@ -17,6 +17,7 @@ def _cutout(generator, *shape):
     (image, other), mask = generator.random((2, *shape, 3)), generator.random(shape) < 0.4
     mask[1:4, 2:5] = True
     mask[2, 3] = False  # a hole in the object
+    image[1, 2], image[2, 2], other[3, 3], image[0, 0] = 0, 1, 0, 0  # black and white, on the object and beside it
     if shape[0] == shape[1]:  # one object lies away from the sides
         mask[[0, -1]] = mask[:, [0, -1]] = False
     return image, mask, other
@@ -51,9 +52,9 @@ def on_new_background(image, mask, other):
     return np.where(mask[..., None], image, other)
 
 
-def _fooled(generator):
-    """Answers that follow the label or the background, and some that follow neither."""
-    labels, backgrounds, others = generator.integers(6, size=(3, 397))
+def _fooled(generator, count):
+    """Answers that follow the label or the background, and some that follow neither; six kinds, of any numbers."""
+    labels, backgrounds, others = generator.choice(generator.choice(999, 6, replace=False), (3, count))
     return cases.mixed(generator, cases.mixed(generator, labels, backgrounds, 0.4), others, 0.1), labels, backgrounds
 
 
@@ -64,7 +65,7 @@ def _follows_by_counting(named, labels, backgrounds):
 
 @exercise(
     "9.2 · 10 min · ●○○",
-    cases=cases.drawn(_fooled, times=3),
+    cases=cases.drawn(_fooled, (397,), (180,), (91,)),
     truth=_follows_by_counting,
     mistakes=[
         "Images whose background goes with their shape were counted, too: there, right and fooled look the same. "
@@ -88,24 +89,23 @@ def share_fooled(named, labels, backgrounds):
     return float((named == backgrounds)[swapped].mean())
 
 
-def _suspects(generator, loud):
-    """Maps of four networks, one of which has a few glaring images that would rule a sum, and signs that mislead."""
-    masks, maps = np.zeros((12, 6, 6), bool), {}
-    masks[:, 1:4, 2:5] = True
-    masks[::2, 1:5] = masks[::2, :, :1] = True  # every other object is larger
-    size = masks.sum(axis=(1, 2), keepdims=True)
-    for name, inside in zip("ABCD", (0.8, 0.6, 0.4, 0.2), strict=True):
-        maps[name] = generator.uniform(0.5, 1, (12, 6, 6)) * np.where(masks, inside / size, (1 - inside) / (36 - size))
-    first, second, third, last = maps.values()
-    third[:, 2, 3] += 0.7 * third.sum(axis=(1, 2))  # a hot pixel on the object
-    third[:, 0, 5] += 0.3 * third.sum(axis=(1, 2))
-    first[0], last[0] = np.where(masks[0], 0.0, 50.0), np.where(masks[0], 50.0, 0.0)
-    second[::3] -= np.where(masks[::3], 0.15, 0)
-    third -= np.where(masks, 0, 0.01)
-    against = maps["ABC"[loud]]  # the shape, at one place beside the object
-    against[:, 5, 5] -= 1.6 * np.maximum(against, 0).sum(axis=(1, 2))
-    names = generator.permutation(list("ABCD")).tolist()
-    return {names[place]: maps["ABCD"[place]] for place in generator.permutation(4)}, masks
+def _suspects(generator, count, height, width):
+    """Maps of five networks whose mean shares lie 0.005 apart; loud maps, sizes and what is below 0 all mislead."""
+    shape, maps = (count, height, width), {}
+    masks = generator.random(shape) < generator.uniform(0.2, 0.8, (count, 1, 1))
+    masks[:, 0, :2] = True, False
+    names = generator.permutation(list("ABCDE")).tolist()
+    for place in generator.permutation(5):
+        shares = generator.uniform(0.3, 0.7, count)
+        shares += 0.49 + 0.005 * place - shares.mean()
+        below, values = generator.random(shape) < 0.3, generator.uniform(0.2, 1, shape)
+        below[:, 0, :2] = False
+        values[below] = 0
+        for side, share in ((masks, shares), (~masks, 1 - shares)):
+            values *= np.where(side, (share / (values * side).sum(axis=(1, 2)))[:, None, None], 1)
+        loud = generator.uniform(0.2, 5, (count, 1, 1))
+        maps[names[place]] = loud * np.where(below, -generator.uniform(0, 0.3, shape), values)
+    return maps, masks
 
 
 def _by_images(maps, masks):
@@ -117,7 +117,7 @@ def _by_images(maps, masks):
 
 @exercise(
     "9.3 · 15 min · ●●○",
-    cases=cases.drawn(_suspects, (0,), (1,), (2,)),
+    cases=cases.drawn(_suspects, (12, 6, 6), (7, 5, 8), (20, 4, 5)),
     truth=_by_images,
     mistakes=[
         "The order is turned round: who has the least on the object comes first.",
@@ -147,15 +147,15 @@ def most_suspicious(maps, masks):
     return sorted(shares, key=shares.get)
 
 
-def _shares(generator):
+def _shares(generator, count):
     """Two networks' shares for the same images, which are of very different difficulty."""
-    difficulty, (noise, other) = generator.uniform(0.2, 0.8, 50), generator.normal(0, 0.03, (2, 50))
+    difficulty, (noise, other) = generator.uniform(0.2, 0.8, count), generator.normal(0, 0.03, (2, count))
     return difficulty - 0.03 + noise, difficulty + other
 
 
 @exercise(
     "9.4 · 10 min · ●●○",
-    cases=cases.drawn(_shares, times=3),
+    cases=cases.drawn(_shares, (50,), (23,), (80,)),
     truth=lambda shares, honest: (sum(shares - honest) / len(shares), 1.96 * scipy.stats.sem(shares - honest)),
     mistakes=[
         "The two networks were taken as if they had seen different images. They saw the same: take the difference "
@@ -179,13 +179,13 @@ def difference(shares, honest):
     return float(differences.mean()), float(1.96 * differences.std(ddof=1) / np.sqrt(len(differences)))
 
 
-def _tied(generator):
-    """Labels that mostly come on their own background; every pair occurs."""
+def _tied(generator, *kinds):
+    """Labels that mostly come on their own background, of three kinds whose numbers are given; every pair occurs."""
     labels, others = generator.integers(3, size=(2, 90))
     backgrounds = cases.mixed(generator, labels, others, 0.4)
     labels[:9], backgrounds[:9] = np.divmod(np.arange(9), 3)
     order = generator.permutation(90)
-    return labels[order], backgrounds[order]
+    return np.array(kinds)[labels[order]], np.array(kinds)[backgrounds[order]]
 
 
 def _balance_by_counting(labels, backgrounds):
@@ -198,12 +198,18 @@ def _balance_by_counting(labels, backgrounds):
 
 @exercise(
     "9.5 · 15 min · ●●●",
-    cases=cases.drawn(_tied, times=3),
+    cases=lambda generator: [
+        *(_tied(generator, *kinds) for kinds in ((0, 1, 2), (1, 2, 7))),
+        cases.edge("numbers are above 9", *_tied(generator, 1, 2, 11)),
+    ],
     truth=_balance_by_counting,
     mistakes=[
         "Now all shapes are equally frequent, and each still comes on its own background most of the time: count "
         "pairs of shape and background.",
         ("labels * 1000 + backgrounds", "labels"),
+        "Two different pairs were taken for one: 10 * 1 + 11 and 10 * 2 + 1 are the same number. The numbers may be "
+        "above 9.",
+        ("1000", "10"),
         "Now all backgrounds are equally frequent, and each still goes with its shape: count pairs of both.",
         ("labels * 1000 + backgrounds", "backgrounds"),
         "These are True and False for all images; wanted are the places of those to keep, as numbers.",
