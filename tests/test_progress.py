@@ -64,14 +64,16 @@ def test_the_table_knows_every_exercise_of_every_day(file):
     assert "✓&nbsp;9.2 " in found._repr_html_()
 
 
-def test_every_exercise_is_a_link_to_its_cell(file):
-    links = re.findall(r'href="(day\d+/([^"#]+))#cell-id=(.+?)"', progress.progress()._repr_html_())
+def test_every_exercise_is_a_link_to_its_text_or_its_cell(file):
+    found = r'href="(day\d+/([^"#]+))#cell-id=(.+?)">.&nbsp;(\S+) '
+    links = re.findall(found, progress.progress()._repr_html_())
     cells = {path.name: json.loads(path.read_text())["cells"] for path in NOTEBOOKS}
     assert len(links) == 1 + sum(len(day.exercises) for day in progress.course().values())
-    for link, name, wanted in links:
+    for link, name, wanted, number in links:
         assert (REPO_ROOT / "days" / link).exists()
         [cell] = [cell for cell in cells[name] if cell["id"] == wanted]
-        assert "".join(cell["source"]).startswith(("# Exercise ", "# Task "))
+        text = "".join(cell["source"])
+        assert f"**{number} " in text or text.startswith((f"# Exercise {number} ", f"# Task {number} "))
 
 
 def test_next_is_the_first_open_exercise_of_a_day_that_was_begun(file):

@@ -54,9 +54,10 @@ class Verdict:
     def _repr_html_(self) -> str:
         # The page's own text color, which can be read in a light and in a dark theme; the status is the border's.
         step = f'<br><small style="color:inherit">{_marked(self.step)}</small>' if self.step else ""
+        said = f": {_marked(self.message)}" if self.message else " "
         return (
             f'<div role="status" style="color:inherit;border-left:4px solid {_COLORS[self.status]};'
-            f'padding:.2em .8em"><b>{_SIGNS[self.status]} {self.status}</b> {_marked(self.message)}{step}</div>'
+            f'padding:.2em .8em"><b>{_SIGNS[self.status]} {self.status}</b>{said}{step}</div>'
         )
 
 

@@ -120,7 +120,8 @@ def note_prediction(name: str, **what) -> None:
 class Day:
     """What a day's notebook asks.
 
-    exercises : {"9.1": (title, the id of its cell)}; predictions : their names; link : from the start page.
+    exercises : {"9.1": (title, the id of the cell with its text, or else its own)}; predictions : their names; link :
+    from the start page.
     """
 
     link: str
@@ -135,7 +136,9 @@ class Day:
         exercises = {}
         for cell, text in zip(cells, texts, strict=True):
             if cell["cell_type"] == "code" and (head := HEAD.match(text)):
-                exercises[head[1]] = (_title(head[1], text, texts), cell.get("id", ""))
+                at = _text_of(head[1], texts)
+                asks = cell if at is None else cells[at]
+                exercises[head[1]] = (_title(head[1], text, "" if at is None else texts[at]), asks.get("id", ""))
         asked = [found[1] for text in texts if (found := _ASKED.search(text))]
         return cls(f"{path.parent.name}/{path.name}", dict(sorted(exercises.items(), key=_by_number)), asked)
 
@@ -237,11 +240,17 @@ def progress(notebooks: Iterable[Path] | None = None) -> Progress:
     return Progress(course(notebooks), _read())
 
 
-def _title(number: str, source: str, texts: list[str]) -> str:
-    """An exercise's title: what the text above its cell calls it, "**9.1 Name.**", or else its function's name."""
-    called = (found[1] for text in texts if (found := re.search(rf"\*\*{re.escape(number)} (.+?)\*\*", text)))
+def _text_of(number: str, texts: list[str]) -> int | None:
+    """Which of a notebook's cells says what an exercise asks, "**9.1 Name.**"; None where there is no such cell."""
+    return next((place for place, text in enumerate(texts) if f"**{number} " in text), None)
+
+
+def _title(number: str, source: str, text: str) -> str:
+    """An exercise's title: what its text calls it, or else its function's name."""
+    called = re.search(rf"\*\*{re.escape(number)} (.+?)\*\*", text)
     function = re.search(r"^def (\w+)", source, re.MULTILINE)
-    return next(called, function[1].replace("_", " ") if function else "").rstrip(".").replace("`", "")
+    title = called[1] if called else function[1].replace("_", " ") if function else ""
+    return title.rstrip(".").replace("`", "")
 
 
 def _today() -> str:
