@@ -262,7 +262,7 @@ def weights(arguments):
     """Train the networks anew."""
     install_lessons()
     modules = ["day18.code.runs", "day23.code.network", "day23.code.patients", "day23.code.pruning"]
-    modules += [f"day24.code.{name}" for name in ("bias_lab", "trainings", "unknown")]
+    modules += ["day22.code.deeper", *(f"day24.code.{name}" for name in ("bias_lab", "trainings", "unknown"))]
     for module in modules:
         run("-m", f"days.{module}", *arguments)
 

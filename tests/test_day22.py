@@ -20,7 +20,8 @@ from days.common.datasets import SHAPE_NAMES, make_shapes
 from days.common.images import IMAGE_NAMES, load_image
 from days.day17.code.backends import capture
 from days.day18.code import torch_backend as shapes_backend
-from days.day22.code import attribution, claims, exercises, maps, mosaics, randomization, scoring, torch_backend
+from days.day18.code.storage import load_finals
+from days.day22.code import attribution, claims, deeper, exercises, maps, mosaics, randomization, scoring, torch_backend
 
 CAT, TABBY, ESPRESSO = 285, 281, 967
 
@@ -994,6 +995,20 @@ def test_an_interval_is_as_wide_as_theory_says_and_shuts_a_constant_in():
         scoring.mean_and_interval(np.array([1, np.nan]))
 
 
+@pytest.mark.parametrize("hits", [0, 1, 7, 41, 42])
+def test_the_interval_of_a_share_is_scipys_exact_one(hits):
+    values = np.random.default_rng(0).permutation(np.arange(42) < hits)
+    ends = stats.binomtest(hits, 42).proportion_ci(method="exact")
+    assert scoring.share_and_interval(values) == pytest.approx((hits / 42, ends.low, ends.high))
+
+
+def test_parts_of_hits_add_up_and_no_hits_have_no_share():
+    assert scoring.share_and_interval(np.full(8, 0.25)) == pytest.approx(scoring.share_and_interval(np.arange(8) < 2))
+    for hits in ([], [0.5, 1.1], [np.nan], [[1.0]]):
+        with pytest.raises(ValueError, match="expected hits"):
+            scoring.share_and_interval(np.array(hits))
+
+
 def test_the_truth_scores_best_and_random_numbers_worst(shapes, shapes_model):
     how = {"size": 8, "stride": 4, "steps": 16, "samples": 8, "names": shapes_model.categories}
     methods = scoring.standard_methods("conv3_activation", **how)
@@ -1290,6 +1305,44 @@ def test_a_mosaic_holds_the_photo_that_is_asked_for_where_its_mask_says():
     assert (mosaics.make_mosaics(2, seed=4).images != pictures[:2].images).any()
     blob = np.broadcast_to(scoring.centered_blob((320, 320)), pictures.masks.shape)
     np.testing.assert_array_equal(scoring.pointing_game(blob, pictures.masks), 0.25)
+
+
+def test_the_deeper_network_names_shapes_and_grad_cam_points_beside_them_in_every_small_network(shapes_model):
+    """At the last layer Grad-CAM loses to a blob, at the earlier one HiResCAM beats it; other starts differ."""
+    data, second = make_shapes(200, seed=6), deeper.load_network()
+    assert (shapes_backend.scores(second, data.images).argmax(axis=1) == data.labels).mean() > 0.95
+    batch, blob = shapes_backend.to_batch(data.images), scoring.centered_blob((32, 32))
+    blob = scoring.pointing_game(np.broadcast_to(blob, data.masks.shape), data.masks)
+
+    def hits(method, network, layer):
+        return scoring.pointing_game(maps.enlarge(method(network, batch, layer, data.labels), (32, 32)), data.masks)
+
+    last = {}
+    for name, network, layer, early in (
+        ("small", shapes_model.network, "conv3_activation", "conv2_activation"),
+        ("other", shapes_backend.small_cnn(load_finals()["other start"]), "conv3_activation", "conv2_activation"),
+        ("deeper", second, deeper.LAYER, "conv3_activation"),
+    ):
+        last[name] = hits(torch_backend.grad_cam, network, layer)
+        assert scoring.mean_and_interval(last[name] - blob)[2] < 0
+        differs = hits(torch_backend.hires_cam, network, early) - last[name]
+        assert scoring.mean_and_interval(differs)[1] > 0
+    assert scoring.mean_and_interval(last["deeper"] - last["small"])[2] < 0
+    assert scoring.mean_and_interval(last["other"] - last["small"])[1] > 0
+
+
+def test_the_deeper_network_has_coarser_maps_and_its_file_repeats(tmp_path):
+    network = deeper.train(steps=2, progress=False)
+    assert capture(network, deeper.LAYER, torch.zeros(1, 3, 32, 32))[deeper.LAYER].shape == (1, 64, 4, 4)
+    again = deeper.load_network(deeper.save_network(network, tmp_path / "one"))
+    for one, other in zip(network.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+    assert deeper.FILE.stat().st_size < 150_000
+    with pytest.raises(FileNotFoundError, match="makes it anew"):
+        deeper.load_network(tmp_path / "none")
+    (tmp_path / "one").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"holds no deeper network or is damaged .* makes it anew"):
+        deeper.load_network(tmp_path / "one")
 
 
 @pytest.mark.slow

@@ -1089,7 +1089,7 @@ def test_the_suspects_widget_follows_its_controls(framework):
         ("suspect", "C", "C calls the"),
         ("background", "swapped", "C calls the"),
         ("image", 3, "C calls the"),
-        ("method", "occlusion", "occlusion, what is above 0"),
+        ("method", "occlusion", "occlusion, positive part"),
     ):
         before, controls[name].value = picture.value, value
         assert said in caption.value

@@ -78,8 +78,8 @@ def live_explanation(
 ) -> LivePicture:
     """As `visualizations.draw_explanation`: a photo, the heatmap (h, w) on it, and alone. note : ends the alt."""
     parts = [
-        panel("photo", photo),
-        panel(f"{method} on it, strength {strength:.1f}", overlay(photo, heatmap, strength, top=top)),
+        panel("image", photo),
+        panel(f"{method} on it", overlay(photo, heatmap, strength, top=top)),
         panel(f"the map, {heatmap.shape[0]} x {heatmap.shape[1]}", heatmap, ColorScale("inferno", 0.0, top), ""),
     ]
     return live_picture(title, parts, f"{describe_explanation(heatmap, title, method)} {note}".strip())

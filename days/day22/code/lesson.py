@@ -126,12 +126,14 @@ class Lesson(lesson17.Lesson):
         return pictures, maps
 
     def pointing(self) -> dict[str, dict[str, scoring.Interval]]:
-        """{where it was measured: {method: mean and interval of the pointing game}}, three tests."""
-        tests = {"500 drawn shapes,\nDay 18's network": self.shapes(500)}
-        tests |= {f"42 mosaics of photos,\n{title}": self.mosaics(name) for name, title in NETWORKS.items()}
+        """{where it was measured: {method: share and exact interval of the pointing game}}, three tests."""
+        tests = {"500 drawn shapes,\nDay 18's network\n(conv3; earlier: conv2)": self.shapes(500)}
+        for name, title in NETWORKS.items():
+            layers = "({}; earlier: {})".format(*DEPTHS[name])
+            tests[f"42 mosaics of photos,\n{title}\n{layers}"] = self.mosaics(name)
         return {
             test: {
-                name: scoring.mean_and_interval(scoring.pointing_game(heatmaps, data.masks))
+                name: scoring.share_and_interval(scoring.pointing_game(heatmaps, data.masks))
                 for name, heatmaps in maps.items()
             }
             for test, (data, maps) in tests.items()

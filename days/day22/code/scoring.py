@@ -207,3 +207,23 @@ def mean_and_interval(values: np.ndarray, *, seed: int = 0, rounds: int = 2000) 
     generator = np.random.default_rng(seed)
     drawn = stats.bootstrap((values,), np.mean, n_resamples=rounds, method="percentile", rng=generator)
     return float(values.mean()), float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
+
+
+def share_and_interval(hits: np.ndarray) -> Interval:
+    """The share of hits (n,), each from 0 to 1, and its exact 95 % interval (Clopper and Pearson).
+
+    It is never empty, even where all are hits. Parts of hits add up, and the interval is then wider than it has to be.
+    Raises ValueError for no hits, and for hits out of range.
+
+    Source: Clopper and Pearson, "The use of confidence or fiducial limits", 1934.
+
+    >>> [round(end, 2) for end in share_and_interval(np.ones(42))]
+    [1.0, 0.92, 1.0]
+    """
+    hits = np.asarray(hits, np.float64)
+    if hits.ndim != 1 or not hits.size or not ((hits >= 0) & (hits <= 1)).all():
+        raise ValueError(f"expected hits (n,) from 0 to 1, at least one, got shape {hits.shape}")
+    count, misses = hits.sum(), (1 - hits).sum()
+    low = stats.beta.ppf(0.025, count, misses + 1) if count else 0.0
+    high = stats.beta.ppf(0.975, count + 1, misses) if misses else 1.0
+    return float(hits.mean()), float(low), float(high)

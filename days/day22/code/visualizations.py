@@ -36,7 +36,7 @@ def draw_pointing(tests: dict[str, dict[str, tuple[float, float, float]]]) -> Fi
     """{test: {method: (mean, low, high)}}, one line a method, one panel a test."""
     names = list(next(iter(tests.values())))
     figure = new_figure(9.6, 0.38 * len(names) + 1.3)
-    figure.suptitle("how often the map's largest value lies on what was asked for, 95 % intervals", fontsize=10)
+    figure.suptitle("how often the map's largest value lies on what was asked for, exact 95 % intervals", fontsize=10)
     places = np.arange(len(names))[::-1]
     for axes, (test, found) in zip(figure.subplots(1, len(tests), sharey=True), tests.items(), strict=True):
         for place, name in zip(places, names, strict=True):
@@ -61,8 +61,8 @@ def draw_explanation(
     figure.suptitle(title, fontsize=10)
     top = top or max(float(heatmap.max()), 1e-12)
     left, middle, right = figure.subplots(1, 3)
-    plain(left, "photo").imshow(photo)
-    plain(middle, f"{method} on it, strength {strength:.1f}").imshow(overlay(photo, heatmap, strength, top=top))
+    plain(left, "image").imshow(photo)
+    plain(middle, f"{method} on it").imshow(overlay(photo, heatmap, strength, top=top))
     what = f"the map, {heatmap.shape[0]} x {heatmap.shape[1]}"
     shown = plain(right, what).imshow(heatmap, cmap="inferno", vmin=0, vmax=top)
     figure.colorbar(shown, ax=right, fraction=0.046, pad=0.02).ax.tick_params(labelsize=7)

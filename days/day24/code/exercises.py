@@ -356,7 +356,7 @@ def my_network():
         "an empty list: that nothing is wrong",
         lambda number: [],
         "the faults alone, without the background",
-        (' + [("background", lost)] * (lost > 0.1)', ""),
+        (' + [("background", lost)] * (lost > 0.06)', ""),
         "a loss that is right, and a fault that nobody planted",
         lambda number: [("background", 0.33), ("dead", "conv1", 0)],
     ],
@@ -364,7 +364,7 @@ def my_network():
         "`examine` of Day 23 finds the faults of filters; show the network `clinic.ward_images().images`.",
         "Measure the background with `mystery.loss_by_swap`, on `make_shapes(500, background_correlation=1.0)` and on "
         "`bias_lab.swapped(500)` with the same seed.",
-        "A loss below 0.1 on 500 images is no more than chance. What you report is measured again on 1,000 others.",
+        "A loss below 0.06 on 500 images is no more than chance. What you report is measured again on 1,000 others.",
     ],
 )
 def judge(number):
@@ -377,4 +377,4 @@ def judge(number):
     claims = diagnosis.examine(patient, network.ward_images().images)
     shapes = make_shapes(500, seed=number, background_correlation=1.0)
     lost = mystery.loss_by_swap(patient, shapes, bias_lab.swapped(500, seed=number))
-    return claims + [("background", lost)] * (lost > 0.1)
+    return claims + [("background", lost)] * (lost > 0.06)

@@ -39,7 +39,7 @@ def suspect_explorer(suspects: dict[str, Weights], *, framework: str = "torch") 
         shapes = three[background][image : image + 1]
         shown, title = _judged(suspects, suspect, shapes, method, framework)
         top = max(float(shown.max()), 1e-12)
-        return live_explanation(shapes.images[0], shown, top, title, f"{method}, what is above 0", 0.85)
+        return live_explanation(shapes.images[0], shown, top, title, f"{method}, positive part", 0.85)
 
     return Explorer(controls, draw)
 
@@ -49,7 +49,7 @@ def draw_suspect(
 ) -> Figure:
     """What a suspect calls one image, (1, H, W, 3), and the map of what spoke for the true shape."""
     shown, title = _judged(suspects, name, shapes, method, framework)
-    return draw_explanation(shapes.images[0], shown, title, f"{method}, what is above 0", 0.85)
+    return draw_explanation(shapes.images[0], shown, title, f"{method}, positive part", 0.85)
 
 
 def _judged(suspects, name: str, shapes: Shapes, method: str, framework: str) -> tuple[np.ndarray, str]:

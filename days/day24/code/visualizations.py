@@ -20,9 +20,9 @@ from days.day24.code.trainings import Trainings, over_networks
 COLORS, STYLES, MARKS = (BLUE, ORANGE, GREEN, VIOLET), ("-", "--", ":", "-."), ("o", "s", "^", "D")
 _SCORES = {
     "tied": "right, tied",
-    "blind": "right, any background",
+    "blind": "right, blind",
     "swapped": "right, swapped",
-    "follows": "named after the background, swapped",
+    "follows": "follows: named after the background, swapped",
 }
 
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
