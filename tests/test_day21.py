@@ -23,8 +23,9 @@ from days.common.models import load_model
 from days.common.paths import REPO_ROOT
 from days.day17.code.torch_backend import capture
 from days.day20.code.objectives import channel, direction, layer, logit, unit
-from days.day21.code import budget, dreaming, torch_backend
+from days.day21.code import budget, control, dreaming, torch_backend
 from days.day21.code.dreaming import Moment, ascent_step, balanced, grow, octave_sizes, resize, tiles
+from days.day21.code.lesson import EVEN_SPREAD, PHOTOS, Lesson
 
 QUICK = {"octaves": 2, "steps": 3, "jitter": 8, "progress": False}
 
@@ -727,6 +728,47 @@ def test_most_of_fire7_gets_no_pull_from_a_photo(squeezenet):
     np.testing.assert_allclose(answers.grad, answers.detach() / answers.numel(), atol=1e-8)
     assert 0.15 < (answers.grad != 0).float().mean() < 0.25
     assert 1 <= (answers.grad[0] == 0).flatten(1).all(dim=1).sum() <= 12
+
+
+# ------------------------------------------------------------ the control
+
+
+def test_on_every_photo_the_trained_networks_dreams_hold_more_dogs_than_random_ones_ever_do():
+    found = control.load_control()
+    assert found.dogs.shape == found.rise.shape == (len(PHOTOS), 2, control.DRAWS)
+    trained, random = found.dogs.mean(axis=2).T
+    assert trained.min() > EVEN_SPREAD > max(found.dogs[:, 1].max(), found.photo.max())
+    assert (trained - random).min() > 0.1
+    assert found.rise.min() > 2
+
+
+def test_each_draw_has_its_own_shifts_and_random_weights_and_is_stored_as_measured(tmp_path):
+    lesson = Lesson()
+    found = control.measure(lesson, ("flower",), 2, octaves=1, steps=1)
+    for kind in (0, 1):
+        assert found.rise[0, kind, 0] != found.rise[0, kind, 1]
+    weights = [next(lesson.random_network(seed).parameters()) for seed in (0, 1)]
+    assert not torch.equal(*weights)
+    assert found.photo == pytest.approx([lesson.dogs(lesson.photo("flower"))])
+    stored = control.load_control(control.save_control(found, tmp_path / "control"))
+    for values, again in zip(found, stored, strict=True):
+        np.testing.assert_allclose(values, again, rtol=1e-6)
+    with pytest.raises(FileNotFoundError, match="control makes it anew"):
+        control.load_control(tmp_path / "none")
+
+
+@pytest.mark.slow
+def test_the_stored_control_is_what_is_measured():
+    stored, found = control.load_control(), control.measure(Lesson(), ("china",), 1)
+    np.testing.assert_allclose(found.dogs[0, :, 0], stored.dogs[0, :, 0], atol=2e-3)
+    np.testing.assert_allclose(found.rise[0, :, 0], stored.rise[0, :, 0], rtol=1e-3)
+
+
+def test_a_dreams_last_step_is_kept_as_the_dream():
+    lesson = Lesson()
+    last = lesson.moments("china", "fire2")[-1].picture
+    assert lesson.dream("china", "fire2") is last
+    np.testing.assert_array_equal(last, Lesson().dream("china", "fire2"))
 
 
 # ------------------------------------------------------------ the task

@@ -140,12 +140,11 @@ def balanced(gradient: np.ndarray, bands: int = 1) -> np.ndarray:
     alone, the finest would outshout all others.
     """
     rest, sum_of_bands = gradient, np.zeros_like(gradient)
-    for band in range(bands):
+    for _ in range(bands - 1):
         smaller = resize(rest, tuple((side + 1) // 2 for side in rest.shape[:2]))
-        lost = rest if band == bands - 1 else rest - resize(smaller, rest.shape[:2])
-        sum_of_bands += resize(scaled(lost), gradient.shape[:2])
+        sum_of_bands += resize(scaled(rest - resize(smaller, rest.shape[:2])), gradient.shape[:2])
         rest = smaller
-    return scaled(sum_of_bands)
+    return scaled(sum_of_bands + resize(scaled(rest), gradient.shape[:2]))
 
 
 def scaled(gradient: np.ndarray) -> np.ndarray:

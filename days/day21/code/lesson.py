@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -47,16 +47,18 @@ class Lesson(lesson17.Lesson):
 
     def __init__(self):
         self._dreams = {}
+        self._random = {}
 
     @cached_property
     def network(self):
         """The trained network in double precision, whose dreams are the same on every machine."""
         return copy.deepcopy(self.model.network).double()
 
-    @cached_property
-    def random_network(self):
-        """The random network in double precision."""
-        return copy.deepcopy(self.untrained.network).double()
+    def random_network(self, seed: int = 0):
+        """The network with random weights drawn from `seed`, in double precision."""
+        if seed not in self._random:
+            self._random[seed] = load_model("squeezenet", weights="random", seed=seed).network.double()
+        return self._random[seed]
 
     @cached_property
     def witness(self) -> Model:
@@ -72,11 +74,13 @@ class Lesson(lesson17.Lesson):
     ) -> np.ndarray:
         """The dream of a layer on a photo, by PyTorch, with `dream`'s own settings unless told otherwise.
 
+        seed : among the settings; it draws the shifts, and the weights of a network that is not trained.
+
         Double precision takes twice the time. In single, processors round differently, and dreams part after ten steps.
         """
         key = (photo, layer, guide, trained, size, *sorted(({"seed": 0} | settings).items()))
         if key not in self._dreams:
-            network = self.network if trained else self.random_network
+            network = self.network if trained else self.random_network(settings.get("seed", 0))
             settings |= {"guide": self.photo(guide) if guide else None, "progress": False}
             self._dreams[key] = deepdream.dream(network, self.photo(photo, size), layer, **settings)
         return self._dreams[key]
@@ -91,8 +95,10 @@ class Lesson(lesson17.Lesson):
         return deepdream.slope(self.network, layer)
 
     def moments(self, photo: str, layer: str = "fire7") -> list[dreaming.Moment]:
-        """Every step of a dream, octave by octave."""
-        return list(dreaming.grow(self.slope(layer), self.photo(photo)))
+        """Every step of a dream, octave by octave; the last is kept, so that `dream` need not dream it again."""
+        found = list(dreaming.grow(self.slope(layer), self.photo(photo)))
+        self._dreams[photo, layer, "", True, SIZE, ("seed", 0)] = found[-1].picture
+        return found
 
     def added(self, photo: str, layer: str, **settings) -> np.ndarray:
         """What the dream put on top of the photo, (H, W, 3), signed."""
@@ -106,11 +112,3 @@ class Lesson(lesson17.Lesson):
     def gram(self, image: np.ndarray, layer: str = "fire7") -> np.ndarray:
         """The Gram matrix (C, C) of a layer of the trained network, for an image."""
         return dreaming.gram(capture(self.model.network, layer, self.model.preprocess(image))[layer])
-
-    def witness_shares(self, photos: Sequence[str] = PHOTOS) -> dict[str, list[float]]:
-        """For each photo: dogs in the photo, in the trained network's dream of fire7, in the random one's."""
-        shares = {}
-        for name in photos:
-            dreams = (self.dream(name, "fire7", trained=trained) for trained in (True, False))
-            shares[name] = [self.dogs(image) for image in (self.photo(name), *dreams)]
-        return shares

@@ -13,6 +13,7 @@ from days.common.colors import BLUE, INK, ORANGE
 from days.common.figures import Figures, chart, describe, new_figure, plain, save_gif
 from days.common.paths import outputs_dir
 from days.day21.code import dreaming
+from days.day21.code.control import Control, load_control
 from days.day21.code.lesson import EVEN_SPREAD, GUIDES, LAYERS, PHOTOS, RICH, SHOWN, SIZE, TRICKS, Lesson
 
 ZOOM_GIF = "08_zoom.gif"
@@ -74,31 +75,27 @@ def draw_lost_detail(photo: np.ndarray, small: np.ndarray) -> Figure:
     )
 
 
-def draw_witness(shares: dict[str, Sequence[float]]) -> Figure:
-    """Dog probabilities, (photo, trained dream, random dream) for each photo, as dots on a line."""
+def draw_witness(control: Control, names: Sequence[str]) -> Figure:
+    """Dog probabilities of photos and of dreams on them: pale for each draw, solid for the mean of the draws."""
     figure = new_figure(9.6, 2.6)
     axes = figure.add_subplot()
-    rows = np.arange(len(shares))
-    values = np.array(list(shares.values()))
-    looks = (
-        ("photo", "black", "|", 130),
-        ("dream of the trained network", BLUE, "o", 45),
-        ("dream of the random one", ORANGE, "s", 45),
-    )
-    for column, (name, color, marker, size) in enumerate(looks):
-        axes.scatter(values[:, column], rows, color=color, marker=marker, s=size, label=name, zorder=5 - column)
-    axes.hlines(rows, 0, values.max(axis=1), color="#dddddd", linewidth=1)
+    rows, means = np.arange(len(names)), control.dogs.mean(axis=2)
+    axes.hlines(rows, 0, control.dogs.max(axis=(1, 2)), color="#dddddd", linewidth=1)
+    axes.scatter(control.photo, rows, 130, "black", "|", label="photo", zorder=4)
+    looks = (("dreams of the trained network", BLUE, "o"), ("dreams of random ones", ORANGE, "s"))
+    for kind, (name, color, marker) in enumerate(looks):
+        axes.scatter(control.dogs[:, kind], np.repeat(rows, control.dogs.shape[2]), 25, color, marker, alpha=0.3, lw=0)
+        axes.scatter(means[:, kind], rows, 45, color, marker, label=name, zorder=3)
     axes.axvline(EVEN_SPREAD, color=INK, linewidth=0.8, linestyle=":", label=f"even spread, {EVEN_SPREAD}")
-    axes.set(yticks=rows, yticklabels=list(shares), xlim=(-0.02, None))
-    axes.invert_yaxis()
-    chart(axes, x="dog probability (EfficientNet-Lite0, all 118 breeds together)")
+    axes.set(yticks=rows, yticklabels=names, xlim=(-0.02, None), ylim=(len(names) - 0.5, -0.5))
+    chart(axes, x="dog probability (EfficientNet-Lite0, all 118 breeds together); pale: each draw, solid: their mean")
     axes.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     return describe(
         figure,
-        f"Dog probabilities of EfficientNet-Lite0 for {len(shares)} photos and dreams of fire7 on them, and a line at "
-        f"the even spread, {EVEN_SPREAD}: for the photos at most {values[:, 0].max():.2f}, for dreams of the trained "
-        f"network {values[:, 1].min():.2f} to {values[:, 1].max():.2f}, for those of the random network at most "
-        f"{values[:, 2].max():.2f}.",
+        f"Dog probabilities of EfficientNet-Lite0 for {len(names)} photos and dreams of fire7 on them, and a line at "
+        f"the even spread, {EVEN_SPREAD}: for the photos at most {control.photo.max():.2f}; the mean of "
+        f"{control.dogs.shape[2]} draws for dreams of the trained network {means[:, 0].min():.2f} to "
+        f"{means[:, 0].max():.2f}, for those of random networks at most {means[:, 1].max():.2f}.",
     )
 
 
@@ -198,9 +195,7 @@ FIGURES = Figures(
         "03_lost_detail.jpg": _figure_lost_detail,
         "04_tricks.jpg": _figure_tricks,
         "06_control.jpg": _figure_control,
-        "07_witness.png": lambda lesson: draw_witness(
-            {SHOWN[name]: row for name, row in lesson.witness_shares().items()}
-        ),
+        "07_witness.png": lambda lesson: draw_witness(load_control(), [SHOWN[name] for name in PHOTOS]),
         "09_guided.jpg": _figure_guided,
         "10_growing.jpg": lambda lesson: draw_growing(lesson.photo("coffee"), lesson.moments("coffee"), "fire7"),
     },
