@@ -25,6 +25,7 @@ from test_browser import DAYS, Lab, answer_exercise, scroll_to
 
 from days.common.notebook import PATIENCE
 from days.common.paths import REPO_ROOT
+from days.common.progress import course
 from days.copies import update_copies
 
 pytestmark = pytest.mark.browser
@@ -159,6 +160,26 @@ def test_the_learners_start_page_has_its_pictures_and_leads_to_the_learners_less
     link.click()
     page.get_by_role("tab", name=LESSON.name).wait_for()
     page.wait_for_function(f"() => decodeURI(location.pathname).endsWith('my/{LESSON.as_posix()}')")
+
+
+def test_a_link_to_an_exercise_of_an_open_day_shows_its_text(desk):
+    page = new_page(desk.browser, viewport={"width": 1000, "height": 800})
+    lesson = course([DAYS["day19"]])["day19"]
+    open_notebook(page, desk.address, "my/start_here.ipynb")
+    page.locator("a[href*=day19_]").first.click()
+    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    panel.get_by_role("heading", name="10. Key takeaways").wait_for(state="attached")  # all cells are there
+    for number in ("9.2", "9.6"):
+        page.get_by_role("tab", name="start_here.ipynb").click()
+        panel.locator(f'a[href*="{lesson.exercises[number][1]}"]').first.click()
+        text = panel.locator(".jp-MarkdownOutput strong").filter(has_text=f"{number} ").first
+        page.wait_for_function(
+            """text => {
+                const page = text.closest('.jp-WindowedPanel-outer')
+                return Math.abs(text.getBoundingClientRect().top - page.getBoundingClientRect().top) < 60
+            }""",
+            arg=text.element_handle(),
+        )
 
 
 @pytest.mark.slow

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 
 import ipywidgets
+import limits
 import pytest
 from IPython.utils.capture import capture_output
+from jupyter_client.manager import start_new_kernel
 
 from days.common import predictions
+from days.common.paths import REPO_ROOT
 from days.common.predictions import predict, reveal
 from days.common.progress import progress, progress_file
 
@@ -158,6 +161,60 @@ def test_an_answers_results_begin_with_a_heading_and_other_cells_do_not():
             shell.run_cell(source)
     assert captured.stdout.split("Prediction 17.3\n")[1].startswith("426 it is\nMeasured: 426\n")
     assert captured.stdout.count("Prediction 17.3\n") == 1
+
+
+FOLDED = {"jupyter": {"outputs_hidden": True}}
+ANSWER = """
+from IPython.display import HTML
+print("426 <it> is")
+display(HTML("<i>a figure</i>"))
+reveal("17.3", "426")
+1 / divisor
+"""
+
+
+def shown_by_jupyterlab(cells, monkeypatch):
+    """What a kernel of JupyterLab shows for cells, each with its metadata: [(kind of message, content), ...]."""
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
+    monkeypatch.setenv("PYTHONPATH", str(REPO_ROOT))
+    manager, client = start_new_kernel(startup_timeout=limits.KERNEL)
+    messages = []
+    try:
+        for code, metadata in cells:
+            content = {"code": code, "silent": False, "store_history": True, "stop_on_error": True}
+            message = client.session.msg("execute_request", content, metadata=metadata)
+            client.shell_channel.send(message)
+            said = client.get_iopub_msg(timeout=limits.CELL)
+            while said["content"].get("execution_state") != "idle":
+                messages.append((said["msg_type"], said["content"]))
+                said = client.get_iopub_msg(timeout=limits.CELL)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    return [message for message in messages if message[0] not in ("status", "execute_input")]
+
+
+def test_what_a_cell_tells_before_the_prediction_is_folded_until_it_is_made(monkeypatch):
+    question = 'from days.common.predictions import *\npredict("17.3", "Which?", ["111", "426"])\ndivisor = 1'
+    later = 'predict("17.3", answer="426", sure=70)\nNone'
+    cells = [(question, {}), (ANSWER, FOLDED), ("print('other')", {}), (later, {}), (ANSWER, FOLDED)]
+    said = shown_by_jupyterlab(cells, monkeypatch)
+    (_, folded), (_, other), *after = [one for one in said if "prediction" not in str(one)]
+    html = folded["data"]["text/html"]
+    assert html.startswith("Prediction 17.3\n<details><summary>")
+    assert re.search(r"426 &lt;it&gt; is.*<i>a figure</i>.*Measured: 426.*1\.0", html, re.DOTALL)
+    assert other["text"] == "other\n"
+    opened = next(content for kind, content in after if kind == "update_display_data")
+    assert opened["data"]["text/html"] == html.replace("<details>", "<details open>")
+    assert opened["transient"] == folded["transient"]
+    assert [kind for kind, _ in after][-4:] == ["stream", "display_data", "stream", "execute_result"]
+
+
+def test_what_a_failed_cell_told_is_not_folded(monkeypatch):
+    question = 'from days.common.predictions import *\npredict("17.3", "Which?", ["111", "426"])\ndivisor = 0'
+    said = shown_by_jupyterlab([(question, {}), (ANSWER, FOLDED)], monkeypatch)
+    assert said[-2][0] == "error"
+    assert "<details open>" in said[-1][1]["data"]["text/html"]
 
 
 @pytest.mark.parametrize(

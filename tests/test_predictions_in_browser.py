@@ -89,9 +89,12 @@ def test_a_prediction_is_chosen_opened_and_counted_on_the_start_page(lab):
     run("Run Selected Cell and All Below")
     question.get_by_role("status").filter(has_text="You said 4, 90 % sure; measured: 4. ✓ Right.").wait_for()
     question = cell_with(page, "Predict 17.3")
-    cell_with(page, 'reveal("17.3"').get_by_text("Measured: untrained").wait_for()
+    measured = cell_with(page, 'reveal("17.3"').get_by_text("Measured: untrained")
+    measured.wait_for(state="attached")
+    assert not measured.is_visible()
     assert question.get_by_role("status").inner_text() == ""
     choose(question, "trained", "70 %")
+    measured.wait_for()
     question.get_by_role("status").filter(has_text="measured: untrained. ✗ Not so.").wait_for()
     assert not question.get_by_role("button", name="Keep my prediction").is_visible()
     page.close()

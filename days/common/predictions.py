@@ -7,15 +7,18 @@ said is kept in the learner's file of progress (`days.common.progress`). Nothing
 from __future__ import annotations
 
 import html
+import os
 import re
 import sys
 from dataclasses import dataclass, field
 from typing import Any
 
+from days.common.folding import Folded, is_folded_cell
 from days.common.progress import SURE, note_prediction, predictions
 
 _BOX = "border:1px solid #6b7fa3;border-left-width:5px;border-radius:4px;padding:.4em .9em;margin:.2em 0;max-width:60em"
-_asked: dict[str, Prediction] = {}
+_asked: dict[str, Prediction] = {}  # the latest last
+_held: dict[str, Folded] = {}  # of the cell that runs
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Prediction:
     _problem: str = field(default="", init=False, repr=False, compare=False)
     _boxes: list = field(default_factory=list, init=False, repr=False, compare=False)
     _controls: Any = field(default=None, init=False, repr=False, compare=False)
+    _folded: list[Folded] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         self.choices = tuple(self.choices)
@@ -49,6 +53,8 @@ class Prediction:
                 raise ValueError("this prediction has been measured: what you said first stands")
             note_prediction(self.name, **self._checked(said, sure))
             self._problem = ""
+            while self._folded:
+                self._folded.pop().unfold()
         except (OSError, ValueError) as error:
             self._problem = f"Not kept: {error}."
         self._settle()
@@ -174,6 +180,7 @@ def predict(name: str, question: str = "", choices=(), *, within=None, answer=No
             if old and old._controls:
                 old._controls.close()  # the new ones have the same id
             _asked[name] = new
+        _asked[name] = _asked.pop(name)
     elif name not in _asked:
         raise ValueError(f"no prediction {name!r} was asked: run the cell that asks it first")
     if answer is not None:
@@ -191,19 +198,37 @@ def reveal(name: str, value: str | float) -> None:
 
 
 def _head_answers() -> None:
-    """From now on, a cell with a `reveal` in it prints a heading first.
+    """From now on, what tells an answer is folded when it runs, too, until the learner has predicted.
 
-    Where JupyterLab folds a cell's results it still shows their first line, which must not be the answer.
+    Elsewhere than in JupyterLab a cell with a `reveal` in it prints a heading first: where stored results are folded,
+    their first line is still shown, and must not be the answer.
     """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell and not hasattr(shell, "seeing_cnns_answers"):
         shell.seeing_cnns_answers = True  # the module may be loaded anew
-        shell.events.register("pre_run_cell", _print_heading)
+        shell.events.register("pre_run_cell", lambda cell: _before(shell, cell))
+        shell.events.register("post_run_cell", _after)
 
 
-def _print_heading(cell) -> None:
-    for name in re.findall(r'^ *reveal\("(\d+\.\d+)"', cell.raw_cell or "", re.MULTILINE):
-        print(f"Prediction {name}")
+def _before(shell, cell) -> None:
+    """Fold what the cell gives, if it tells an answer that is still to be predicted; or print a heading."""
+    names = re.findall(r'^ *reveal\("(\d+\.\d+)"', cell.raw_cell or "", re.MULTILINE)
+    told = [*names, *list(_asked)[-1:]][0] if names or _asked else ""
+    # Jupyter's server names the session; what other programs run and store is not folded.
+    if told in _asked and os.environ.get("JPY_SESSION_NAME") and is_folded_cell(shell) and not _asked[told]._known():
+        summary = "What this cell gives. Predict first: then it opens by itself, or at a click."
+        _held[told] = Folded(shell, f"Prediction {told}", summary)
+    else:
+        for name in names:
+            print(f"Prediction {name}")
+
+
+def _after(result) -> None:
+    """Show what was folded; where the cell failed, unfolded."""
+    while _held:
+        name, folded = _held.popitem()
+        folded.release(unfolded=not result.success)
+        _asked[name]._folded.append(folded)
 
 
 def _said(known: dict) -> str:

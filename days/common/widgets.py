@@ -230,7 +230,10 @@ def _wrapped() -> Layout:
 
 
 def _arranged(controls: dict[str, ipywidgets.Widget]) -> ipywidgets.VBox:
-    """Lists and buttons in rows as wide as the page, and below them each slider in a row of its own."""
+    """Lists and buttons in rows as wide as the page, and below them each slider in a row of its own; all have names."""
+    for name, control in controls.items():
+        if control.has_trait("description") and not control.description:
+            control.description = name
     sliders = [control for control in controls.values() if isinstance(control, SLIDERS)]
     others = [control for control in controls.values() if control not in sliders]
     for control in others:
