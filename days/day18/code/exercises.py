@@ -159,12 +159,15 @@ def drift(history):
 
 def _by_lists(filters):
     """The correlation of neighboring weights, pair by pair."""
-    pairs = []
-    for kernel in filters.reshape(-1, *filters.shape[2:]):
-        for y, x in np.ndindex(kernel.shape):
-            pairs += [(kernel[y, x], kernel[y, x + 1])] if x + 1 < kernel.shape[1] else []
-            pairs += [(kernel[y, x], kernel[y + 1, x])] if y + 1 < kernel.shape[0] else []
-    return float(np.corrcoef(np.array(pairs).T)[0, 1])
+    ones, others = [], []
+    for kernel in filters.reshape(-1, *filters.shape[2:]).tolist():
+        for row in kernel:
+            ones += row[:-1]
+            others += row[1:]
+        for row, below in zip(kernel[:-1], kernel[1:], strict=True):
+            ones += row
+            others += below
+    return float(np.corrcoef(ones, others)[0, 1])
 
 
 def _noise(generator):
