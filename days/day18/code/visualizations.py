@@ -75,7 +75,7 @@ def draw_question(runs: dict[str, Sequence[Snapshot]], steps: int = 300) -> Figu
     shared, ends = set.intersection(*(set(_steps(snapshots)) for snapshots in runs.values())), []
     for axes, (name, snapshots) in zip(panels, runs.items(), strict=True):
         seen = [snapshot for snapshot in snapshots if snapshot.step <= steps and snapshot.step in shared]
-        axes.plot(_steps(seen), [snapshot.loss for snapshot in seen], color=BLUE)
+        axes.plot(_steps(seen), [snapshot.loss for snapshot in seen], "o-", markersize=3, color=BLUE)
         axes.axhline(np.log(seen[0].categories), color=MUTED, linestyle=":", linewidth=1)
         fg.chart(axes, name, "step", ticks=7)
         ends.append(f"{name} {seen[-1].loss:.2f}")
