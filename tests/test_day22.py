@@ -1296,6 +1296,18 @@ def test_the_rim_of_fire4_is_bright_in_every_photo_and_that_of_fire9_in_none(squ
     assert min(ratios["fire4"]) > 1 > max(ratios["fire9"])
 
 
+def test_integrated_gradients_of_a_shuffled_network_follow_their_factor_more_than_saliency_does(squeezenet, batch):
+    shuffled = torch_backend.randomized(squeezenet.network, list(randomization.CASCADE), 1)
+    factor = maps.strength(batch[0].permute(1, 2, 0).numpy())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # few steps
+        found = torch_backend.integrated_gradients(shuffled, batch, CAT, steps=16)
+    saliency = torch_backend.saliency(shuffled, batch, CAT)
+    ranks = [randomization.rank_correlation(maps.strength(one), factor) for one in (found, saliency)]
+    assert ranks[0] > ranks[1] + 0.1
+    assert ranks[1] < 0.25
+
+
 def test_a_mosaic_holds_the_photo_that_is_asked_for_where_its_mask_says():
     pictures = mosaics.make_mosaics(8, seed=3)
     assert pictures.photos.tolist() == [0, 1, 2, 3, 4, 5, 6, 0]

@@ -218,6 +218,17 @@ def test_a_stamp_in_training_is_relied_on_and_a_border_fools_the_control_as_well
     assert falls["border", None] > 0.3
 
 
+def test_features_are_those_of_either_framework():
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    crops, _ = photo_lab.crops(4, seed=0, half="left")
+    ours, theirs = (
+        photo_lab.without_and_with(load_model("squeezenet", framework=framework), crops, "stamp")
+        for framework in ("torch", "keras")
+    )
+    np.testing.assert_allclose(theirs, ours, atol=1e-4 * ours.max())
+    assert np.abs(ours[1] - ours[0]).max() > 1e-2 * ours.max()
+
+
 def test_crops_to_learn_from_follow_the_link():
     labels = np.arange(400) % 2
     some, marked = photo_lab.draw(labels, 300, 0.98, 1)

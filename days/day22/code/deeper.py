@@ -33,9 +33,9 @@ def deeper_cnn(seed: int = SEED):
     fourth = nn.utils.skip_init(nn.Conv2d, 64, 64, 3, padding="same")
     nn.init.kaiming_uniform_(fourth.weight, nonlinearity="relu", generator=generator)
     nn.init.zeros_(fourth.bias)
-    layers = OrderedDict(small[:-3].named_children())
-    layers |= {"pool3": nn.MaxPool2d(2), "conv4": fourth, LAYER: nn.ReLU(), "pool4": small.pool3}
-    return nn.Sequential(layers | {"flatten": small.flatten, "scores": small.scores}).eval()
+    *layers, mean, flatten, scores = small.named_children()
+    layers += [("pool3", nn.MaxPool2d(2)), ("conv4", fourth), (LAYER, nn.ReLU()), ("pool4", mean[1]), flatten, scores]
+    return nn.Sequential(OrderedDict(layers)).eval()
 
 
 def train(seed: int = SEED, *, steps: int = STEPS, progress: bool = True):
