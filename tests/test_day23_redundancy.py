@@ -7,6 +7,7 @@ import pytest
 
 from days.common.datasets import make_shapes
 from days.day18.code import runs, storage
+from days.day18.code.likeness import linear_cka
 from days.day23.code import cutting, detectors, network, patients, pruning
 from days.day23.code.lesson import Lesson
 from days.day23.code.network import LAYERS
@@ -66,6 +67,22 @@ def test_measuring_repeats_and_is_stored_as_it_is(tmp_path):
         np.testing.assert_allclose(values, stored, atol=1e-6)
     with pytest.raises(FileNotFoundError, match="pruning makes it anew"):
         pruning.load_curves(tmp_path / "none")
+
+
+def test_the_smallest_half_costs_in_conv1_alone_and_few_of_its_channels_never_respond():
+    weights, data = storage.load_weights(), make_shapes(300, seed=1)
+    right, alike = {}, {}
+    for layer, maps in network.run(weights, data.images).activations.items():
+        keep = {name: np.arange(len(weights[name][1])) for name in LAYERS}
+        keep[layer] = pruning.kept_channels(weights, 0.5, "smallest")[layer]
+        right[layer] = pruning.share_right(network.with_channels(weights, keep), data)
+        alike[layer] = linear_cka(maps.mean(axis=(2, 3)), maps[:, keep[layer]].mean(axis=(2, 3)))
+        gone = np.delete(maps, keep[layer], axis=1)
+        assert (gone == 0).all(axis=(0, 2, 3)).sum() <= 0.25 * gone.shape[1]
+    assert right["conv1"] < 0.9
+    assert min(right["conv2"], right["conv3"]) > 0.95
+    assert alike["conv1"] < 0.5
+    assert min(alike["conv2"], alike["conv3"]) > 0.99
 
 
 # ------------------------------------------------------------ the task

@@ -81,11 +81,12 @@ def draw_witness(control: Control, names: Sequence[str]) -> Figure:
     axes = figure.add_subplot()
     rows, means = np.arange(len(names)), control.dogs.mean(axis=2)
     axes.hlines(rows, 0, control.dogs.max(axis=(1, 2)), color="#dddddd", linewidth=1)
-    axes.scatter(control.photo, rows, 130, "black", "|", label="photo", zorder=4)
+    axes.scatter(control.photo, rows, 130, "black", marker="|", label="photo", zorder=4)
     looks = (("dreams of the trained network", BLUE, "o"), ("dreams of random ones", ORANGE, "s"))
     for kind, (name, color, marker) in enumerate(looks):
-        axes.scatter(control.dogs[:, kind], np.repeat(rows, control.dogs.shape[2]), 25, color, marker, alpha=0.3, lw=0)
-        axes.scatter(means[:, kind], rows, 45, color, marker, label=name, zorder=3)
+        for each in control.dogs[:, kind].T:
+            axes.scatter(each, rows, 25, color, marker=marker, alpha=0.3, lw=0)
+        axes.scatter(means[:, kind], rows, 45, color, marker=marker, label=name, zorder=3)
     axes.axvline(EVEN_SPREAD, color=INK, linewidth=0.8, linestyle=":", label=f"even spread, {EVEN_SPREAD}")
     axes.set(yticks=rows, yticklabels=names, xlim=(-0.02, None), ylim=(len(names) - 0.5, -0.5))
     chart(axes, x="dog probability (EfficientNet-Lite0, all 118 breeds together); pale: each draw, solid: their mean")

@@ -164,9 +164,10 @@ def closeness(filters: np.ndarray) -> np.ndarray:
         mean = trace(channels^-1) * trace(places^-1),  squares = trace(channels^-2) * trace(places^-2)
         closeness = (mean - distance) / sqrt(2 * (n * squares - mean^2) / (n + 2))
 
-    So noise has a closeness of 0, give or take 1, in any layer. A learned filter that does what the others do lies far
-    above. Where the others have nothing in common, as before training, noise and learned filters both lie near 0.
-    Zero filters and filters that are not finite give NaN, and so do all in a layer with fewer than 3 others.
+    So noise has a closeness of 0 on average, with a standard deviation of 1, in any layer. A learned filter that does
+    what the others do lies far above. Where the others have nothing in common, as before training, noise and learned
+    filters both lie near 0. Zero filters and filters that are not finite give NaN, and so do all in a layer with fewer
+    than 3 others.
 
     Sources: Mahalanobis, "On the generalized distance in statistics", 1936; Ledoit and Wolf, 2004 (shrinkage).
     """

@@ -113,7 +113,7 @@ def draw_noise(panels: dict[str, np.ndarray]) -> Figure:
                 f"  {channel}", (closeness[channel], neighbors[channel]), va="center", fontsize=8, color=ALARM
             )
         axes.set(xlim=(-3, np.nanmax(closeness) + 1), ylim=(0, np.nanmax(neighbors) + 1.5))
-        chart(axes, title, "whitened closeness (noise: 0, give or take 1)", ticks=8)
+        chart(axes, title, "whitened closeness (noise: mostly from -2 to 2)", ticks=8)
         named = ", ".join(map(str, noise)) or "none"
         summary.append(f"{title}: low in both, and so called noise: {named}")
     figure.axes[0].set_ylabel("correlation of neighbors x √(number of pairs)", fontsize=8)
