@@ -216,7 +216,7 @@ def _before(shell, cell) -> None:
     told = [*names, *list(_asked)[-1:]][0] if names or _asked else ""
     # Jupyter's server names the session; what other programs run and store is not folded.
     if told in _asked and os.environ.get("JPY_SESSION_NAME") and is_folded_cell(shell) and not _asked[told]._known():
-        summary = "What this cell gives. Predict first: then it opens by itself, or at a click."
+        summary = "What this cell gives (it opens when you predict, or at a click)"
         _held[told] = Folded(shell, f"Prediction {told}", summary)
     else:
         for name in names:
