@@ -13,9 +13,9 @@ from days.day19.code import better_pictures
 
 
 def _filters(generator, shape, count):
-    """The largest weight of the chosen filters is negative, and a larger one stands behind them."""
+    """The largest weight of the chosen filters is negative for an odd count, and a larger one stands behind them."""
     filters = cases.filters(generator, *shape, mean=0.1)
-    filters[count - 1, 0, 0, 0], filters[count, 0, 0, 0] = -6, generator.uniform(7, 12)
+    filters[count - 1, 0, 0, 0], filters[count, 0, 0, 0] = 6 * (-1) ** count, generator.uniform(7, 12)
     return filters, count
 
 
