@@ -66,7 +66,7 @@ def keep_filters(loop, every):
     return kept
 
 
-def _layer(generator, count, channels, images):
+def _layer(generator, count, channels, images, strength=1.0):
     """1x1 filters, their biases, and what they answer to inputs from 0 to 1: two dead for any input, two nearly."""
     weights, biases = generator.normal(0, 1, (count, channels)), generator.normal(-0.3, 0.5, count)
     biases[:2] = -np.maximum(weights[:2], 0).sum(axis=1) - 0.1
@@ -81,7 +81,7 @@ def _layer(generator, count, channels, images):
     answers = np.maximum(np.einsum("oc,nchw->nohw", weights, inputs) + biases[None, :, None, None], 0)
     answers[:, -faint:] = 0
     answers[images // 2, -faint:, generator.integers(4), generator.integers(5)] = 1e-4  # awake, faintly, at one place
-    return weights, biases, answers
+    return strength * weights, strength * biases, strength * answers
 
 
 def _dead_by_trying(weights, biases, activations):
@@ -93,7 +93,7 @@ def _dead_by_trying(weights, biases, activations):
 
 @exercise(
     "9.2 · 15 min · ●●○",
-    cases=cases.drawn(_layer, (9, 3, 2), (12, 5, 3), (10, 4, 2)),
+    cases=cases.drawn(_layer, (9, 3, 2), (12, 5, 3), (10, 4, 2, 0.1)),
     truth=_dead_by_trying,
     mistakes=[
         "The prediction took all weights, but inputs are never negative: a filter's output is largest where its "

@@ -300,7 +300,7 @@ def _tiles_by_pixels(length, tile, margin):
     cases=lambda generator: [
         *(
             (int(generator.integers(3, 6)) * tile + rest, tile, margin)
-            for tile, rest, margin in ((32, 9, 8), (50, 31, 12))
+            for tile, rest, margin in ((32, 9, 8), (51, 31, 12))
         ),
         cases.edge("the tiles fit without a rest", int(generator.integers(3, 6)) * 20, 20, 5),
         cases.edge("the rest is a single pixel", int(generator.integers(3, 6)) * 20 + 1, 20, 5),

@@ -200,6 +200,7 @@ def _stack(generator, best):
         coarse = masks.reshape(4, 8 // step, step, 12 // step, step).mean(axis=(2, 4))
         aim, each = 6.0 if name == best else 0.6, generator.uniform(0.5, 2, (4, 1, 1))
         layers[name] = loud * each * (aim * coarse + generator.normal(0.3, 0.5, coarse.shape))
+        layers[name][-1] = np.where(coarse[-1] > 0, -1, np.abs(layers[name][-1]) + 0.1)  # all of it beside the object
     return layers, masks
 
 

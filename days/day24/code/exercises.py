@@ -97,8 +97,9 @@ def _suspects(generator, count, height, width):
     masks[:, 0, :2] = True, False
     names = generator.permutation(list("ABCDE")).tolist()
     for place in generator.permutation(5):
-        shares = generator.uniform(0.3, 0.7, count)
-        shares += 0.49 + 0.005 * place - shares.mean()
+        shares = generator.uniform(0.3, 0.6, count)
+        shares[0] *= place % 2  # of every other network's first map, nothing lies inside
+        shares[1:] += (0.43 + 0.005 * place - shares.mean()) * count / (count - 1)
         below, values = generator.random(shape) < 0.3, generator.uniform(0.2, 1, shape)
         below[:, 0, :2] = False
         values[below] = 0
