@@ -70,10 +70,13 @@ def drawn(draw: Callable[..., Any], *sizes: tuple, times: int = 1, **fixed) -> C
     return draw_all
 
 
-def maps(generator, *shape: int, mean: float = 0.0, levels: tuple = (), relu: bool = False) -> np.ndarray:
+def maps(
+    generator, *shape: int, mean: float = 0.0, levels: tuple = (), relu: bool = False, silent: int = 0
+) -> np.ndarray:
     """Maps (..., C, H, W), normal around `mean` with a spread of 1; with `relu` nothing is below 0.
 
     levels : (lowest, highest): the channels, in random order, lie evenly between quiet and loud.
+    silent : so many of the channels, but not the last, are 0 everywhere.
 
     >>> maps(np.random.default_rng(0), 2, 3, 4, 5, levels=(-3, 3), relu=True).shape
     (2, 3, 4, 5)
@@ -81,7 +84,26 @@ def maps(generator, *shape: int, mean: float = 0.0, levels: tuple = (), relu: bo
     values = generator.normal(mean, 1, shape)
     if levels:
         values += generator.permutation(np.linspace(levels[0], levels[1], shape[-3]))[:, None, None]
+    if silent:
+        values[..., generator.choice(shape[-3] - 1, silent, replace=False), :, :] = 0
     return np.maximum(values, 0) if relu else values
+
+
+def silent_in_order(answer, *layers: np.ndarray):
+    """A list of channels in which those that are 0 in every layer (C, H, W), and tie, stand by their number.
+
+    What is no list of channels is returned as it is.
+
+    >>> silent_in_order([2, 1, 0], np.array([0, 0, 5.0])[:, None, None]).tolist()
+    [2, 0, 1]
+    """
+    channels = np.array(answer[0] if isinstance(answer, tuple) and len(answer) == 1 else answer)
+    is_list = channels.ndim == 1 and channels.dtype.kind in "iu"
+    if not is_list or not set(channels.tolist()) <= set(range(len(layers[0]))):
+        return answer
+    silent = ~np.any([layer[channels].any(axis=(1, 2)) for layer in layers], axis=0)
+    channels[silent] = np.sort(channels[silent])
+    return channels
 
 
 def filters(generator, *shape: int, mean: float = 0.0) -> np.ndarray:

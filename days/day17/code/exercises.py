@@ -72,8 +72,8 @@ def _plane_by_plane(image):
 @exercise(
     "9.2 · 10 min · ●●○",
     cases=lambda generator: [
-        (generator.random((*sides, 3), np.float32),)
-        for sides in (*generator.integers(5, 12, (2, 2)), (3, 250), (250, 3))  # larger than any network's input
+        (top * cases.planted(generator, generator.random((*sides, 3), np.float32), 5 * [0]),)
+        for top, *sides in ((1, *generator.integers(5, 12, 2)), (0.8, 3, 250), (0.8, 250, 3))  # large ones are dim
     ],
     truth=_plane_by_plane,
     mistakes=[
@@ -100,13 +100,6 @@ def make_batch(image):
     return pixels.transpose(2, 0, 1)[None]
 
 
-def _one_silent(generator, *shape):
-    """Maps of which one, not the last, is 0 everywhere, as a dead channel's is."""
-    maps = cases.maps(generator, *shape)
-    maps[generator.integers(shape[0] - 1)] = 0
-    return maps
-
-
 def _montage(maps, columns):
     from skimage.util import montage
 
@@ -117,8 +110,8 @@ def _montage(maps, columns):
     "9.3 · 10 min · ●●○",
     cases=lambda generator: [
         (cases.maps(generator, 8, 2, 6), 4),
-        (_one_silent(generator, 6, 5, 2), 2),
-        cases.edge("the maps do not fill the last row", _one_silent(generator, 7, 4, 5), 3),
+        (cases.maps(generator, 6, 5, 2, silent=1), 2),
+        cases.edge("the maps do not fill the last row", cases.maps(generator, 7, 4, 5, silent=1), 3),
         cases.edge("the maps do not fill the last row", cases.maps(generator, 12, 3, 4), 5),
         cases.edge("there are fewer maps than columns", cases.maps(generator, 2, 3, 4), 3),
     ],
@@ -160,17 +153,6 @@ def _activations(generator, *, relu=True):
     return maps
 
 
-def _silent_in_order(answer, *layers):
-    """Channels' numbers, of which those that are 0 in every layer tie: they stand by number. What is none, as it is."""
-    channels = np.asarray(answer[0] if isinstance(answer, tuple) and len(answer) == 1 else answer)
-    if channels.ndim != 1 or channels.dtype.kind not in "iu" or not set(channels.tolist()) <= set(range(20)):
-        return answer
-    silent = ~np.any([layer[channels].any(axis=(1, 2)) for layer in layers], axis=0)
-    channels = channels.copy()
-    channels[silent] = np.sort(channels[silent])
-    return channels
-
-
 def _with_silent(generator, draw, **relu):
     """Layers drawn alike, in which the same two channels are silent."""
     layers, silent = np.array(draw(generator, **relu)), generator.choice(20, 2, replace=False)
@@ -188,7 +170,7 @@ def _with_silent(generator, draw, **relu):
     truth=lambda activations, count: np.array(
         sorted(range(len(activations)), key=lambda channel: -sum(activations[channel].ravel()))[:count]
     ),
-    look=lambda answer, activations, count: _silent_in_order(answer, activations),
+    look=lambda answer, activations, count: cases.silent_in_order(answer, activations),
     mistakes=[
         "These are the weakest: argsort counts upwards, so turn it round with [::-1] or sort the negative.",
         ("[::-1]", ""),
@@ -235,7 +217,7 @@ def _two_photos(generator, relu=True):
     truth=lambda first, second, count: np.array(
         sorted(range(len(first)), key=lambda channel: -abs(sum((second - first)[channel].ravel())))[:count]
     ),
-    look=lambda answer, first, second, count: _silent_in_order(answer, first, second),
+    look=lambda answer, first, second, count: cases.silent_in_order(answer, first, second),
     mistakes=[
         "Only the channels that grew are found: one that fell silent changed as well, so take np.abs.",
         ("np.abs(difference)", "difference"),

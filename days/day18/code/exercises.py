@@ -35,7 +35,7 @@ def _snapshots_by_replay(training, every):
 @exercise(
     "9.1 · 10 min · ●○○",
     cases=lambda generator: [
-        (_Training(int(generator.integers(1e6)), steps), every) for steps, every in ((13, 4), (9, 3), (131, 12))
+        (_Training(int(generator.integers(1e6)), steps), every) for steps, every in ((13, 4), (7, 1), (131, 12))
     ],
     truth=_snapshots_by_replay,
     mistakes=[
@@ -66,12 +66,12 @@ def keep_filters(loop, every):
     return kept
 
 
-def _layer(generator, count, channels, images):
+def _layer(generator, count, channels, images, strength=1.0):
     """1x1 filters, their biases, and what they answer to inputs from 0 to 1: two dead for any input, two nearly."""
     weights, biases = generator.normal(0, 1, (count, channels)), generator.normal(-0.3, 0.5, count)
     biases[:2] = -np.maximum(weights[:2], 0).sum(axis=1) - 0.1
     weights[2:4, 0] = np.abs(weights[2:4, 0])
-    biases[2:4] = -0.9 * np.maximum(weights[2:4], 0).sum(axis=1)
+    biases[2:4] = 1e-3 - np.maximum(weights[2:4], 0).sum(axis=1)
     weights[4], biases[4] = np.abs(weights[4]), -0.4 * np.abs(weights[4]).sum()
     weights[5], biases[5] = -np.abs(weights[5]), 0.15 * np.abs(weights[5]).sum()
     last, faint = generator.integers([7, 1], [9, 3])
@@ -80,8 +80,8 @@ def _layer(generator, count, channels, images):
     inputs[0] *= 0.2  # a dark image, in which filter 4 stays silent, and filter 5 does not
     answers = np.maximum(np.einsum("oc,nchw->nohw", weights, inputs) + biases[None, :, None, None], 0)
     answers[:, -faint:] = 0
-    answers[-1, -faint:, 1, 2] = 1e-4  # channels that are awake, faintly, at one place of one image
-    return weights, biases, answers
+    answers[images // 2, -faint:, generator.integers(4), generator.integers(5)] = 1e-4  # awake, faintly, at one place
+    return strength * weights, strength * biases, strength * answers
 
 
 def _dead_by_trying(weights, biases, activations):
@@ -93,7 +93,7 @@ def _dead_by_trying(weights, biases, activations):
 
 @exercise(
     "9.2 · 15 min · ●●○",
-    cases=cases.drawn(_layer, (9, 3, 2), (12, 5, 3), (10, 4, 2)),
+    cases=cases.drawn(_layer, (9, 3, 2), (12, 5, 3), (10, 4, 2, 0.1)),
     truth=_dead_by_trying,
     mistakes=[
         "The prediction took all weights, but inputs are never negative: a filter's output is largest where its "

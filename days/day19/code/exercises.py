@@ -13,9 +13,9 @@ from days.day19.code import better_pictures
 
 
 def _filters(generator, shape, count):
-    """The largest weight of the chosen filters is negative, and a larger one stands behind them."""
+    """The largest weight of the chosen filters is negative for an odd count, and a larger one stands behind them."""
     filters = cases.filters(generator, *shape, mean=0.1)
-    filters[count - 1, 0, 0, 0], filters[count, 0, 0, 0] = -6, generator.uniform(7, 12)
+    filters[count - 1, 0, 0, 0], filters[count, 0, 0, 0] = 6 * (-1) ** count, generator.uniform(7, 12)
     return filters, count
 
 
@@ -188,7 +188,8 @@ def _quiet_layer(generator, share, below=0.0):
     activations[:, 3] = activations[:, 7] = 0
     activations[1, 7].flat[: round(share * 400)] = 1
     activations[:, 5:7] = 0
-    activations[2, 5].flat[: round(share * 800)] = 1e-4  # faintly, at twice the share
+    activations[2, 5].flat[: round(share * 800)] = 1e-4  # at twice the share, and but once not faintly
+    activations[2, 5, 0, 0] = 1
     activations[3, 6].flat[: round(share * 400) - 1] = 1  # at one place less than the share
     for image, channel in enumerate(generator.choice(np.arange(8, 24), 4, replace=False)):
         activations[:, channel], activations[image, channel] = 0, 1

@@ -29,7 +29,7 @@ def _mixed_after(kernel, steps, rate):
             (generator.normal(size=shape), steps, rate)
             for shape, steps, rate in (((3, 3), 3, 0.1), ((5, 4), 7, 0.05), ((4, 7), 2, 0.3), ((2, 3), 60, 0.3))
         ),
-        cases.edge("the kernel's weights are whole numbers", generator.integers(-3, 4, (3, 4)), 2, 0.1),
+        cases.edge("the kernel's weights are whole numbers", generator.integers(-4, 0, (3, 4)), 2, 0.1),
     ],
     truth=_mixed_after,
     mistakes=[
@@ -73,7 +73,10 @@ def _jittered_by_index(picture, slope, down, right):
 
 @exercise(
     "9.2 · 10 min · ●●○",
-    cases=cases.drawn(_jitter, (1, 2), (-2, 3), (4, -1)),
+    cases=lambda generator: [
+        *(_jitter(generator, *ways) for ways in ((1, 5), (-2, 3), (4, -1))),
+        cases.edge("one of the two is 0", *_jitter(generator, 0, -3)),
+    ],
     truth=_jittered_by_index,
     mistakes=[
         "The jitter is missing: the slope must be asked at the moved picture.",
@@ -115,8 +118,6 @@ def jittered_slope(picture, slope, down, right):
         ("return slope", "return slope - scipy.special.softmax(scores, axis=1)"),
         "Every score is raised; wanted is one category's alone.",
         ("zeros_like", "ones_like"),
-        "The sign is turned round: this makes the category's score fall.",
-        ("= 1", "= -1"),
     ],
     hints=[
         "The objective is scores[:, category].sum(). How much does it change when one score grows by a little?",
@@ -185,7 +186,9 @@ def _half_awake(generator, channels, height):
     maps[1, 0, 3], maps[4, 1, 2], maps[5, 0, 1], maps[7, 1, 0] = 1e-4, 0, 200, 1.2
     maps[[2, 3, 6]] = np.abs(maps[[2, 3, 6]]) + 0.5
     maps[3, 0, 0], maps[6, 0, 0] = -0.1, -200
-    return (generator.permutation(maps),)
+    for axis in range(3):
+        maps = generator.permutation(maps, axis=axis)
+    return (maps,)
 
 
 @exercise(

@@ -11,9 +11,9 @@ from days.common.tasks import task
 from days.day21.code import budget
 
 
-def _step(generator, shape, step_size, strength):
-    """A picture with some values at the ends, a lopsided gradient, and a step that reaches over the ends."""
-    picture = cases.planted(generator, generator.random(shape), (0, 0, 0.02, 0.97, 1, 1))
+def _step(generator, shape, step_size, strength, ends=(0, 0, 0.02, 0.97, 1, 1)):
+    """A picture, faint but for some values at the ends, a lopsided gradient, and a step that reaches over them."""
+    picture = cases.planted(generator, generator.uniform(0.2, 0.8, shape), ends)
     return picture, generator.normal(0.4, 1, shape) * strength, step_size
 
 
@@ -25,7 +25,7 @@ def _step_by_step(picture, gradient, step_size):
 
 @exercise(
     "9.1 · 10 min · ●○○",
-    cases=cases.drawn(_step, ((4, 5, 3), 0.05, 0.001), ((3, 3, 3), 0.1, 400.0), ((6, 2, 3), 0.03, 7.0)),
+    cases=cases.drawn(_step, ((4, 5, 3), 0.05, 0.001), ((3, 3, 3), 0.1, 400.0), ((6, 2, 3), 0.03, 7.0, ())),
     truth=_step_by_step,
     mistakes=[
         "That goes down: the gradient points to where the objective grows, so it is added.",
@@ -300,7 +300,7 @@ def _tiles_by_pixels(length, tile, margin):
     cases=lambda generator: [
         *(
             (int(generator.integers(3, 6)) * tile + rest, tile, margin)
-            for tile, rest, margin in ((32, 9, 8), (50, 31, 12))
+            for tile, rest, margin in ((32, 9, 8), (51, 31, 12))
         ),
         cases.edge("the tiles fit without a rest", int(generator.integers(3, 6)) * 20, 20, 5),
         cases.edge("the rest is a single pixel", int(generator.integers(3, 6)) * 20 + 1, 20, 5),

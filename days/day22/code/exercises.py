@@ -141,8 +141,6 @@ def _hits(maps, masks):
     mistakes=[
         "That is how many hits there are; wanted is their share of the images.",
         (".mean()", ".sum()"),
-        "That is the share of misses.",
-        ("float(", "1 - float("),
         "The largest |value| was taken: evidence against the category does not point at the object. Take the "
         "largest value.",
         ("= maps.reshape", "= np.abs(maps).reshape"),
@@ -182,8 +180,6 @@ def _alike(generator, count, *shape):
         "The pixels are compared with one another, not the maps: each map must be one row, maps.reshape(len(maps), "
         "-1).",
         (".reshape(len(maps), -1)", ".reshape(len(maps), -1).T"),
-        "That is how much they differ, 1 minus the correlation.",
-        ("float(", "1 - float("),
     ],
     hints=[
         "np.corrcoef takes rows, one for each map, and gives all correlations, (k, k).",
@@ -204,6 +200,7 @@ def _stack(generator, best):
         coarse = masks.reshape(4, 8 // step, step, 12 // step, step).mean(axis=(2, 4))
         aim, each = 6.0 if name == best else 0.6, generator.uniform(0.5, 2, (4, 1, 1))
         layers[name] = loud * each * (aim * coarse + generator.normal(0.3, 0.5, coarse.shape))
+        layers[name][-1] = np.where(coarse[-1] > 0, -1, np.abs(layers[name][-1]) + 0.1)  # all of it beside the object
     return layers, masks
 
 

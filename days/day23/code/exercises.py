@@ -15,19 +15,20 @@ from days.day23.code import cutting, detectors, diagnosis, network, patients
 from days.day23.code.network import LAYERS
 
 
-def _answers(generator):
+def _answers(generator, batch):
     """Maps after the ReLU in which some channels are silent at first, some always, and some cannot answer."""
     maps = cases.maps(generator, 9, 14, 3, 4, mean=0.5, relu=True)
     largest = maps.max(axis=(0, 2, 3)) + generator.uniform(0.5, 2, 14)
-    maps[:4, [1, 2, 3, 4, 5]], maps[:, [1, 2, 3]] = 0, 0
+    maps[:batch, [1, 2, 3, 4, 5]], maps[:, [1, 2, 3]] = 0, 0
     maps[0, 6] = 0
     maps[:, 7, 1:] = 0
     maps[:, 8:13] = 0
-    maps[3, 8], maps[0, 9], maps[8, 10], maps[1, 11, 2, 3] = 1, 1, 1, 1e-4  # each awake in one image, the last faintly
+    maps[batch - 1, 8], maps[0, 9], maps[8, 10] = 1, 1, 1  # awake in one image
+    maps[1, 11, generator.integers(3), generator.integers(4)] = 1e-4
     maps[:, 12, 1:, 1:] = 0.3
     largest[[1, 2, 11]] = 0.0, -generator.uniform(0.1, 3), 0.01
     order = generator.permutation(14)
-    return maps[:, order], 4, largest[order]
+    return maps[:, order], batch, largest[order]
 
 
 def _in_any_order(answer, *inputs):
@@ -53,7 +54,7 @@ def _deaths_by_loops(activations, batch, largest):
 
 @exercise(
     "9.1 · 10 min · ●○○",
-    cases=cases.drawn(_answers, times=3),
+    cases=cases.drawn(_answers, (4,), (1,), (5,)),
     truth=_deaths_by_loops,
     look=_in_any_order,
     mistakes=[
@@ -79,12 +80,12 @@ def three_deaths(activations, batch, largest):
     return on_batch, on_data, np.flatnonzero(largest <= 0)
 
 
-def _filter(generator):
-    """A filter with inputs on both sides of 0, one above it, and one below."""
+def _filter(generator, bias):
+    """A filter with inputs on both sides of 0, one above it, and one below; all that it gives has the bias's sign."""
     inputs = int(generator.integers(3, 6))
     least, most = -generator.uniform(0.5, 2, inputs), generator.uniform(1, 4, inputs)
     least[0], most[1] = most[0] / 4, least[1] / 3
-    return generator.normal(size=(inputs, 3, 3)), float(generator.normal()), least, most
+    return generator.normal(size=(inputs, 3, 3)), float(generator.normal(bias)), least, most
 
 
 def _reach_by_sorting(weights, bias, least, most):
@@ -94,7 +95,7 @@ def _reach_by_sorting(weights, bias, least, most):
 
 @exercise(
     "9.2 · 15 min · ●●○",
-    cases=cases.drawn(_filter, times=3),
+    cases=cases.drawn(_filter, (0,), (200,), (-200,)),
     truth=_reach_by_sorting,
     mistakes=[
         "The bias is missing: it is added once, to both ends.",
@@ -123,10 +124,10 @@ def reach(weights, bias, least, most):
 
 
 def _exactly_at_the_threshold(generator):
-    """Filters of zeros and ones: two of them have a cosine of exactly 0.5."""
-    rows = np.zeros((4, 12))
-    rows[0, :4], rows[1, 2:6], rows[2, 8:9], rows[3, 7:12] = 1, 1, 3, -1
-    return rows[[0, 2, 1, 3]].reshape(4, 3, 2, 2), 0.5
+    """Filters of zeros and ones: one has a cosine of exactly 0.5 with two others, which are not alike."""
+    rows = np.zeros((5, 12))
+    rows[0, :4], rows[1, 2:6], rows[2, 8:9], rows[3, 7:12], rows[4, 4:8] = 1, 1, 3, -1, 2
+    return rows[[0, 2, 1, 3, 4]].reshape(5, 3, 2, 2), 0.5
 
 
 def _with_twins(generator, threshold=0.97):
@@ -198,8 +199,8 @@ def _cut_by_mixing(weights, kept, copy, scale):
 @exercise(
     "9.4 · 10 min · ●●○",
     cases=lambda generator: [
-        (cases.filters(generator, 4, 6, 3, 2), *pair, float(generator.uniform(0.3, 0.8)))
-        for pair in ((3, 1), (4, 2), (1, 5), (0, 3))
+        (cases.filters(generator, 4, 6, 3, 2), *pair, float(scale * generator.uniform(0.3, 0.8)))
+        for *pair, scale in ((3, 1, 1), (4, 2, 4), (1, 5, 1), (0, 3, 4))
     ],
     truth=_cut_by_mixing,
     mistakes=[

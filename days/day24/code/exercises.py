@@ -96,8 +96,9 @@ def _suspects(generator, count, height, width):
     masks[:, 0, :2] = True, False
     names = generator.permutation(list("ABCDE")).tolist()
     for place in generator.permutation(5):
-        shares = generator.uniform(0.3, 0.7, count)
-        shares += 0.49 + 0.005 * place - shares.mean()
+        shares = generator.uniform(0.3, 0.6, count)
+        shares[0] *= place % 2  # of every other network's first map, nothing lies inside
+        shares[1:] += (0.43 + 0.005 * place - shares.mean()) * count / (count - 1)
         below, values = generator.random(shape) < 0.3, generator.uniform(0.2, 1, shape)
         below[:, 0, :2] = False
         values[below] = 0
@@ -147,15 +148,16 @@ def most_suspicious(maps, masks):
     return sorted(shares, key=shares.get)
 
 
-def _shares(generator, count):
+def _shares(generator, count, mean):
     """Two networks' shares for the same images, which are of very different difficulty."""
     difficulty, (noise, other) = generator.uniform(0.2, 0.8, count), generator.normal(0, 0.03, (2, count))
-    return difficulty - 0.03 + noise, difficulty + other
+    return difficulty + mean + noise, difficulty + other
 
 
 @exercise(
     "9.4 · 10 min · ●●○",
-    cases=cases.drawn(_shares, (50,), (23,), (80,)),
+    cases=cases.drawn(_shares, (50, -0.03), (23, 0.05), (80, -0.02)),
+    tolerance=5e-5,  # for 1.95996, too
     truth=lambda shares, honest: (sum(shares - honest) / len(shares), 1.96 * scipy.stats.sem(shares - honest)),
     mistakes=[
         "The two networks were taken as if they had seen different images. They saw the same: take the difference "
@@ -163,8 +165,6 @@ def _shares(generator, count):
         ("differences.std(ddof=1)", "np.sqrt(shares.var(ddof=1) + honest.var(ddof=1))"),
         "That is the spread of single images. The mean of n images is surer by the root of n.",
         (" / np.sqrt(len(differences))", ""),
-        "The sign is turned round: the suspect's share minus the honest one's.",
-        ("float(diff", "float(-diff"),
         "One standard error, which holds the truth in two of three cases; 1.96 of them make 95 %.",
         ("1.96 * ", ""),
     ],
