@@ -21,14 +21,18 @@ collect_ignore_glob = [] if keras_is_installed() else FOR_KERAS
 
 # What takes longest, longest first: under two workers nothing long may be left for the end.
 LONG = [
-    "tests/test_figures.py",
+    "figures of day22",
+    "figures of day20",
     "tests/test_browser.py",
-    "tests/test_day22.py",
     "tests/test_day18.py",
+    "tests/test_day22.py",
+    "tests/test_book.py",
+    "figures of day21",
     "tests/test_xray.py",
     "tests/test_day20.py",
     "tests/test_day21.py",
     "tests/test_microscope_page.py",
+    "tests/test_mystery.py",
 ]
 
 
@@ -50,25 +54,30 @@ def pytest_collect_file(file_path, parent):
     return notebook
 
 
+def unit(nodeid):
+    """What runs in one worker: a file's tests, which share what they load; of pictures and of seeds, a day's."""
+    of_a_day = re.match(r"tests/test_(figures|seeds)\.py::.*\[(day\d+)-", nodeid)
+    return " of ".join(of_a_day.groups()) if of_a_day else nodeid.split("::")[0]
+
+
 def pytest_collection_modifyitems(items):
-    """Long files first, then the notebooks, then the rest; a file's own tests keep their order."""
+    """Long units first, then the notebooks, then the rest; a unit's own tests keep their order."""
 
     def place(item):
-        file = item.nodeid.split("::")[0]
-        return LONG.index(file) if file in LONG else len(LONG) + (not file.endswith(".ipynb"))
+        name = unit(item.nodeid)
+        return LONG.index(name) if name in LONG else len(LONG) + (not name.endswith(".ipynb"))
 
     items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """A file's tests share what they load, and stay in one worker; so do a day's pictures, and its seeds."""
+    """Each unit stays in one worker."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            of_a_day = re.match(r"tests/test_(figures|seeds)\.py::.*\[(day\d+)-", nodeid)
-            return " of ".join(of_a_day.groups()) if of_a_day else nodeid.split("::")[0]
+            return unit(nodeid)
 
     return Scheduling(config, log)
 

@@ -1395,14 +1395,14 @@ def test_the_fill_decides_whether_integrated_gradients_or_saliency_win_insertion
         return np.where(kept[..., None], image, image.mean(axis=(0, 1)))
 
     def colors_around(image, kept):
-        blurred = np.stack([maps.smoothed(kept * color, 2) for color in np.moveaxis(image, 2, 0)], axis=2)
+        blurred = np.stack([maps.smoothed(kept * color, 2) for color in np.moveaxis(image, 2, 0)], axis=-1)
         near = blurred + 1e-3 * image.mean(axis=(0, 1))
         return np.where(kept[..., None], image, near / (maps.smoothed(kept.astype(float), 2)[..., None] + 1e-3))
 
     def insertion(image, heatmap, label, fill):
         place = (-heatmap).argsort(axis=None).argsort().reshape(heatmap.shape)
-        steps = [fill(image, place < count) for count in np.linspace(0, heatmap.size, 17)]
-        logits = torch.from_numpy(shapes_backend.scores(shapes_model.network, np.stack(steps).astype(np.float32)))
+        steps = fill(image, place < np.linspace(0, heatmap.size, 17)[:, None, None])
+        logits = torch.from_numpy(shapes_backend.scores(shapes_model.network, steps.astype(np.float32)))
         return float(np.trapezoid(logits.softmax(dim=1)[:, label]) / 16)
 
     every = scoring.standard_methods("conv3_activation", size=8, stride=4, steps=48, names=shapes_model.categories)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from days.common import cases
@@ -164,7 +166,7 @@ def _by_lists(filters):
         for row in kernel:
             ones += row[:-1]
             others += row[1:]
-        for row, below in zip(kernel[:-1], kernel[1:], strict=True):
+        for row, below in pairwise(kernel):
             ones += row
             others += below
     return float(np.corrcoef(ones, others)[0, 1])

@@ -147,10 +147,10 @@ class Lesson(lesson17.Lesson):
         ]
         methods, asked = scoring.standard_methods(LAYER, stride=32), ("chelsea", "Egyptian cat")
 
-        def seen(name, one):
-            if one is network and name != "occlusion":  # whose squares are farther apart here
+        def seen(name, examined):
+            if examined is network and name != "occlusion":  # whose squares are farther apart here
                 return self.map(name, *asked)
-            return methods[name](one, self.batch(asked[0]), asked[1])
+            return methods[name](examined, self.batch(asked[0]), asked[1])
 
         return {name: [seen(name, one) for one in spoiled] for name in CASCADED}
 
