@@ -101,6 +101,17 @@ class Subclassed(keras.Model):
         return self.last(keras.ops.mean(self.conv(x), (1, 2)))
 
 
+class CallsItself(keras.Model):
+    """A functional model whose call does more than its graph shows."""
+
+    def __init__(self):
+        inputs = keras.Input((32, 32, 3))
+        super().__init__(inputs, Subclassed().call(inputs))
+
+    def call(self, x, training=None):
+        return 2 * super().call(x, training=training)
+
+
 def sequential():
     return keras.Sequential(
         [
@@ -321,6 +332,7 @@ KERAS = [
         "whole numbers in", graph(lambda: layers.Rescaling(1 / 255), dtype="uint8"), "conv2", refused="uint8|whole"
     ),
     Awkward("subclassed", Subclassed, "conv", refused="subclassed|functional|has no weights yet"),
+    Awkward("functional, with a call of its own", CallsItself, "conv", refused="subclassed|functional"),
     Awkward("not built", unbuilt, "conv1", refused="call it once|call the network once|built"),
     Awkward("two inputs", two_inputs, "conv1", refused="one input"),
     Awkward("two outputs", two_outputs, "conv1", refused="one output|2 outputs|scores"),

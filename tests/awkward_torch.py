@@ -189,6 +189,10 @@ def indexes(self, x):
     return self.last(functional.adaptive_avg_pool2d(self.body(x), 1)[:, :, 0, 0])
 
 
+def of_channels_last(self, x):
+    return self.head(self.body(x.permute(0, 3, 1, 2)))
+
+
 def squeezes(self, x):
     return self.last(functional.adaptive_avg_pool2d(self.body(x), 1).squeeze())
 
@@ -598,6 +602,7 @@ TORCH = [
     Awkward("two inputs", net(two_inputs), "conv2", refused="one input|two inputs|takes the image alone"),
     Awkward("a pair", net(of_a_pair), "conv2", refused="several inputs, or more axes"),
     Awkward("clips", net(of_clips), "conv2", refused="several inputs, or more axes"),
+    Awkward("takes channels last", net(of_channels_last), "conv2", refused=r"moves the axes .* takes \(N, C, H, W\)$"),
     Awkward("squeezes the batch away", net(squeezes), "conv2", refused=r"got \(3,\): .* squeeze"),
     Awkward("mixes images", net(mixes_images), "conv2", refused=r"got \(\d+, 3\): .* reshape"),
     Awkward("scores as maps", lambda: UNet(pooled=False), "down", refused=r"got \(\d, 3, 32, 32\): .* mean of each"),

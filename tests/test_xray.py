@@ -418,6 +418,19 @@ def test_answers_of_any_kind_become_scores(answers):
     assert scores.argmax(axis=1).tolist() == [0, 1]
 
 
+def test_fewer_steps_are_taken_where_a_step_takes_many_multiplications(folder, monkeypatch):
+    found = examination_of(subject_of(small(), size=SIZE), loading.read_photos(folder, SIZE, 60))
+    per_photo = (8 * 3 + 9 * 8) * 3 * 3 * SIZE**2
+    assert illustration.multiplications(found.layers) == per_photo
+    steps, step = [], illustration.Ascent.step
+    monkeypatch.setattr(illustration.Ascent, "step", lambda ascent: steps.append(ascent) or step(ascent))
+    for afforded, wanted in ((100, 48), (30, 30), (1, 16)):
+        monkeypatch.setattr(illustration, "AFFORDED", (afforded + 0.5) * 2 * per_photo)
+        steps.clear()
+        illustration._climbed(found, found.layers[1], np.array([0, 1]))
+        assert len(steps) == wanted
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["deep", "wide"])
 def test_deep_and_wide_networks_stay_readable(network, folder):

@@ -14,10 +14,14 @@ def times_used(layer) -> int:
 
 
 def is_graph(layer) -> bool:
-    """Whether a layer is a network whose own layers a graph shows: a functional or a built sequential model."""
+    """Whether a layer is a network whose own layers a graph shows: a functional or a built sequential model.
+
+    A call of the learner's own may do anything beside the graph.
+    """
     import keras
 
-    return isinstance(layer, keras.Model) and bool(getattr(layer, "inputs", None))
+    own = not type(layer).call.__module__.startswith("keras.")
+    return isinstance(layer, keras.Model) and bool(getattr(layer, "inputs", None)) and not own
 
 
 def feeds(layer, later) -> bool:

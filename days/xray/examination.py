@@ -102,7 +102,8 @@ def examination_of(subject: Subject, photos: Photos, track: Track = untracked) -
     try:
         convolutions, norm = backend.convolutions(network, subject.batch(photos.images[:1]))
     except ValueError as error:
-        said = f"; for the X-ray, size (--size) says how large, now {subject.size}" if "size" in str(error) else ""
+        of_images = "size" in str(error).replace("weight of size", "")
+        said = f"; for the X-ray, size (--size) says how large, now {subject.size}" if of_images else ""
         raise ValueError(f"{error}{said}") from error
     if not convolutions:
         raise ValueError("no 2-d convolution of the network ran on the first photo: there are no maps to look at")
@@ -132,7 +133,7 @@ def _tried(
     for pixels in alternatives(subject.pixels) if len(images) >= FEW else ():
         said.append((pixels.name, *_looked(subject, images, pixels, [], norm, track)[:2]))
     # What the numbers mean is told once, by all of them.
-    kind = meaning_of(subject.network, subject.batch(images[:BATCH]), np.concatenate([seen for _, seen, _ in said]))
+    kind = meaning_of(subject.network, subject.batch(images[:1]), np.concatenate([seen for _, seen, _ in said]))
     return [Trial(name, as_scores(seen, kind), norms, seen.shape[1]) for name, seen, norms in said], summaries
 
 

@@ -26,8 +26,10 @@ from days.xray.subject import Subject
 LAYERS_SHOWN, LAYERS_LOVED = 8, 3
 HEATMAPS_OF_A_KIND = 4
 FAVORITES = 6
-ASCENT_STEPS = 48
+ASCENT_STEPS, FEWEST_STEPS = 48, 16
 """Far fewer than Day 20 takes: a picture shows what a channel goes for, and is no beauty."""
+AFFORDED = 1.5e11
+"""Multiplications on the way to a layer, over all steps, from which on there are fewer steps: some ten seconds."""
 GROWN_SIDE, DEEP_NETWORK = 96, 60
 """Grown pictures have so many pixels a side; with more convolutions than this two thirds, as the way back is kept."""
 UNMOVED = 0.03
@@ -228,16 +230,25 @@ def _climbed(seen: Examination, layer: Layer, channels: np.ndarray) -> np.ndarra
     signs = np.where((raw * layer.weights.filters[channels]).sum(axis=(1, 2, 3)) < 0, -1, 1)
     wanted = [int(sign) * channel(layer.name, int(number)) for sign, number in zip(signs, channels, strict=True)]
     side = GROWN_SIDE if len(seen.layers) <= DEEP_NETWORK else GROWN_SIDE * 2 // 3
+    before = seen.layers[: [one.name for one in seen.layers].index(layer.name) + 1]
+    work = len(channels) * multiplications(before) / subject.size**2
     if side < subject.size:
         with contextlib.suppress(ValueError):
-            return _ascent(subject, subject.backend.of_any_size(subject.network), wanted, side)
-    return _ascent(subject, subject.network, wanted, subject.size)
+            return _ascent(subject, subject.backend.of_any_size(subject.network), wanted, side, work)
+    return _ascent(subject, subject.network, wanted, subject.size, work)
 
 
-def _ascent(subject: Subject, network, wanted: Sequence[Objective], size: int) -> np.ndarray:
+def multiplications(layers: Sequence[Layer]) -> int:
+    """How many multiplications these convolutions take for one photo; depthwise halves of separable ones are few."""
+    weights = [np.prod(layer.shape[:2] if layer.convolution.separable else layer.shape) for layer in layers]
+    return sum(int(count * np.prod(layer.summary.size)) for count, layer in zip(weights, layers, strict=True))
+
+
+def _ascent(subject: Subject, network, wanted: Sequence[Objective], size: int, work: float) -> np.ndarray:
+    """Pictures (n, size, size, 3). work : multiplications of a step for each pixel."""
     preprocess = Preprocess(subject.pixels, partial(backend_of(network).to_batch, network))
     ascent = Ascent(network, wanted, size=size, preprocess=preprocess)
-    for _ in range(ASCENT_STEPS):
+    for _ in range(int(np.clip(AFFORDED / (work * size**2), FEWEST_STEPS, ASCENT_STEPS))):
         if ascent.step() is None:
             break
     return ascent.images()

@@ -121,7 +121,7 @@ def look(
     except Exception as error:
         raise cannot_run(batch, error) from error
     check_scores(scores, len(batch))
-    return np.asarray(scores, np.float64), summaries, seen[0] if seen else None
+    return _double(scores), summaries, seen[0] if seen else None
 
 
 def _without_activation(layer):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import jinja2
 import numpy as np
@@ -33,14 +34,15 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
-class Table(NamedTuple):
+@dataclass(frozen=True)
+class Table:
     """A table's caption, column heads and rows of text; the first cell of a row is its head."""
 
     caption: str
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
 
-    @property
+    @cached_property
     def numeric(self) -> list[bool]:
         """Which columns hold numbers alone, and stand at the right."""
         return [

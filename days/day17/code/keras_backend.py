@@ -227,10 +227,10 @@ def check_network(network) -> None:
     """Raise ValueError for anything but a functional or built sequential model with channels last."""
     if not isinstance(network, keras.Model):
         raise ValueError(f"expected a Keras model, got {type(network).__name__}: load_model(...).network is one")
-    if not getattr(network, "inputs", None):
+    if not is_graph(network):
         way_out = (
             "call it once on a batch, so that it is built"
-            if isinstance(network, keras.Sequential)
+            if type(network) is keras.Sequential
             else "a subclassed model has no graph of layers to cut; "
             "x = keras.Input((224, 224, 3)); keras.Model(x, network.call(x)) has one"
         )

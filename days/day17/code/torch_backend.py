@@ -386,8 +386,12 @@ def check_batch(network: nn.Module, batch) -> torch.Tensor:
 def _way_out(batch: torch.Tensor, error: Exception) -> str:
     """What to do where the batch has other channels than the convolution that sees it wants; else nothing."""
     said = re.search(r"expected input\[([\d, ]+)\] to have (\d+) channels", str(error))
-    if said is None or said[1] != ", ".join(map(str, batch.shape)):
+    if said is None:
         return ""
+    got = [int(length) for length in said[1].split(", ")]
+    if got != list(batch.shape):
+        moved = "its forward moves the axes of a batch (N, H, W, C): wrap it so that it takes (N, C, H, W)"
+        return moved if sorted(got) == sorted(batch.shape) else ""
     if batch.shape[3] == int(said[2]):
         return f"expected a (N, {said[2]}, H, W) batch: channels go first in PyTorch, so batch.permute(0, 3, 1, 2)"
     return f"its first convolution takes {said[2]} channels, and the batch has {batch.shape[1]}"
