@@ -320,8 +320,6 @@ def _slope_by_trying(image, student, target):
     cases=cases.drawn(_student, ((6, 7), (3, 3)), ((8, 5), (2, 3)), ((7, 7), (3, 2))),
     truth=_slope_by_trying,
     mistakes=[
-        "The sign is turned round: the error is what the student answers minus the target.",
-        ("return 2", "return -2"),
         "The 2 of the square's slope is missing.",
         ("2 * ", ""),
         "That is the sum over all places; the loss is their mean: divide by error.size.",

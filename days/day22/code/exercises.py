@@ -93,8 +93,6 @@ def _falls_by_masks(score, image, size):
         "That is the score of the covered image. Where it is *low* the square mattered; wanted is the fall, the "
         "score of the image minus that of the covered one.",
         ("score(image) - score(covered)", "score(covered)"),
-        "The sign is turned round: a square that matters gets a positive number.",
-        ("score(image) - score(covered)", "score(covered) - score(image)"),
         "The squares are filled with 1, the brightest color; wanted is 0.",
         ("] = 0", "] = 1"),
     ],

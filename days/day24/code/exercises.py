@@ -183,6 +183,8 @@ def _tied(generator, *kinds):
     """Labels that mostly come on their own background, of three kinds whose numbers are given; every pair occurs."""
     labels, others = generator.integers(3, size=(2, 90))
     backgrounds = cases.mixed(generator, labels, others, 0.4)
+    if kinds[0]:
+        backgrounds[(labels == 0) & (backgrounds == 2)] = 0  # so that this pair occurs but once
     labels[:9], backgrounds[:9] = np.divmod(np.arange(9), 3)
     order = generator.permutation(90)
     return np.array(kinds)[labels[order]], np.array(kinds)[backgrounds[order]]
