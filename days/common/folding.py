@@ -31,7 +31,8 @@ class Folded:
         self._publishers = (shell.display_pub, shell.displayhook)
         for publisher in self._publishers:
             publisher.register_hook(self._hold)
-        self._stdout, sys.stdout = sys.stdout, io.StringIO()
+        self._stdout, self._text = sys.stdout, io.StringIO()
+        sys.stdout = self._text
         self._shown: Any = None
 
     def release(self, unfolded: bool = False) -> None:
@@ -51,11 +52,10 @@ class Folded:
             self._shown.update(self._data(unfolded=True), raw=True)
 
     def _take_text(self) -> None:
-        text = sys.stdout.getvalue()  # type: ignore[attr-defined]
-        if text:
+        if text := self._text.getvalue():
             self._parts.append({"text/plain": text})
-        sys.stdout.seek(0)
-        sys.stdout.truncate()
+        self._text.seek(0)
+        self._text.truncate()
 
     def _hold(self, message: dict) -> dict | None:
         """Keep a message that shows something, in place of sending it."""
