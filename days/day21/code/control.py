@@ -21,7 +21,7 @@ FILE = REPO_ROOT / "days/day21/weights/control.safetensors"
 _WAY_OUT = "python -m days.day21.code.control makes it anew"
 
 
-class Control(NamedTuple):
+class DreamControl(NamedTuple):
     """What was measured on each photo, with the trained network first and a random one second.
 
     photo : the witness's dog probability of the photo itself, (photos,).
@@ -33,7 +33,7 @@ class Control(NamedTuple):
     rise: np.ndarray
 
 
-def measure(lesson: Lesson, photos: Sequence[str] = PHOTOS, draws: int = DRAWS, **how: Any) -> Control:
+def measure(lesson: Lesson, photos: Sequence[str] = PHOTOS, draws: int = DRAWS, **how: Any) -> DreamControl:
     """Dream on every photo with both networks, `draws` times: each time with other shifts and other random weights.
 
     how : settings of `dreaming.grow`.
@@ -44,19 +44,19 @@ def measure(lesson: Lesson, photos: Sequence[str] = PHOTOS, draws: int = DRAWS, 
         image = lesson.dream(name, "fire7", trained=trained, seed=draw, **how)
         ask = deepdream.slope(lesson.network if trained else lesson.random_network(draw), "fire7")
         found[:, row, kind, draw] = lesson.dogs(image), ask(image)[0] / ask(lesson.photo(name))[0]
-    return Control(np.array([lesson.dogs(lesson.photo(name)) for name in photos]), *found)
+    return DreamControl(np.array([lesson.dogs(lesson.photo(name)) for name in photos]), *found)
 
 
-def save_control(control: Control, path: Path | str = FILE) -> Path:
+def save_control(control: DreamControl, path: Path | str = FILE) -> Path:
     """Store what was measured and return the path."""
     return save_arrays({name: values.astype(np.float32) for name, values in control._asdict().items()}, path)
 
 
-def load_control(path: Path | str = FILE) -> Control:
+def load_control(path: Path | str = FILE) -> DreamControl:
     """What was stored; raises FileNotFoundError or ValueError, with the command that makes it."""
     with reading(path, "control", _WAY_OUT):
         arrays = load_arrays(path)[0]
-        return Control(*(arrays[name].astype(np.float64) for name in Control._fields))
+        return DreamControl(*(arrays[name].astype(np.float64) for name in DreamControl._fields))
 
 
 if __name__ == "__main__":

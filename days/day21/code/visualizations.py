@@ -13,7 +13,7 @@ from days.common.colors import BLUE, INK, ORANGE
 from days.common.figures import Figures, chart, describe, new_figure, plain, save_gif
 from days.common.paths import outputs_dir
 from days.day21.code import dreaming
-from days.day21.code.control import Control, load_control
+from days.day21.code.control import DreamControl, load_control
 from days.day21.code.lesson import EVEN_SPREAD, GUIDES, LAYERS, PHOTOS, RICH, SHOWN, SIZE, TRICKS, Lesson
 
 ZOOM_GIF = "08_zoom.gif"
@@ -75,7 +75,7 @@ def draw_lost_detail(photo: np.ndarray, small: np.ndarray) -> Figure:
     )
 
 
-def draw_witness(control: Control, names: Sequence[str]) -> Figure:
+def draw_witness(control: DreamControl, names: Sequence[str]) -> Figure:
     """Dog probabilities of photos and of dreams on them: pale for each draw, solid for the mean of the draws."""
     figure = new_figure(9.6, 2.6)
     axes = figure.add_subplot()
