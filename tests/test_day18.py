@@ -690,7 +690,7 @@ def test_the_first_question_is_drawn_at_the_same_steps_for_all(stored):
     figure = viz.draw_question({letter: stored[name] for letter, name in viz.LETTERS.items()})
     curves = [axes.lines[0] for axes in figure.axes]
     assert {tuple(curve.get_xdata()) for curve in curves} == {(0, 75, 150, 225, 300)}
-    assert {curve.get_marker() for curve in curves} == {"None"}
+    assert {curve.get_marker() for curve in curves} == {"o"}
 
 
 def test_conv2_and_conv3_become_quieter_in_the_first_150_steps(stored):
