@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +30,7 @@ class Leaf(NamedTuple):
 
 
 def plain(value):
-    """`value` with tensors of PyTorch and TensorFlow as NumPy arrays, and what can be looped over once as a list."""
+    """`value` with tensors as NumPy arrays, exact fractions as floats, and what can be looped over once as a list."""
     if isinstance(value, dict):
         return {key: plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -38,6 +40,8 @@ def plain(value):
         return [plain(one) for one in value]
     if isinstance(value, type):
         return value
+    if isinstance(value, (Fraction, Decimal)):
+        return float(value)
     if callable(getattr(value, "detach", None)):
         value = value.detach().cpu().resolve_conj().resolve_neg()
         value = value.float() if "bfloat16" in str(value.dtype) else value

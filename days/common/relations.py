@@ -241,7 +241,7 @@ def _named(numbers: list[float], runs: Sequence[Run], names: Sequence[str]) -> s
     for code, (text, power) in itertools.product(tables[0], _POWERS.items()):
         values = np.array([table.get(code, 0) for table in tables], float)
         if np.all(numbers) and np.allclose(values**power, numbers, rtol=1e-6):
-            return text.format(code)
+            return text.format(f"({code})" if " " in code and text in ("1 / {}", "{}**2") else code)
     return ""
 
 

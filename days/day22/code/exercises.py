@@ -283,7 +283,8 @@ def clear_saliency(backward, scores, category):
 
 def _way(generator, shape, steps):
     """A gradient that is not straight along the way, an image, a baseline and the steps."""
-    weights, image, baseline = generator.normal(size=shape), generator.random(shape), generator.random(shape) / 3
+    weights, image = generator.normal(size=shape), generator.uniform(-0.5, 1.5, shape)
+    baseline = generator.random(shape) / 3
     gradient = cases.given(lambda x: weights * x**3 + np.roll(x, 1, axis=1) ** 2 + np.cos(3 * x), "gradient", shape)
     return gradient, image, baseline, steps
 

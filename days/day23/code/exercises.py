@@ -26,7 +26,7 @@ def _answers(generator, batch):
     maps[batch - 1, 8], maps[0, 9], maps[8, 10] = 1, 1, 1  # awake in one image
     maps[1, 11, generator.integers(3), generator.integers(4)] = 1e-4
     maps[:, 12, 1:, 1:] = 0.3
-    largest[[1, 2, 11]] = 0.0, -generator.uniform(0.1, 3), 0.01
+    largest[[1, 2, 11, 13]] = 0.0, -generator.uniform(0.1, 3), 0.01, maps[:, 13].max()  # 13 reaches its bound
     order = generator.permutation(14)
     return maps[:, order], batch, largest[order]
 

@@ -180,14 +180,17 @@ def difference(shares, honest):
 
 
 def _tied(generator, *kinds):
-    """Labels that mostly come on their own background, of three kinds whose numbers are given; every pair occurs."""
+    """Labels that mostly come on their own background, of three kinds each; every pair occurs.
+
+    kinds : three numbers, or four: the first three are the labels', the last three the backgrounds'.
+    """
     labels, others = generator.integers(3, size=(2, 90))
     backgrounds = cases.mixed(generator, labels, others, 0.4)
     if kinds[0]:
         backgrounds[(labels == 0) & (backgrounds == 2)] = 0  # so that this pair occurs but once
     labels[:9], backgrounds[:9] = np.divmod(np.arange(9), 3)
     order = generator.permutation(90)
-    return np.array(kinds)[labels[order]], np.array(kinds)[backgrounds[order]]
+    return np.array(kinds)[labels[order]], np.array(kinds)[-3:][backgrounds[order]]
 
 
 def _balance_by_counting(labels, backgrounds):
@@ -201,7 +204,7 @@ def _balance_by_counting(labels, backgrounds):
 @exercise(
     "9.5 · 15 min · ●●●",
     cases=lambda generator: [
-        *(_tied(generator, *kinds) for kinds in ((0, 1, 2), (1, 2, 7))),
+        *(_tied(generator, *kinds) for kinds in ((0, 1, 2), (1, 2, 7, 8))),
         cases.edge("numbers are above 9", *_tied(generator, 1, 2, 11)),
     ],
     truth=_balance_by_counting,
