@@ -10,6 +10,7 @@ import numpy as np
 from days.common.answers import as_scores
 from days.common.images import load_image
 from days.common.models import softmax
+from days.day17.code.backends import meaning_of
 from days.day20.code import evidence
 from days.day20.code.photographs import Crop, crops, top_crops
 from days.day22.code.methods import scores
@@ -65,11 +66,15 @@ def best_crops(found: Found, wall: Wall, names: Sequence[str]) -> list[list[list
 
 
 class Probes(NamedTuple):
-    """Photos that channels are switched off on: their names, as a batch, and the network's scores (N, categories)."""
+    """Photos that channels are switched off on: their names, as a batch, and the network's scores (N, categories).
+
+    kind : what the network's outputs mean, see `answers.meaning`.
+    """
 
     names: Sequence[str]
     batch: Any
     scores: np.ndarray
+    kind: str
 
     @property
     def said(self) -> np.ndarray:
@@ -86,7 +91,9 @@ def probes_of(subject: Subject, photos: Gallery) -> Probes:
     """The probes of a gallery, and what the network says of them."""
     images = np.stack([load_image(photos.images[name], size=subject.size) for name in photos.probes])
     batch = subject.batch(images)
-    return Probes(photos.probes, batch, as_scores(scores(subject.network, batch)))
+    answers = scores(subject.network, batch)
+    kind = meaning_of(subject.network, batch, answers)
+    return Probes(photos.probes, batch, as_scores(answers, kind), kind)
 
 
 def silenced(subject: Subject, wall: Wall, probes: Probes) -> list[list]:
@@ -105,7 +112,7 @@ def silenced(subject: Subject, wall: Wall, probes: Probes) -> list[list]:
         without = np.repeat(maps[None], len(channels), axis=0)
         for copy, index in zip(without, channels, strict=True):
             copy[:, index] = 0
-        answers = as_scores(rest(without.reshape(-1, *maps.shape[1:])))
+        answers = as_scores(rest(without.reshape(-1, *maps.shape[1:])), probes.kind)
         for index, after in zip(channels, np.split(answers, len(channels)), strict=True):
             told[index] = _changes(probes, after)
     return list(told.values())
