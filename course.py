@@ -27,7 +27,7 @@ HELP = {
     "book": "write the reading edition, all days as web pages, to _book/index.html",
     "figures": "rebuild the pictures in days/*/outputs/ and say what changed; figures 17 for one day",
     "notebooks": "run the notebooks and store their outputs; notebooks 17 for one day",
-    "weights": "train the networks of Days 18, 23 and 24 anew and store them (half an hour)",
+    "weights": "make the stored networks and measurements of Days 18 and 21 to 24 anew (over half an hour)",
     "lint": "check style and format of code and notebooks",
     "types": "check the types",
     "bench": "time the course's code against its floor and its peers",
@@ -259,10 +259,11 @@ def notebooks(arguments):
 
 
 def weights(arguments):
-    """Train the networks anew."""
+    """Make what is stored of trainings anew."""
     install_lessons()
     modules = ["day18.code.runs", "day23.code.network", "day23.code.patients", "day23.code.pruning"]
-    modules += ["day22.code.deeper", *(f"day24.code.{name}" for name in ("bias_lab", "trainings", "unknown"))]
+    modules += ["day21.code.control", "day22.code.deeper"]
+    modules += [f"day24.code.{name}" for name in ("bias_lab", "trainings", "unknown")]
     for module in modules:
         run("-m", f"days.{module}", *arguments)
 
