@@ -1320,7 +1320,7 @@ def test_a_mosaic_holds_the_photo_that_is_asked_for_where_its_mask_says():
 
 
 def test_the_deeper_network_names_shapes_and_grad_cam_points_beside_them_in_every_small_network(shapes_model):
-    """At the last layer Grad-CAM loses to a blob, at the earlier one HiResCAM beats it; other starts differ."""
+    """At the last layer a blob beats Grad-CAM, and so does HiResCAM at the earlier one; other starts differ."""
     data, second = make_shapes(200, seed=6), deeper.load_network()
     assert (shapes_backend.scores(second, data.images).argmax(axis=1) == data.labels).mean() > 0.95
     batch, blob = shapes_backend.to_batch(data.images), scoring.centered_blob((32, 32))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -28,6 +29,17 @@ def load_arrays(path: Path | str) -> tuple[Arrays, dict[str, str]]:
     """The arrays and the metadata that `save_arrays` stored. Call it inside `reading`, which explains a bad file."""
     with safe_open(path, "numpy") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+def save_record(record: Any, path: Path | str) -> Path:
+    """Store a NamedTuple of arrays in single precision, by the names of its fields, and return the path."""
+    return save_arrays({name: values.astype(np.float32) for name, values in record._asdict().items()}, path)
+
+
+def load_record(kind: Any, path: Path | str) -> Any:
+    """The NamedTuple of this kind that `save_record` stored, in double precision. Call it inside `reading`."""
+    arrays, _ = load_arrays(path)
+    return kind(*(arrays[name].astype(np.float64) for name in kind._fields))
 
 
 @contextlib.contextmanager

@@ -213,7 +213,7 @@ def _head_answers() -> None:
 def _before(shell, cell) -> None:
     """Fold what the cell gives, if it tells an answer that is still to be predicted; or print a heading."""
     names = re.findall(r'^ *reveal\("(\d+\.\d+)"', cell.raw_cell or "", re.MULTILINE)
-    told = [*names, *list(_asked)[-1:]][0] if names or _asked else ""
+    told = next(iter([*names, *reversed(_asked)]), "")
     # Jupyter's server names the session; what other programs run and store is not folded.
     if told in _asked and os.environ.get("JPY_SESSION_NAME") and is_folded_cell(shell) and not _asked[told]._known():
         summary = "What this cell gives (it opens when you predict, or at a click)"

@@ -115,12 +115,13 @@ def examination_of(subject: Subject, photos: Photos, track: Track = untracked) -
     folders = photos.folders or []
     if truth is not None and not subject.categories and not any(map(str.isdigit, folders)):
         subject = replace(subject, categories=sorted(set(folders)))
-    layers = []
+    layers, facts = [], []
     for part in convolutions:
         read = partial(backend.folded_weights, network, part)
-        layers.append(Layer(part, read().filters.shape, summaries[part.layer], read))
-    with np.errstate(all="ignore"):
-        facts = [facts_of(layer, subject.pixels.reach) for layer in layers]
+        weights = read()
+        layers.append(Layer(part, weights.filters.shape, summaries[part.layer], read))
+        with np.errstate(all="ignore"):
+            facts.append(facts_of(layers[-1], weights, subject.pixels.reach))
     return Examination(subject, photos, truth, words, tuple(layers), tuple(facts), tuple(trials), training_layers)
 
 

@@ -42,9 +42,8 @@ class Facts(NamedTuple):
     broken: bool
 
 
-def facts_of(layer: Layer, reach: tuple[np.ndarray, np.ndarray]) -> Facts:
-    """What the weights and the answers of one layer show. reach : see `Pixels.reach`."""
-    weights = layer.weights
+def facts_of(layer: Layer, weights: FoldedWeights, reach: tuple[np.ndarray, np.ndarray]) -> Facts:
+    """What the answers of one layer and its weights, read once, show. reach : see `Pixels.reach`."""
     values, bias, asleep = weights
     finite = np.isfinite(values).all(axis=(1, 2, 3))
     silent, far = _silent(layer, asleep)

@@ -183,17 +183,22 @@ def _figure_fates(lesson: Lesson) -> Figure:
     return draw_ascents(fates)
 
 
-CUPS = {"first photo": np.s_[44:268, 12:236], "second photo": np.s_[44:268, 248:472]}
+_HIGH, _WIDE, _SIDE, _GAP = 280, 720, 224, 12
+_LEFTS = [_GAP + place * (_SIDE + _GAP) for place in range(3)]
+CUPS = {
+    name: np.s_[_HIGH - _GAP - _SIDE : _HIGH - _GAP, left : left + _SIDE]
+    for name, left in zip(("first photo", "second photo"), _LEFTS, strict=False)
+}
 """Where the two photos lie in the stored picture, pixel by pixel."""
 
 
 def draw_cups(photos: Sequence[np.ndarray]) -> Figure:
     """A photo, the same photo changed, and the change, (224, 224, 3) each; a pixel of theirs is one of the figure's."""
-    figure, labels = fg.new_figure(7.2, 2.8), [*CUPS, "second minus first, x 64, on gray"]
+    figure, labels = fg.new_figure(_WIDE / 100, _HIGH / 100), [*CUPS, "second minus first, x 64, on gray"]
     figure.set_layout_engine("none")
     figure.suptitle("which of the two is a cup of espresso?", y=0.98, fontsize=10)
-    for place, (photo, label) in enumerate(zip(photos, labels, strict=True)):
-        axes = figure.add_axes(((12 + 236 * place) / 720, 12 / 280, 224 / 720, 224 / 280))
+    for left, photo, label in zip(_LEFTS, photos, labels, strict=True):
+        axes = figure.add_axes((left / _WIDE, _GAP / _HIGH, _SIDE / _WIDE, _SIDE / _HIGH))
         fg.plain(axes, label, size=8).imshow(np.rint(255 * photo).astype(np.uint8), interpolation="nearest")
     return fg.describe(figure, f"Which of the two is a cup of espresso? {'; '.join(labels)}.")
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from days.common.arrays import load_arrays, reading, save_arrays
+from days.common.arrays import load_record, reading, save_record
 from days.common.paths import REPO_ROOT
 from days.day21.code import deepdream
 from days.day21.code.lesson import PHOTOS, Lesson
@@ -49,14 +49,13 @@ def measure(lesson: Lesson, photos: Sequence[str] = PHOTOS, draws: int = DRAWS, 
 
 def save_control(control: DreamControl, path: Path | str = FILE) -> Path:
     """Store what was measured and return the path."""
-    return save_arrays({name: values.astype(np.float32) for name, values in control._asdict().items()}, path)
+    return save_record(control, path)
 
 
 def load_control(path: Path | str = FILE) -> DreamControl:
     """What was stored; raises FileNotFoundError or ValueError, with the command that makes it."""
     with reading(path, "control", _WAY_OUT):
-        arrays = load_arrays(path)[0]
-        return DreamControl(*(arrays[name].astype(np.float64) for name in DreamControl._fields))
+        return load_record(DreamControl, path)
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ class Lesson(lesson17.Lesson):
 
         Double precision takes twice the time. In single, processors round differently, and dreams part after ten steps.
         """
-        key = (photo, layer, guide, trained, size, *sorted(({"seed": 0} | settings).items()))
+        key = _asked(photo, layer, guide, trained, size, **settings)
         if key not in self._dreams:
             network = self.network if trained else self.random_network(settings.get("seed", 0))
             settings |= {"guide": self.photo(guide) if guide else None, "progress": False}
@@ -97,7 +97,7 @@ class Lesson(lesson17.Lesson):
     def moments(self, photo: str, layer: str = "fire7") -> list[dreaming.Moment]:
         """Every step of a dream, octave by octave; the last is kept, so that `dream` need not dream it again."""
         found = list(dreaming.grow(self.slope(layer), self.photo(photo)))
-        self._dreams[photo, layer, "", True, SIZE, ("seed", 0)] = found[-1].picture
+        self._dreams[_asked(photo, layer)] = found[-1].picture
         return found
 
     def added(self, photo: str, layer: str, **settings) -> np.ndarray:
@@ -112,3 +112,10 @@ class Lesson(lesson17.Lesson):
     def gram(self, image: np.ndarray, layer: str = "fire7") -> np.ndarray:
         """The Gram matrix (C, C) of a layer of the trained network, for an image."""
         return dreaming.gram(capture(self.model.network, layer, self.model.preprocess(image))[layer])
+
+
+def _asked(
+    photo: str, layer: str, guide: str = "", trained: bool = True, size: tuple[int, int] = SIZE, **settings
+) -> tuple:
+    """What a dream is kept under."""
+    return photo, layer, guide, trained, size, *sorted(({"seed": 0} | settings).items())

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from days.common.arrays import load_arrays, reading, save_arrays
+from days.common.arrays import load_record, reading, save_record
 from days.common.datasets import Shapes
 from days.common.paths import REPO_ROOT
 from days.day18.code import runs, storage
@@ -83,14 +83,13 @@ def measure(*, seeds=SEEDS, shares=SHARES, steps: int = STEPS) -> PruningCurves:
 
 def save_curves(curves: PruningCurves, path: Path | str = FILE) -> Path:
     """Store curves and return the path."""
-    return save_arrays({name: values.astype(np.float32) for name, values in curves._asdict().items()}, path)
+    return save_record(curves, path)
 
 
 def load_curves(path: Path | str = FILE) -> PruningCurves:
     """The stored curves; raises FileNotFoundError or ValueError, with the command that makes them."""
     with reading(path, "curves", _WAY_OUT):
-        arrays = load_arrays(path)[0]
-        return PruningCurves(*(arrays[name].astype(np.float64) for name in PruningCurves._fields))
+        return load_record(PruningCurves, path)
 
 
 if __name__ == "__main__":

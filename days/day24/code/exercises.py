@@ -179,18 +179,15 @@ def difference(shares, honest):
     return float(differences.mean()), float(1.96 * differences.std(ddof=1) / np.sqrt(len(differences)))
 
 
-def _tied(generator, *kinds):
-    """Labels that mostly come on their own background, of three kinds each; every pair occurs.
-
-    kinds : three numbers, or four: the first three are the labels', the last three the backgrounds'.
-    """
+def _tied(generator, kinds, grounds):
+    """Labels that mostly come on their own background; every pair occurs. kinds, grounds : three numbers each."""
     labels, others = generator.integers(3, size=(2, 90))
     backgrounds = cases.mixed(generator, labels, others, 0.4)
     if kinds[0]:
         backgrounds[(labels == 0) & (backgrounds == 2)] = 0  # so that this pair occurs but once
     labels[:9], backgrounds[:9] = np.divmod(np.arange(9), 3)
     order = generator.permutation(90)
-    return np.array(kinds)[labels[order]], np.array(kinds)[-3:][backgrounds[order]]
+    return np.array(kinds)[labels[order]], np.array(grounds)[backgrounds[order]]
 
 
 def _balance_by_counting(labels, backgrounds):
@@ -204,8 +201,9 @@ def _balance_by_counting(labels, backgrounds):
 @exercise(
     "9.5 · 15 min · ●●●",
     cases=lambda generator: [
-        *(_tied(generator, *kinds) for kinds in ((0, 1, 2), (1, 2, 7, 8))),
-        cases.edge("numbers are above 9", *_tied(generator, 1, 2, 11)),
+        _tied(generator, (0, 1, 2), (0, 1, 2)),
+        _tied(generator, (1, 2, 7), (2, 7, 8)),
+        cases.edge("numbers are above 9", *_tied(generator, (1, 2, 11), (1, 2, 11))),
     ],
     truth=_balance_by_counting,
     mistakes=[
