@@ -45,8 +45,9 @@ def launched(*flags: str):
         if os.environ.get("CI"):
             pytest.fail("CI must run the browser tests, and no Chromium is installed")
         pytest.skip("no Chromium found (Debian: apt install chromium; or set SEEING_CNNS_CHROMIUM)")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=limits.WIDGET * 1000)
     with sync_playwright() as playwright:
         how = {"executable_path": chromium, "args": [*CHROMIUM_FLAGS, *flags], "timeout": limits.SERVER * 1000}
         browser = playwright.chromium.launch(**how)

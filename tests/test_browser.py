@@ -25,6 +25,7 @@ from browser_tools import (
     shut_down_kernels,
 )
 from notebook_tools import NOTEBOOKS, code_cells, read, shortened, write_as_never_run
+from playwright.sync_api import expect
 
 from days.common.paths import REPO_ROOT
 
@@ -175,8 +176,7 @@ def test_the_start_page_shows_the_days_and_what_was_just_solved(start_page):
     scroll_to(start_page, start_page.get_by_role("row").filter(has_text="✓ 9.6"))
     assert start_page.locator(".jp-mod-error, [data-mime-type$=error]").count() == 0
     scroll_to(start_page, start_page.get_by_role("heading", name="Seeing CNNs: start here"))
-    pictures = start_page.locator(".jp-MarkdownOutput img")
-    assert pictures.count() == 8
+    expect(start_page.locator(".jp-MarkdownOutput img")).to_have_count(8)
     start_page.wait_for_function(
         "() => [...document.querySelectorAll('.jp-MarkdownOutput img')].every(i => i.naturalWidth > 100 && i.alt)"
     )

@@ -15,6 +15,7 @@ from browser_tools import (
     run_all_cells,
 )
 from notebook_tools import NOTEBOOKS, code_cells, read, shortened, write_as_never_run
+from playwright.sync_api import expect
 
 from days.common.paths import REPO_ROOT
 
@@ -96,7 +97,7 @@ def test_a_prediction_is_chosen_opened_and_counted_on_the_start_page(lab):
     choose(question, "trained", "70 %")
     measured.wait_for()
     question.get_by_role("status").filter(has_text="measured: untrained. ✗ Not so.").wait_for()
-    assert not question.get_by_role("button", name="Keep my prediction").is_visible()
+    expect(question.get_by_role("button", name="Keep my prediction")).to_be_hidden()
     page.close()
 
     page = new_page(browser, viewport={"width": 1400, "height": 1000})

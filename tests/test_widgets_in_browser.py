@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import ipywidgets
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser_tools import TOKEN, jupyter_server, launched, new_page, open_notebook, run_all_cells
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from playwright.sync_api import expect
 from test_widgets import png
 
 from days.common.figures import describe, new_figure, show
@@ -114,18 +117,18 @@ def test_a_slider_reaches_each_of_512_channels(lab):
     widget.get_by_text("channel 0").wait_for()
     number.press("ArrowUp")
     widget.get_by_text("channel 1").wait_for()
-    assert handle.get_attribute("aria-valuenow") == "1.0"
+    expect(handle).to_have_attribute("aria-valuenow", "1.0")
     assert widget.locator(".noUi-base").nth(1).bounding_box()["width"] > 512
 
 
 def test_no_picture_is_broken_and_each_has_words(lab):
     explored, growing = lab.locator("img.explorer-picture"), lab.locator("img.growing-picture")
-    assert explored.get_attribute("title").startswith("coffee at 0.8")
-    assert explored.evaluate("image => image.naturalWidth") == 1920
-    assert not growing.is_visible()
+    expect(explored).to_have_attribute("title", re.compile("^coffee at 0.8"))
+    expect(explored).to_have_js_property("naturalWidth", 1920)
+    expect(growing).to_be_hidden()
     bring(lab, 1200, 1).get_by_role("button", name="Start").click()
     lab.wait_for_function("() => document.querySelector('img.growing-picture')?.naturalWidth > 500")
-    assert growing.is_visible()
+    expect(growing).to_be_visible()  # the picture's bytes and its place on the page arrive in two messages
     lab.get_by_role("button", name="Stop").click()
     lab.get_by_role("button", name="Stop", disabled=True).wait_for()
 
@@ -147,10 +150,10 @@ def test_an_own_photo_comes_and_goes(lab, tmp_path):
     widget.get_by_role("alert").filter(has_text="broken.png is not a readable picture").wait_for()
     assert shown.get_attribute("src") == before
     photo = widget.get_by_label("photo", exact=True)
-    assert photo.input_value() == "mine.png"
+    expect(photo).to_have_value("mine.png")
     photo.select_option("rocket")
     widget.get_by_text("rocket at").wait_for()
-    assert widget.get_by_role("alert").count() == 0
+    expect(widget.get_by_role("alert")).to_have_count(0)
     photo.select_option("mine.png")
     widget.get_by_text("mine.png at").wait_for()
 
@@ -172,10 +175,10 @@ def test_a_widget_that_has_not_run_reads_as_a_sentence(lab):
 def test_a_figure_has_its_alt_text_on_the_page_and_is_stored_as_a_picture(lab):
     address = lab.url.split("/lab/")[0]
     open_notebook(lab, address, "stored.ipynb")  # as cloned: Jupyter does not trust it yet
-    assert lab.get_by_role("img", name='2 < 3 & "so on"').evaluate("image => image.naturalWidth") == 300
+    expect(lab.get_by_role("img", name='2 < 3 & "so on"')).to_have_js_property("naturalWidth", 300)
     run_all_cells(lab, 2)
     fresh = lab.get_by_role("img", name="drawn on this page")
-    assert fresh.evaluate("image => image.naturalWidth") == 200
+    expect(fresh).to_have_js_property("naturalWidth", 200)
     assert fresh.evaluate("image => getComputedStyle(image).borderTopLeftRadius") == "8px"
     lab.keyboard.press("Control+s")
     lab.locator(".jp-NotebookPanel .jp-ToolbarButton, .jp-Toolbar").first.wait_for()
