@@ -130,14 +130,22 @@ def _exactly_at_the_threshold(generator):
     return rows[[0, 2, 1, 3, 4]].reshape(5, 3, 2, 2), 0.5
 
 
+def _just_above(generator, unit, cosine):
+    """A filter whose cosine with a filter of length 1 is given: its square lies below the threshold."""
+    other = generator.normal(size=unit.shape)
+    other -= (other * unit).sum() * unit
+    return cosine * unit + np.sqrt(1 - cosine**2) * other / np.linalg.norm(other)
+
+
 def _with_twins(generator, threshold=0.97):
-    filters = generator.normal(0.4, 1, (10, 3, 3, 3))
+    filters = generator.normal(0.4, 1, (11, 3, 3, 3))
     filters[5] = generator.uniform(1.5, 3) * filters[2]
     filters[6], filters[9] = -filters[1], -filters[2]  # 2, 5 and 9 are three of a kind
     filters[7] = filters[3] + 0.05 * generator.normal(size=(3, 3, 3))
     filters[4] = filters[0] + 2.0  # the same once the mean is taken away
     filters[8, 0] = -1.5 * filters[5, 0]  # twins in one color, and not in the others
-    return filters[generator.permutation(10)], threshold
+    filters[10] = _just_above(generator, filters[1] / np.linalg.norm(filters[1]), threshold + 0.2 * (1 - threshold))
+    return filters[generator.permutation(len(filters))], threshold
 
 
 def _twins_by_pairs(filters, threshold):
