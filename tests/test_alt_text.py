@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import copy
+import io
 
 import nbformat
+import PIL.Image
 import pytest
 from notebook_tools import NOTEBOOKS, read
 
-from days.common.alt_text import SETTING, to_html, to_pictures
+from days.common.alt_text import PICTURE, SETTING, to_html, to_pictures
 from days.common.figures import describe, new_figure, show
 
 
@@ -57,6 +60,19 @@ def test_a_kernel_sends_html_where_it_is_asked_to(monkeypatch):
     outputs = [{"data": data, "metadata": {}}]
     to_pictures(outputs)
     assert outputs == [{"data": plain, "metadata": metadata}]
+
+
+def test_a_figure_drawn_on_the_page_has_two_pixels_for_each_and_keeps_its_width(monkeypatch):
+    monkeypatch.setenv(SETTING, "html")
+    data, _ = show(describe(new_figure(3, 1), "a figure"))._repr_mimebundle_()
+    shown = data["text/html"]
+    assert ' width="300" ' in shown
+    assert PIL.Image.open(io.BytesIO(base64.b64decode(PICTURE.fullmatch(shown)[3]))).size == (600, 200)
+    outputs = [{"data": data, "metadata": {}}]
+    to_pictures(outputs)
+    assert outputs[0]["metadata"]["image/png"] == {"alt": "a figure", "width": 300}
+    to_html(outputs)
+    assert outputs[0]["data"]["text/html"] == shown
 
 
 def test_the_manager_hands_out_html_and_stores_the_same_file_again(tmp_path, monkeypatch):

@@ -178,7 +178,8 @@ def test_a_figure_has_its_alt_text_on_the_page_and_is_stored_as_a_picture(lab):
     expect(lab.get_by_role("img", name='2 < 3 & "so on"')).to_have_js_property("naturalWidth", 300)
     run_all_cells(lab, 2)
     fresh = lab.get_by_role("img", name="drawn on this page")
-    expect(fresh).to_have_js_property("naturalWidth", 200)
+    expect(fresh).to_have_js_property("naturalWidth", 400)
+    expect(fresh).to_have_js_property("offsetWidth", 200)
     assert fresh.evaluate("image => getComputedStyle(image).borderTopLeftRadius") == "8px"
     lab.keyboard.press("Control+s")
     lab.locator(".jp-NotebookPanel .jp-ToolbarButton, .jp-Toolbar").first.wait_for()

@@ -15,9 +15,16 @@ from IPython.display import Image
 SETTING = "SEEING_CNNS_PICTURES"
 """An environment variable: with "html" in it a kernel sends described pictures as HTML."""
 
-PICTURE = re.compile(r'<img alt="([^"]+)" src="data:(image/(?:png|jpeg|gif));base64,([^"]+)" style="[^"]*">')
+PICTURE = re.compile(
+    r'<img alt="([^"]+)" src="data:(image/(?:png|jpeg|gif));base64,([^"]+)"(?: width="(\d+)")? style="[^"]*">'
+)
 CARD = "background: white; border-radius: 8px; padding: 8px; box-sizing: border-box"
 """A light card, so that a figure does not end abruptly on a dark page."""
+
+
+def is_on_a_page() -> bool:
+    """Whether what is shown goes to JupyterLab's page."""
+    return os.environ.get(SETTING) == "html"
 
 
 def to_html(outputs: list[dict]) -> None:
@@ -25,10 +32,12 @@ def to_html(outputs: list[dict]) -> None:
     for output in outputs:
         data = output.get("data", {})
         kinds = [kind for kind in data if kind in ("image/png", "image/jpeg", "image/gif")]
-        alt = output.get("metadata", {}).get(kinds[0], {}).get("alt") if len(kinds) == 1 else None
-        if alt and "text/html" not in data:
+        known = output.get("metadata", {}).get(kinds[0], {}) if len(kinds) == 1 else {}
+        if known.get("alt") and "text/html" not in data:
             code = "".join(data.pop(kinds[0]))  # texts may come as lists of lines
-            data["text/html"] = f'<img alt="{html.escape(alt)}" src="data:{kinds[0]};base64,{code}" style="{CARD}">'
+            source = f'alt="{html.escape(known["alt"])}" src="data:{kinds[0]};base64,{code}"'
+            width = f' width="{known["width"]}"' if "width" in known else ""
+            data["text/html"] = f'<img {source}{width} style="{CARD}">'
 
 
 def to_pictures(outputs: list[dict]) -> None:
@@ -37,10 +46,11 @@ def to_pictures(outputs: list[dict]) -> None:
         data = output.get("data", {})
         found = PICTURE.fullmatch("".join(data.get("text/html", "")))
         if found:
-            alt, kind, code = found.groups()
+            alt, kind, code, width = found.groups()
             del data["text/html"]
             data[kind] = code
-            output.setdefault("metadata", {}).setdefault(kind, {})["alt"] = html.unescape(alt)
+            known = output.setdefault("metadata", {}).setdefault(kind, {})
+            known |= {"alt": html.unescape(alt)} | ({"width": int(width)} if width else {})
 
 
 class DescribedPicture(Image):
@@ -52,6 +62,6 @@ class DescribedPicture(Image):
     def _repr_mimebundle_(self, include=None, exclude=None):
         data, metadata = super()._repr_mimebundle_(include, exclude)
         output = {"data": data, "metadata": metadata}
-        if os.environ.get(SETTING) == "html":
+        if is_on_a_page():
             to_html([output])
         return data, metadata

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from days.common.alt_text import DescribedPicture
+from days.common.alt_text import DescribedPicture, is_on_a_page
 from days.common.colors import ALARM, INK, MUTED
 from days.common.paths import outputs_dir, write_bytes
 
@@ -183,16 +183,16 @@ def describe(figure: Figure, alt: str) -> Figure:
     return figure
 
 
-def picture_bytes(figure: Figure, format: str = "png", *, quality: int = 88) -> bytes:
+def picture_bytes(figure: Figure, format: str = "png", *, quality: int = 88, density: int = 1) -> bytes:
     """The figure as a file's bytes with its description inside: a palette PNG, or a JPEG for photographs.
 
-    quality : of the JPEG; 100 also stores color as finely as brightness. Raises ValueError for a figure without a
-    description.
+    quality : of the JPEG; 100 also stores color as finely as brightness. density : pixels drawn for each of the 100
+    to an inch. Raises ValueError for a figure without a description.
     """
     alt = str(figure.get_label())
     if not alt:
         raise ValueError("expected a figure with a description, got none: describe(figure, 'what is seen') adds it")
-    picture, buffer = _render(figure), io.BytesIO()
+    picture, buffer = _render(figure, density), io.BytesIO()
     if format == "jpeg":
         colors = 0 if quality == 100 else -1
         picture.save(buffer, "JPEG", quality=quality, subsampling=colors, optimize=True, comment=alt.encode())
@@ -201,15 +201,17 @@ def picture_bytes(figure: Figure, format: str = "png", *, quality: int = 88) -> 
     info.add_itxt("Description", alt)
     for colors in (256, 128, 64, 32):
         buffer = io.BytesIO()
-        _palette(picture, colors).save(buffer, "PNG", optimize=True, pnginfo=info)
-        if buffer.tell() <= PNG_BUDGET:
+        # The palette is refined where it is stored; on a page, a learner waits for it.
+        _palette(picture, colors, refined=density == 1).save(buffer, "PNG", optimize=True, pnginfo=info)
+        if buffer.tell() <= PNG_BUDGET * density**2:
             break
     return buffer.getvalue()
 
 
 def show(figure: Figure, format: str = "png") -> DescribedPicture:
-    """The described figure for a notebook's screen."""
-    return DescribedPicture(picture_bytes(figure, format), format=format, alt=figure.get_label())
+    """The described figure for a notebook's screen; on JupyterLab's page sharp also on a dense one."""
+    picture = picture_bytes(figure, format, density=2 if is_on_a_page() else 1)
+    return DescribedPicture(picture, format=format, alt=figure.get_label(), retina=is_on_a_page())
 
 
 def save_figure(figure: Figure, path: Path | str, *, quality: int = 88) -> Path:
@@ -281,14 +283,14 @@ class Figures:
         return rebuild(self.jobs(lesson), f"Day {self.day} figures")
 
 
-def _render(figure: Figure) -> Image.Image:
+def _render(figure: Figure, density: int = 1) -> Image.Image:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+    figure.savefig(buffer, format="png", dpi=DPI * density, facecolor="white")
     return Image.open(buffer).convert("RGB")
 
 
-def _palette(picture: Image.Image, colors: int) -> Image.Image:
-    return picture.quantize(colors, method=Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE)
+def _palette(picture: Image.Image, colors: int, refined: bool = True) -> Image.Image:
+    return picture.quantize(colors, method=Image.Quantize.MEDIANCUT, kmeans=int(refined), dither=Image.Dither.NONE)
 
 
 def stored_alt(path: Path | str) -> str:

@@ -141,12 +141,12 @@ class GrowingPicture(Frame):
         return True
 
     async def _work(self) -> None:
-        drawn_at = -1.0
+        drawn = None
         try:
             for step, draw in enumerate(self.make_steps(**self.values())):
-                now = monotonic()
-                if now - drawn_at >= 1 / PICTURES_A_SECOND or step == self.count - 1:
-                    self.bar.value, drawn_at = step, now
+                tick = int(monotonic() * PICTURES_A_SECOND)  # of a clock that a late picture does not put off
+                if tick != drawn or step == self.count - 1:
+                    self.bar.value, drawn = step, tick
                     self.show(draw())
                 await asyncio.sleep(0.001)
                 if self._stopped:
