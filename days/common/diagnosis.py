@@ -104,8 +104,12 @@ def _by_kind(runs: Sequence[Run]) -> str:
         kind = "a text" if is_text else "a list without names" if items else ""
         return f"That is {kind}; wanted is a dict." if kind else ""
     if is_text or is_dict:
-        what = "values" if isinstance(wanted, tuple) else "numbers"
-        return f"That is {'a text' if is_text else 'a dict'}; wanted are the {what} themselves."
+        if not isinstance(wanted, tuple):
+            return f"That is {'a text' if is_text else 'a dict'}; wanted are the numbers themselves."
+        what = "names" if are_names(wanted) else "values"
+        if is_text:
+            return f"That is one text; wanted are several {what}."
+        return f"That is a dict; wanted are the {what} alone."
     if isinstance(wanted, tuple):
         if items and are_names(wanted) and not any(isinstance(one, str) for one in items):
             return "These are no names; wanted are the names alone."

@@ -590,11 +590,18 @@ def _wrong_places(pairs, runs, question):
     for (field, values), (word, holds) in itertools.product(fields.items(), _CONDITIONS.items()):
         marked = [holds(np.asarray(value)) for value in values]
         others = sum(np.sum(~mark) for mark in marked) / sum(map(np.size, marked))
-        if word == "above 0" and not any(np.any(np.asarray(value) < 0) for value in values):
+        if others < 0.2 or (word == "above 0" and not any(np.any(np.asarray(value) < 0) for value in values)):
             continue
-        if others >= 0.2 and all(np.all(mark[one]) for mark, one in zip(marked, wrong, strict=True)):
+        if all(np.all(mark[one]) for mark, one in zip(marked, wrong, strict=True)) and _no_accident(marked, wrong):
             return f"It is wrong only where {field} {word}."
     return ""
+
+
+def _no_accident(marked: list[np.ndarray], wrong: list[np.ndarray]) -> bool:
+    """Whether so many wrong values would hardly (1 in 200) all lie where it is marked if they lay anywhere."""
+    everywhere, places = sum(map(np.size, marked)), sum(map(np.sum, marked))
+    drawn = np.arange(sum(map(np.sum, wrong)))
+    return bool(np.prod((places - drawn) / (everywhere - drawn)) <= 0.005)
 
 
 def _wrong(pairs: Pairs, question: Inquiry) -> list[np.ndarray]:
