@@ -541,11 +541,11 @@ def test_effective_width_of_known_gradients():
             fm.effective_width(wrong)
 
 
-def test_the_rockets_surroundings_matter_and_foot_and_pad_no_more_than_a_patch_elsewhere(squeezenet):
-    """Section 8.4: only the surroundings cost more than covers of the same size farther up, and the map loses at the
+def test_the_rockets_surroundings_matter_and_foot_and_pad_hardly_more_than_a_patch_elsewhere(squeezenet):
+    """Section 8.4: the surroundings cost clearly more than covers of the same size farther up, and the map loses at the
     places that are covered, not at the pad."""
     rocket = load_image("rocket", size=224)
-    sky, beside = rocket[:40].mean(axis=(0, 1)), np.r_[0:90, 135:224]
+    sky, beside = rocket[:40].mean(axis=(0, 1)), np.r_[0:84, 140:224]
     number, layer = squeezenet.categories.index("drilling platform"), "conv10_activation"
 
     def evidence(place=np.s_[:0]):
@@ -556,12 +556,12 @@ def test_the_rockets_surroundings_matter_and_foot_and_pad_no_more_than_a_patch_e
     def falls(places):
         return np.array([(evidence() - evidence(place)).mean() for place in places])
 
-    surroundings, foot = falls([np.s_[190:, beside], np.s_[190:, 90:135]])
+    surroundings, foot = falls([np.s_[190:, beside], np.s_[190:, 84:140]])
     assert surroundings > falls([np.s_[top : top + 34, beside] for top in range(20, 157, 34)]).max() + 0.5
-    sides = [(top, left) for top in range(20, 157, 34) for left in (0, 45, 135, 179)]
-    spots = falls([np.s_[top : top + 34, left : left + 45] for top, left in sides])
-    assert 1 < foot < spots.max()
-    at_pad = [(evidence() - evidence(np.s_[190:, columns]))[:, 5:8].sum() / 169 for columns in (np.r_[90:135], beside)]
+    sides = [(top, left) for top in range(20, 157, 34) for left in (0, 28, 140, 168)]
+    spots = falls([np.s_[top : top + 34, left : left + 56] for top, left in sides])
+    assert 1 < spots.max() < foot < spots.max() + 0.5 < surroundings - 0.5
+    at_pad = [(evidence() - evidence(np.s_[190:, columns]))[:, 5:8].sum() / 169 for columns in (np.r_[84:140], beside)]
     assert at_pad[0] > 0.7
     assert abs(at_pad[1]) < 0.3
 

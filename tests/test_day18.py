@@ -643,6 +643,21 @@ def test_a_layer_that_was_starved_gets_other_advice_than_one_that_was_killed(sto
     assert "lower the learning rate" in findings(stored["too fast"][:13])[1].sentence  # conv2, behind a living conv1
 
 
+def test_negative_biases_kill_a_layer_only_where_its_input_is_faint(watched):
+    """Section 8: conv3 after 40 steps, as it is and with biases of 0."""
+    dead = {}
+    for name in ("faint start", "honest"):
+        weights, snapshots, _ = runs.train_recipe(runs.RECIPES[name], steps=40, progress=False)
+        filters, biases = weights["conv3"]
+        assert biases.mean() < -0.01
+        network = torch_backend.small_cnn(weights | {"conv3": (filters, 0 * biases)})
+        again = torch_backend.watch(network, torch_backend.to_batch(watched.images), watched.labels).finish(40)
+        dead[name] = snapshots[-1].layers["conv3"].dead, again.layers["conv3"].dead
+    assert dead["faint start"][0] > 55
+    assert dead["faint start"][1] == 0
+    assert dead["honest"][0] < 10
+
+
 def spoiled(change, activation=nn.ReLU):
     """The findings for the small network after `change(network)`, with another activation if need be."""
     network = torch_backend.small_cnn(initial_weights(0))

@@ -96,14 +96,14 @@ def rubric(report: Any, number: int) -> list[Point]:
     values = {letter: _measured(report["statistic"], snapshots) for letter, snapshots in own.trainings.items()}
     listed = ", ".join(f"{letter} {value:.3g}" for letter, value in values.items())
     points = [
-        Point(report["broken"] == own.broken, f"you named {report['broken']}; your number is {listed}"),
-        Point(_tells(report["statistic"], own), f"your number is larger for {max(values, key=values.__getitem__)}"),
+        Point(report["broken"] == own.broken, f"you named {report['broken']}; your statistic is {listed}"),
+        Point(_tells(report["statistic"], own), f"your statistic is larger for {max(values, key=values.__getitem__)}"),
     ]
     for place, fault in enumerate(FAULTS):
         # Numbers that no learner has seen: the statistic must tell the fault in all of them.
         others = [pair(len(FAULTS) * (1000 + 7 * number + step) + place) for step in range(UNSEEN)]
         told = sum(_tells(report["statistic"], other) for other in others)
-        points.append(Point(told == UNSEEN, f"{fault}: your number tells it in {told} of {UNSEEN} other pairs"))
+        points.append(Point(told == UNSEEN, f"{fault}: your statistic tells it in {told} of {UNSEEN} other pairs"))
     return points
 
 
