@@ -100,8 +100,8 @@ def draw_waves(panels: dict[str, np.ndarray], amplitudes: dict[str, np.ndarray])
     fg.chart(axes[-1], "amplitude", "frequency: waves, in any direction", size=9).legend(fontsize=7, frameon=False)
     return fg.describe(
         figure,
-        f"Panels: {', '.join(panels)}. Then amplitude against frequency on logarithmic axes: photographs fall along "
-        "the line 1 / frequency; noise drawn pixel by pixel is flat.",
+        f"Panels: {', '.join(panels)}. Then amplitude against frequency on logarithmic axes: photographs fall "
+        "roughly along the line 1 / frequency, or faster; noise drawn pixel by pixel is flat.",
     )
 
 
@@ -188,14 +188,13 @@ def _figure_diversity(lesson: Lesson) -> Figure:
     return fg.draw_panels(grown, title=title, labels=labels, columns=4, alt=alt)
 
 
-def _gallery(names: Sequence[str], channels: range, title: str, model: Callable) -> Callable[[Lesson], Figure]:
+def _gallery(
+    names: Sequence[str], channels: range, title: str, seen: str, model: Callable
+) -> Callable[[Lesson], Figure]:
     def draw(lesson: Lesson) -> Figure:
         grown = model(lesson)
         rows = {name: lesson.grow(name, channels, model=grown) for name in names}
-        alt = (
-            f"{title}: {len(names)} rows of grown pictures, from plain colors and stripes in the first layers to "
-            "textures, eyes, fur and parts of animals in the last."
-        )
+        alt = f"{title}: {len(names)} rows of grown pictures, {seen}."
         return draw_rows(rows, title, heads=[f"channel {one}" for one in channels], width=8, alt=alt)
 
     return draw
@@ -231,12 +230,17 @@ FIGURES = fg.Figures(
         "06_objectives.jpg": lambda lesson: draw_objectives(lesson.grow(list(OBJECTIVES.values()), size=160)),
         "07_diversity.jpg": _figure_diversity,
         "09_gallery_squeezenet.jpg": _gallery(
-            SQUEEZENET_LAYERS, range(0, 64, 8), "SqueezeNet, eight channels a layer", lambda lesson: lesson.model
+            SQUEEZENET_LAYERS,
+            range(0, 64, 8),
+            "SqueezeNet, eight channels a layer",
+            "from plain colors and stripes in the first layers to textures, eyes, fur and parts of animals in the last",
+            lambda lesson: lesson.model,
         ),
         "10_gallery_efficientnet.jpg": _gallery(
             EFFICIENTNET_LAYERS,
             range(8),
             "EfficientNet-Lite0, eight channels a block",
+            "from plain colors and grain through ripples and weaves to busy textures that are hard to name",
             lambda lesson: load_model("efficientnet_lite0"),
         ),
         "11_untrained.png": lambda lesson: draw_control(lesson.untrained_control()),
