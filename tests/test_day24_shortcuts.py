@@ -90,7 +90,7 @@ def test_the_swap_costs_more_the_higher_the_dial(twenty):
 
 
 def test_masks_mend_all_five_of_dial_1_and_more_training_alone_does_not(twenty):
-    came, masked, control = twenty.right["swapped"][-1], *twenty.mended.values()
+    came, (masked, control) = twenty.right["swapped"][-1], twenty.mended.values()
     assert masked.min() > came.max() + 0.2
     assert abs(control - came).max() < 0.05
     of_c = bias_lab.load_mended()["masked"]
