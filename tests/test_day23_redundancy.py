@@ -69,17 +69,21 @@ def test_measuring_repeats_and_is_stored_as_it_is(tmp_path):
         pruning.load_curves(tmp_path / "none")
 
 
-def test_the_smallest_half_costs_in_conv1_alone_and_few_of_its_channels_never_respond():
+def test_the_smallest_half_costs_in_conv1_alone_few_of_it_never_respond_and_most_is_idle_elsewhere():
     weights, data = storage.load_weights(), make_shapes(300, seed=1)
-    right, alike = {}, {}
+    right, alike, idle = {}, {}, {}
+    learned = network.learned_channels(weights, runs.training_images().images[:2000])
     for layer, maps in network.run(weights, data.images).activations.items():
         keep = {name: np.arange(len(weights[name][1])) for name in LAYERS}
         keep[layer] = pruning.kept_channels(weights, 0.5, "smallest")[layer]
         right[layer] = pruning.share_right(network.with_channels(weights, keep), data)
         alike[layer] = linear_cka(maps.mean(axis=(2, 3)), maps[:, keep[layer]].mean(axis=(2, 3)))
         gone = np.delete(maps, keep[layer], axis=1)
+        idle[layer] = 1 - np.isin(learned[layer], keep[layer], invert=True).sum() / gone.shape[1]
         assert (gone == 0).all(axis=(0, 2, 3)).sum() <= 0.25 * gone.shape[1]
     assert right["conv1"] < 0.9
+    assert idle["conv1"] == 0
+    assert min(idle["conv2"], idle["conv3"]) > 0.75
     assert min(right["conv2"], right["conv3"]) > 0.95
     assert alike["conv1"] < 0.5
     assert min(alike["conv2"], alike["conv3"]) > 0.99

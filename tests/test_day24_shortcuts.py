@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from days.common.datasets import make_shapes
 from days.common.models import load_model
+from days.day18.code import runs
 from days.day18.code import torch_backend as shapes_backend
 from days.day22.code.scoring import mean_and_interval
 from days.day24.code import bias_lab, photo_lab, trainings, unknown
@@ -88,6 +89,15 @@ def test_the_swap_costs_more_the_higher_the_dial(twenty):
     assert half.min() > strong.max() > strong.min() > full.max() > full.min() > 0.5
 
 
+def test_masks_mend_all_five_of_dial_1_and_more_training_alone_does_not(twenty):
+    came, (masked, control) = twenty.right["swapped"][-1], twenty.mended.values()
+    assert masked.min() > came.max() + 0.2
+    assert abs(control - came).max() < 0.05
+    of_c = bias_lab.load_mended()["masked"]
+    swapped = bias_lab.swapped(2000, seed=trainings.HELD_OUT_SEED)
+    assert runs.accuracy(of_c, swapped) == pytest.approx(masked[0], abs=0.01)
+
+
 @pytest.mark.filterwarnings("ignore:Grad-CAM of category")
 def test_training_all_repeats_and_is_stored_as_it_is(tmp_path):
     how = {"dials": (0.0, 1.0), "seeds": (1, 2), "steps": 2, "images": 64, "count": 60}
@@ -97,8 +107,10 @@ def test_training_all_repeats_and_is_stored_as_it_is(tmp_path):
         assert values.shape == (2, 2, 60)
         np.testing.assert_array_equal(values, again.inside[name])
         np.testing.assert_allclose(loaded.inside[name], values, atol=5e-4)
-    for kind, values in first.right.items():
-        np.testing.assert_allclose(loaded.right[kind], values, atol=1e-6)
+    assert set(first.mended) == set(trainings.MENDINGS)
+    for kind, values in (first.right | first.mended).items():
+        assert values.shape == ((2,) if kind in first.mended else (2, 2))
+        np.testing.assert_allclose((loaded.right | loaded.mended)[kind], values, atol=1e-6)
 
 
 # ------------------------------------------------------------ the unknown shortcut

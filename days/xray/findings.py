@@ -97,13 +97,12 @@ _TOLD = {
         "{count} filter{s} that look{verb} like random numbers",
         "They differ from the rest of their layer, and are no smoother than random numbers.",
         "possible: two statistical tests agree, but a trained filter can be unusual, too",
-        "Remove them one at a time. If accuracy does not fall, they learned nothing useful.",
+        "Remove them, and measure the accuracy. If it does not fall, those images do not need them.",
     ),
     "preprocessing": _Told(
         SERIOUS,
         "The preprocessing looks wrong",
-        "{why} With {best}, the network does clearly better than with the preprocessing that you gave. "
-        "Findings about silent channels are left out until this is settled.",
+        "{why} Findings about silent channels are left out until this is settled.",
         "{sure}",
         "Compare with the training code; then try {best}.",
     ),
@@ -258,7 +257,8 @@ def _by_norm(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial, str, 
         f"(0 is a perfect match; shift in standard deviations, and logarithm of the ratio of spreads), and {apart:.2g} "
         f"away with {best.name}"
     )
-    return best, "The first batch norm was trained on other values than it gets now.", "likely", evidence
+    why = f"The first batch norm was trained on other values than it gets now; {best.name} fits it better."
+    return best, why, "likely", evidence
 
 
 def _by_accuracy(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial, str, str, str] | None:
@@ -274,9 +274,9 @@ def _by_accuracy(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial, s
     chance = min(1.0, len(others) * by_chance)
     if chance > 0.05:
         return None
-    evidence = f"{now.sum()} of {len(now)} images right with the given preprocessing, {then.sum()} with {best.name}"
+    evidence = f"{now.sum()} of {len(now)} images right as preprocessed here, {then.sum()} with {best.name}"
     sure = f"likely: the probability of so large a gain by chance is at most {chance:.2g}"
-    return best, "With another preprocessing, more images are named correctly.", sure, evidence
+    return best, f"With {best.name}, more images are named correctly.", sure, evidence
 
 
 def _by_information(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial, str, str, str] | None:
@@ -291,7 +291,10 @@ def _by_information(given: Trial, others: Sequence[Trial], truth) -> tuple[Trial
         f"{best.information:.2f} with {best.name} (mean confidence {given.confidence:.2f} and {best.confidence:.2f}; "
         f"the most possible is {most:.2f} nats)"
     )
-    why = "With the given preprocessing, the network predicts much the same for every image."
+    why = (
+        "As the images are preprocessed here, the network predicts much the same for all of them. With "
+        f"{best.name}, its predictions tell them apart far better."
+    )
     return best, why, "possible: judged from the predictions alone, without the truth", evidence
 
 

@@ -15,6 +15,7 @@ from scipy import stats
 from days.common.arrays import Arrays, load_arrays, reading, save_arrays
 from days.common.datasets import Shapes, make_shapes
 from days.common.paths import REPO_ROOT
+from days.day18.code import runs
 from days.day18.code.runs import HELD_OUT_SEED, TRAINING_COUNT, TRAINING_SEED
 from days.day18.code.training import Weights, initial_weights
 from days.day22.code.scoring import Interval
@@ -24,6 +25,7 @@ SEEDS = (24, 25, 26, 27, 28)
 """Each draws the initial weights and the order of the training images; the first seed's networks are A, B, C and D."""
 MAPPED = 200
 KINDS = ("tied", "blind", "swapped", "follows")
+MENDINGS = ("masked", "control")
 FILE = REPO_ROOT / "days/day24/weights/five_trainings.safetensors"
 _WAY_OUT = "python -m days.day24.code.trainings makes it anew"
 
@@ -34,10 +36,13 @@ class Trainings:
 
     inside : {method: (dials, seeds, images)} the shares inside of the first 200 tied images.
     right : {"tied", "blind", "swapped", "follows": (dials, seeds)}, as `bias_lab.background_scores` gives them.
+    mended : {"masked", "control": (seeds,)}, the share right after the swap of the last dial's networks, trained on
+        with objects on others' backgrounds or, as a control, with their own images as they were.
     """
 
     inside: dict[str, np.ndarray]
     right: dict[str, np.ndarray]
+    mended: dict[str, np.ndarray]
 
     def means(self, method: str) -> np.ndarray:
         """Each network's mean share inside, (dials, seeds)."""
@@ -72,6 +77,13 @@ def scored(weights: Weights, three: dict[str, Shapes]) -> Arrays:
     }
 
 
+def mended(weights: Weights, images: Shapes, swapped: Shapes, *, steps: int, seed: int) -> Arrays:
+    """The share right after the swap of a network that trained on: {"mended.masked": (), "mended.control": ()}."""
+    ways = zip(MENDINGS, (bias_lab.on_others_backgrounds(images), images), strict=True)
+    later = {way: bias_lab.trained_on(weights, data, steps=steps, seed=seed) for way, data in ways}
+    return {f"mended.{way}": np.array(runs.accuracy(one, swapped)) for way, one in later.items()}
+
+
 def train_all(
     *,
     dials: Sequence[float] = bias_lab.DIALS,
@@ -81,17 +93,25 @@ def train_all(
     count: int = 2000,
     known: Known | None = None,
 ) -> Trainings:
-    """Train a network for each dial and seed (ten minutes) and score it on `count` images that it has not seen."""
+    """Train a network for each dial and seed (ten minutes), score it on `count` images that it has not seen, and mend
+    those of the last dial. known : networks that need not be trained.
+    """
     three = bias_lab.on_three_backgrounds(count, seed=HELD_OUT_SEED)
     rows: list[list[Arrays]] = []
     for dial in dials:
         data = make_shapes(images, seed=TRAINING_SEED, background_correlation=dial)
-        rows.append([])
-        for seed in seeds:
-            weights = (known or {}).get((dial, seed))
-            weights = weights or bias_lab.trained_on(initial_weights(seed), data, steps=steps, seed=seed)
-            rows[-1].append(scored(weights, three))
-    return _trainings({name: np.array([[found[name] for found in row] for row in rows]) for name in rows[0][0]})
+        trained = [
+            (known or {}).get((dial, seed)) or bias_lab.trained_on(initial_weights(seed), data, steps=steps, seed=seed)
+            for seed in seeds
+        ]
+        rows.append([scored(weights, three) for weights in trained])
+    more = min(steps, bias_lab.MENDING_STEPS)
+    later = [
+        mended(weights, data, three["swapped"], steps=more, seed=seed)
+        for weights, seed in zip(trained, seeds, strict=True)
+    ]
+    found = {name: np.array([[one[name] for one in row] for row in rows]) for name in rows[0][0]}
+    return _trainings(found | {name: np.array([one[name] for one in later]) for name in later[0]})
 
 
 def suspects_by_dial() -> Known:
@@ -102,9 +122,13 @@ def suspects_by_dial() -> Known:
 
 def save_trainings(trainings: Trainings, path: Path | str = FILE) -> Path:
     """Store the scores, the shares inside with 16 bits (steps of 0.0005 or less), and return the path."""
-    inside = {f"inside.{name}": values.astype(np.float16) for name, values in trainings.inside.items()}
-    right = {f"right.{kind}": values.astype(np.float32) for kind, values in trainings.right.items()}
-    return save_arrays(inside | right, path)
+    kept = {"inside": np.float16, "right": np.float32, "mended": np.float32}
+    arrays = {
+        f"{part}.{name}": values.astype(kind)
+        for part, kind in kept.items()
+        for name, values in getattr(trainings, part).items()
+    }
+    return save_arrays(arrays, path)
 
 
 def load_trainings(path: Path | str = FILE) -> Trainings:
@@ -117,9 +141,10 @@ def load_trainings(path: Path | str = FILE) -> Trainings:
 
 
 def _trainings(arrays: Arrays) -> Trainings:
-    names = [f"inside.{name}" for name in bias_lab.METHODS], [f"right.{kind}" for kind in KINDS]
-    inside, right = ({name.split(".", 1)[1]: arrays[name].astype(np.float64) for name in some} for some in names)
-    return Trainings(inside, right)
+    parts = {"inside": bias_lab.METHODS, "right": KINDS, "mended": MENDINGS}
+    return Trainings(
+        **{part: {name: arrays[f"{part}.{name}"].astype(np.float64) for name in names} for part, names in parts.items()}
+    )
 
 
 if __name__ == "__main__":
