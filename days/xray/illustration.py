@@ -154,7 +154,7 @@ def _heatmap(seen: Examination, index: int, *, found: Controlled, top: float) ->
     if truth is not None:
         words += ", right" if said == truth[index] else f", wrong: it is {subject.called(int(truth[index]))}"
     words += f". Map strength {found.heatmap.max() / top:.2g} of the strongest. "
-    words += f"Brightest tenth covered: score {-found.fall:+.2f}; elsewhere: {-found.elsewhere.mean():+.2f}"
+    words += f"Brightest tenth covered: score {-found.fall:+z.2f}; elsewhere: {-found.elsewhere.mean():+z.2f}"
     if np.isfinite(found.likeness):
         words += f". Rank correlation with the shuffled network's map: {found.likeness:.2f}"
     photo = seen.photos.images[index]
