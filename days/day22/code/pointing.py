@@ -1,6 +1,6 @@
 """The pointing game in full: every map of 500 drawn shapes, and of 42 mosaics of photos on each of two networks.
 
-`python -m days.day22.code.pointing` plays it anew (five minutes) and stores the hits.
+`python -m days.day22.code.pointing` plays it anew (seven minutes) and stores the hits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The figures of Day 22. `python -m days.day22.code.visualizations` rebuilds days/day22/outputs/ (ten minutes)."""
+"""The figures of Day 22. `python -m days.day22.code.visualizations` rebuilds days/day22/outputs/ (two minutes)."""
 
 from __future__ import annotations
 
