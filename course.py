@@ -262,7 +262,7 @@ def weights(arguments):
     """Make what is stored of trainings anew."""
     install_lessons()
     modules = ["day18.code.runs", "day23.code.network", "day23.code.patients", "day23.code.pruning"]
-    modules += ["day21.code.control", "day22.code.deeper"]
+    modules += ["day21.code.control", "day22.code.deeper", "day22.code.pointing"]
     modules += [f"day24.code.{name}" for name in ("bias_lab", "trainings", "unknown")]
     for module in modules:
         run("-m", f"days.{module}", *arguments)

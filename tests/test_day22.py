@@ -21,7 +21,19 @@ from days.common.images import IMAGE_NAMES, load_image
 from days.day17.code.backends import capture
 from days.day18.code import torch_backend as shapes_backend
 from days.day18.code.storage import load_finals
-from days.day22.code import attribution, claims, deeper, exercises, maps, mosaics, randomization, scoring, torch_backend
+from days.day22.code import (
+    attribution,
+    claims,
+    deeper,
+    exercises,
+    maps,
+    mosaics,
+    pointing,
+    randomization,
+    scoring,
+    torch_backend,
+)
+from days.day22.code.lesson import Lesson, six_and_early
 
 CAT, TABBY, ESPRESSO = 285, 281, 967
 
@@ -833,7 +845,7 @@ def test_a_gradient_of_0_is_explained_by_what_causes_it(name, end, said):
 def test_an_empty_map_says_why(squeezenet, batch):
     network = small_network()
     network[6].weight.data[0] = -1
-    with pytest.warns(RuntimeWarning, match="all evidence in it speaks against the category; signed=True"):
+    with pytest.warns(RuntimeWarning, match="nothing in it is above 0; signed=True"):
         assert not torch_backend.grad_cam(network, noise(), "3", 0).any()
     assert torch_backend.grad_cam(network, noise(), "3", 0, signed=True).min() < 0
     network[6].weight.data[0] = 0
@@ -1317,6 +1329,58 @@ def test_a_mosaic_holds_the_photo_that_is_asked_for_where_its_mask_says():
     assert (mosaics.make_mosaics(2, seed=4).images != pictures[:2].images).any()
     blob = np.broadcast_to(scoring.centered_blob((320, 320)), pictures.masks.shape)
     np.testing.assert_array_equal(scoring.pointing_game(blob, pictures.masks), 0.25)
+
+
+# ------------------------------------------------------------ the pointing game, stored
+
+
+@pytest.fixture(scope="module")
+def hits():
+    return {
+        test: dict(zip(pointing.METHODS, rows, strict=True)) for test, rows in pointing.load_hits()._asdict().items()
+    }
+
+
+def test_the_stored_game_says_what_the_lesson_says(hits):
+    assert [len(rows["saliency"]) for rows in hits.values()] == [500, 42, 42]
+    shares = {test: {name: one.mean() for name, one in rows.items()} for test, rows in hits.items()}
+    drawn, *photos = shares.values()
+    assert min(list(drawn)[:6], key=drawn.get) == "Grad-CAM"
+    for found in photos:
+        assert max(list(found)[:5], key=found.get) == "Grad-CAM"
+        assert min(list(found)[:6], key=found.get) == "guided backpropagation"
+        assert found["centered blob"] == 0.25
+    for found in hits.values():
+        differs = found["HiResCAM, earlier layer"] - found["Grad-CAM, earlier layer"]
+        assert scoring.mean_and_interval(differs)[1] > 0
+
+
+@pytest.mark.filterwarnings("ignore:.*0 everywhere:RuntimeWarning")
+def test_the_game_of_the_methods_that_take_one_pass_is_what_is_stored_on_every_shape(hits, shapes_model):
+    data = make_shapes(500, seed=1)
+    every = six_and_early("conv3_activation", "conv2_activation", names=shapes_model.categories)
+    quick = {name: every[name] for name in every if name not in ("SmoothGrad", "integrated gradients", "occlusion")}
+    for name, found in scoring.shape_maps(quick, shapes_model.network, data, shapes_backend.to_batch).items():
+        now = scoring.pointing_game(found, data.masks)
+        assert np.abs(now - hits["shapes"][name]).mean() < 0.01, name
+
+
+@pytest.mark.slow
+def test_the_stored_game_is_what_is_played():
+    """The first 50 shapes, and of the mosaics the first seven: each photo is asked for once."""
+    for stored, now in zip(pointing.load_hits(), pointing.play(Lesson(), 50, 7), strict=True):
+        assert np.abs(stored[:, : now.shape[1]] - now).mean() < 0.02
+
+
+def test_a_game_is_stored_as_played_and_a_file_without_one_is_one_clear_error(tmp_path):
+    hits = pointing.Hits(*(np.eye(len(pointing.METHODS), count) for count in (5, 2, 3)))
+    for values, again in zip(hits, pointing.load_hits(pointing.save_hits(hits, tmp_path / "one")), strict=True):
+        np.testing.assert_array_equal(values, again)
+    with pytest.raises(FileNotFoundError, match="plays it anew"):
+        pointing.load_hits(tmp_path / "none")
+    (tmp_path / "one").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"holds no pointing game or is damaged .* plays it anew"):
+        pointing.load_hits(tmp_path / "one")
 
 
 def test_the_deeper_network_names_shapes_and_grad_cam_points_beside_them_in_every_small_network(shapes_model):

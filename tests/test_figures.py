@@ -69,7 +69,7 @@ SAMPLE = {
     "day19": ("00_feature_maps.png", "03_gradient_by_hand.png"),
     "day20": ("02_spectrum.png",),
     "day21": ("02_octaves.jpg",),
-    "day22": ("01_layers.jpg", "11_explorer.jpg"),
+    "day22": ("01_layers.jpg", "04_pointing.png", "11_explorer.jpg"),
     "day23": ("00_filters.png", "01_three_deaths.png", "03_noise.png"),
     "day24": ("05_explorer.png",),
 }

@@ -136,8 +136,7 @@ def balanced(gradient: np.ndarray, bands: int = 1) -> np.ndarray:
     """A gradient (H, W, 3) made so large that its |values| have the mean 1; before that, its bands made equally strong.
 
     With one band nothing else happens. With more, the gradient is split as a Laplacian pyramid splits a picture: what
-    halving the size loses is the finest band, what halving it again loses the next, and what is left is the last. Left
-    alone, the finest would outshout all others.
+    halving the size loses is the finest band, what halving it again loses the next, and what is left is the last.
     """
     rest, sum_of_bands = gradient, np.zeros_like(gradient)
     for _ in range(bands - 1):

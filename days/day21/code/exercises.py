@@ -113,8 +113,8 @@ def two_bands(gradient, halve, double):
     """The gradient (2h, 2w) with its fine and its coarse band made equally strong.
 
     Fine: what is lost when the size is halved; coarse: the rest. Divide each band by the mean of
-    its absolute values, add them up, and divide the sum by the mean of its own. halve and double
-    are functions: each takes an array and returns it at half or twice the size.
+    its absolute values; add them up; divide the sum by the mean of its own absolute values.
+    halve and double are functions: each takes an array and returns it at half or twice the size.
     """
     coarse = double(halve(gradient))
     fine = gradient - coarse

@@ -113,7 +113,7 @@ def falls(score, image, size):
 
 
 def _game(generator, count, height, width):
-    """The largest |value| of each map speaks against the category, and lies outside of the object but once."""
+    """The largest |value| of each map is negative, and lies outside of the object but once."""
     maps = generator.normal(size=(count, height, width)) * generator.uniform(0.05, 2, (count, 1, 1))
     masks = generator.random((count, height, width)) < 0.4
     flat, inside, every = maps.reshape(count, -1), masks.reshape(count, -1), np.arange(count)
@@ -122,7 +122,7 @@ def _game(generator, count, height, width):
     inside[every, deepest] = every == 0
     inside[:, flat.sum(axis=0).argmax()] = every < count // 8
     inside[every, flat.argmax(axis=1)] = every < count * 5 // 8 + generator.integers(count // 8 + 1)
-    maps[1:4] -= maps[1:4].max(axis=(1, 2), keepdims=True) + 0.5  # all of it speaks against
+    maps[1:4] -= maps[1:4].max(axis=(1, 2), keepdims=True) + 0.5  # all of it below 0
     return maps, masks
 
 
@@ -139,8 +139,7 @@ def _hits(maps, masks):
     mistakes=[
         "That is how many hits there are; wanted is their share of the images.",
         (".mean()", ".sum()"),
-        "The largest |value| was taken: evidence against the category does not point at the object. Take the "
-        "largest value.",
+        "The largest |value| was taken: a value far below 0 does not point at the object. Take the largest value.",
         ("= maps.reshape", "= np.abs(maps).reshape"),
         "One largest value was found for all maps together; each map has its own.",
         ("maps.reshape(len(maps), -1).argmax(axis=1)", "maps.sum(axis=0).argmax()"),
@@ -217,7 +216,7 @@ def _share_by_images(maps, masks):
         (" / large.sum(axis=(1, 2))", ""),
         "That is the share that lies beside the object.",
         ("large * masks", "large * ~masks"),
-        "Evidence against the category counts as well: cut off what is below 0 first.",
+        "What is below 0 counts as well: cut it off first.",
         ("np.maximum(maps, 0)", "np.abs(maps)"),
         "All images were put together, so that one strong map outvotes the others: a share for each image, then "
         "their mean.",

@@ -116,7 +116,7 @@ def _evidence(
 
     def why(index: int) -> str:
         if evidence[index].any():
-            return "all evidence in it speaks against the category; signed=True shows it"
+            return "nothing in it is above 0; signed=True shows what is below"
         return "its weighted maps cancel out" if gradients[index].any() else no_slope(index)
 
     return evidence if signed else np.maximum(evidence, 0), asked, why

@@ -1,4 +1,4 @@
-"""The figures of Day 22. `python -m days.day22.code.visualizations` rebuilds days/day22/outputs/ (ten minutes)."""
+"""The figures of Day 22. `python -m days.day22.code.visualizations` rebuilds days/day22/outputs/ (two minutes)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from days.day22.code.attribution import Rather
 from days.day22.code.lesson import ASKED, LAYERS, SIZE, STAGES, Lesson, visible
 from days.day22.code.maps import overlay
 from days.day22.code.mosaics import categories_of
-
-CONTROLS = ("centered blob", "random map")
-
+from days.day22.code.pointing import CONTROLS, load_hits, shares
 
 # ---------------------------------------------------------------- draw_*: arrays -> Figure
 
@@ -36,7 +34,7 @@ def draw_pointing(tests: dict[str, dict[str, tuple[float, float, float]]]) -> Fi
     """{test: {method: (mean, low, high)}}, one line a method, one panel a test."""
     names = list(next(iter(tests.values())))
     figure = new_figure(9.6, 0.38 * len(names) + 1.3)
-    figure.suptitle("how often the map's largest value lies on what was asked for, exact 95 % intervals", fontsize=10)
+    figure.suptitle("how often the map's largest value lies on what was asked for, 95 % intervals", fontsize=10)
     places = np.arange(len(names))[::-1]
     for axes, (test, found) in zip(figure.subplots(1, len(tests), sharey=True), tests.items(), strict=True):
         for place, name in zip(places, names, strict=True):
@@ -148,7 +146,7 @@ def _figure_categories(lesson: Lesson) -> Figure:
 
 
 def _figure_shapes(lesson: Lesson) -> Figure:
-    data, heatmaps = lesson.shapes(500)
+    data, heatmaps = lesson.shapes(50)
     shown = [name for name in heatmaps if "earlier" not in name]
     rows = {}
     for label, name in enumerate(SHAPE_NAMES):
@@ -256,7 +254,7 @@ FIGURES = Figures(
         "01_layers.jpg": _figure_layers,
         "02_categories.jpg": _figure_categories,
         "03_shapes.png": _figure_shapes,
-        "04_pointing.png": lambda lesson: draw_pointing(lesson.pointing()),
+        "04_pointing.png": lambda lesson: draw_pointing(shares(load_hits())),
         "05_cascade_maps.jpg": _figure_cascade_maps,
         "06_mosaics.jpg": _figure_mosaics,
         "07_scales.jpg": _figure_scales,
