@@ -139,5 +139,5 @@ def _measured(statistic: Callable, suspects: Suspects) -> dict[str, float]:
         if not is_number(value):
             way_out = "; every loss and accuracy is left out as NaN" if brief(value) == "nan" else ""
             raise ReportError(f"expected a statistic that gives one finite number, got {brief(value)}{way_out}")
-        values[letter] = float(value)
+        values[letter] = float(value) + 0.0  # -0.0 reads as if it were below 0
     return values
