@@ -500,8 +500,9 @@ def test_the_task_takes_channels_away_as_the_lesson_does_and_leaves_the_network_
         ({"channel": 256}, "a channel of fire5 from 0 to 255, got 256"),
         ({"channel": 3.5}, "'channel' as a whole number, got 3.5"),
         ({"photo": "dog"}, "'photo' as one of chelsea, .* got 'dog'"),
-        ({"speaks_for": "cat"}, "`model.categories` has them, got 'cat'"),
-        ({"falls": True}, "'falls' as a number, got True"),
+        ({"speaks_for": "cat"}, "'speaks_for' as `model.categories` has it, got 'cat'"),
+        ({"falls": True}, "'falls' as a finite number, got True"),
+        ({"rises": float("nan")}, "'rises' as a finite number, got nan"),
         ({"more": 1}, "with the keys layer, .* got .*more"),
     ],
 )

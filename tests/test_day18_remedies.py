@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from days.common.exercises import CORRECT, NOT_QUITE
 from days.day18.code import filter_statistics, likeness, remedies, repeats, runs, storage, suspects, torch_backend
+from days.day18.code.exercises import broken_training
 from days.day18.code.training import initial_weights
 
 
@@ -143,3 +145,41 @@ def test_two_trainings_come_from_their_number_and_tell_no_loss():
         assert np.isnan([one.loss for one in snapshots] + [one.accuracy for one in snapshots]).all()
         other = again.trainings[letter][-1]
         np.testing.assert_array_equal(snapshots[-1].filters["conv1"], other.filters["conv1"])
+
+
+@pytest.mark.parametrize("number", [3029, 3084, 3297])
+def test_a_pair_is_drawn_again_until_its_fault_shows(number):
+    """The first draws of these numbers recover, or leave the finite numbers."""
+    found = suspects.pair(number)
+    for letter, snapshots in found.trainings.items():
+        states = [state for one in snapshots for state in one.layers.values()]
+        assert [one.step for one in snapshots] == [0, 10, 20, 30, 40]
+        assert np.isfinite([state.gradient for state in states]).all()
+        smallest = min(state.gradient for state in snapshots[-1].layers.values())
+        assert smallest > 0.001 or letter == found.broken
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(31))
+def test_the_tasks_worked_solution_is_right_for_every_number(number):
+    verdict = broken_training.check(broken_training.solve, number)
+    assert verdict.status == CORRECT, verdict
+
+
+@pytest.mark.parametrize(
+    ("statistic", "said"),
+    [
+        (len, "your statistic is P 5, Q 5: equal for both, so it does not tell them apart"),
+        (lambda snapshots: 1 / 0, "your statistic raised ZeroDivisionError"),
+        (lambda snapshots: snapshots[-1].loss, "got nan; every loss and accuracy is left out as NaN"),
+        (lambda snapshots: torch.tensor([1.0, 2.0]), "gives one finite number, got [1"),
+        (
+            lambda snapshots: -snapshots[0].layers["conv1"].gradient,
+            "learning rate too high: your statistic tells it in 0",
+        ),
+    ],
+)
+def test_a_statistic_that_does_not_tell_is_refused_with_the_true_reason(statistic, said):
+    verdict = broken_training.check(lambda number: {"broken": suspects.pair(18).broken, "statistic": statistic}, 18)
+    assert verdict.status == NOT_QUITE
+    assert said in verdict.message

@@ -15,6 +15,7 @@ from torch import nn
 
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import REPO_ROOT, outputs_dir
+from days.common.tasks import ReportError
 from days.day17.code import torch_backend as looking
 from days.day19.code import better_pictures, torch_backend
 from days.day19.code import feature_visualization as fv
@@ -299,6 +300,20 @@ def test_the_task_asks_for_more_than_three_ascents_and_for_conv1_more_than_steps
     [point, *_] = better_pictures.rubric(dict.fromkeys(better_pictures.ASCENT, longer.pixels))
     assert not point.met
     assert "three ascents 338, wanted 372" in point.said
+
+
+@pytest.mark.parametrize(
+    ("pixels", "wanted"),
+    [
+        (np.full(better_pictures.SHAPE, np.nan), "finite pixels for .*, got NaN or infinity in 49,152 of 49,152"),
+        (np.zeros((1, 128, 128, 3)), r"got \(1, 128, 128, 3\): the three colors come second"),
+        (np.zeros((3, 128, 128)), r"shape \(1, 3, 128, 128\) for .* got \(3, 128, 128\)$"),
+        ("picture", "as an array, got str"),
+    ],
+)
+def test_what_are_no_pixels_is_refused_with_the_true_reason(pixels, wanted):
+    with pytest.raises(ReportError, match=wanted):
+        better_pictures.rubric(dict.fromkeys(better_pictures.ASCENT, pixels))
 
 
 def said(model, images):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import nn
 
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import REPO_ROOT
-from days.day20.code import evidence, objectives, parameterization, photographs
+from days.day20.code import evidence, exercises, objectives, parameterization, photographs, rungs
 from days.day20.code.objectives import active, channel, direction, layer, logit, unit
 from days.day20.code.torch_backend import maximize
 
@@ -736,3 +737,92 @@ def test_the_widget_grows_a_picture_and_saves_it(squeezenet, tmp_path, monkeypat
     grower.controls["channel"].value = 500
     asyncio.run(grower.run())
     assert "from 0 to 383, got 500" in grower.caption.value
+
+
+# ------------------------------------------------------------ the task
+
+
+def shifted(pictures, generator):
+    return torch.roll(pictures, generator.integers(-8, 9, 2).tolist(), (2, 3))
+
+
+def turned(pictures, generator):
+    return torch.rot90(pictures, int(generator.integers(4)), (2, 3))
+
+
+def zoomed(pictures, generator):
+    matrix = torch.eye(3)[:2] * float(generator.uniform(0.8, 1.2))
+    where = torch.nn.functional.affine_grid(matrix.expand(len(pictures), 2, 3), pictures.shape, align_corners=False)
+    return torch.nn.functional.grid_sample(pictures, where, padding_mode="reflection", align_corners=False)
+
+
+def noisy(pictures, generator):
+    return pictures + torch.tensor(generator.normal(0, 0.1, tuple(pictures.shape)), dtype=torch.float32)
+
+
+def covered(pictures, generator):
+    mask, (top, left) = torch.ones_like(pictures), generator.integers(0, 48, 2)
+    mask[:, :, top : top + 16, left : left + 16] = 0
+    return pictures * mask + 0.5 * (1 - mask)
+
+
+def mirrored(pictures, generator):
+    return pictures.flip(3) if generator.random() < 0.5 else pictures
+
+
+@pytest.mark.parametrize(
+    ("looks", "moves", "turns"),
+    [
+        ((shifted,), True, False),
+        ((shifted, covered), True, False),
+        ((shifted, noisy), True, False),
+        ((shifted, mirrored), True, False),
+        ((turned,), False, True),
+        ((turned, zoomed), False, True),
+        ((turned, covered, noisy), False, True),
+        ((covered, noisy, mirrored, zoomed), False, False),
+        ((shifted, turned), True, True),
+        ((shifted, turned, covered, noisy, mirrored), True, True),
+    ],
+)
+def test_the_task_tells_moves_and_turns_from_other_changes(looks, moves, turns):
+    def look(pictures, generator):
+        return functools.reduce(lambda seen, one: one(seen, generator), looks, pictures)
+
+    pixels, degrees = rungs._moves_and_turns(look)
+    assert (pixels.min() >= 4) if moves else (pixels.max() < 0.5)
+    assert (degrees >= 20) if turns else (degrees < 0.5)
+
+
+@pytest.mark.parametrize(
+    ("look", "said"),
+    [
+        (lambda pictures, generator: pictures * float("nan"), "finite values, got NaN"),
+        (lambda pictures, generator: pictures.detach(), "leave out detach"),
+        (lambda pictures, generator: None, "a tensor of the pictures' shape (2, 3, 64, 64), got NoneType"),
+        (
+            lambda pictures, generator: pictures.detach().numpy(),
+            "got ndarray: gradients go through operations of torch",
+        ),
+        (lambda pictures, generator: pictures[:1], "shape (2, 3, 64, 64), got (1, 3, 64, 64)"),
+        (lambda pictures, generator: pictures.mul_(0.5), "leaves its pictures alone"),
+        (lambda pictures: pictures, "your look raised TypeError"),
+    ],
+)
+def test_a_look_that_nothing_grows_with_is_refused_in_words(look, said):
+    verdict = exercises.own_rung.check(lambda: {"look": look, "moved": 0.9, "mirrored": 0.7})
+    assert said in verdict.message
+
+
+def test_a_share_that_was_measured_on_any_start_is_right():
+    """The shares of pictures that are moved and turned by quarters differ most from start to start."""
+
+    def look(pictures, generator):
+        return turned(shifted(pictures, generator), generator)
+
+    measured = rungs.score(rungs.grown(look, seed=0))
+    report = {"look": look, "moved": measured["moved"], "mirrored": measured["mirrored"]}
+    assert all(point.met for point in rungs.rubric(report))
+    *_, mirrored, kept = rungs.rubric({**report, "mirrored": 0.5})
+    assert not mirrored.met
+    assert kept.met

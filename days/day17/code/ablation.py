@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 
+from days.common.comparison import brief
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.models import Model, load_model
-from days.common.tasks import Point
+from days.common.tasks import Point, ReportError, fields
 from days.day17.code.lesson import DEPTHS
 
 BLOCKS = DEPTHS[:-1]
@@ -18,13 +18,13 @@ BLOCKS = DEPTHS[:-1]
 OTHERS, VERSIONS = 16, 6
 WANTED = {
     "layer": str,
-    "channel": numbers.Integral,
+    "channel": int,
     "photo": str,
     "speaks_for": str,
-    "falls": numbers.Real,
+    "falls": float,
     "speaks_against": str,
-    "rises": numbers.Real,
-    "elsewhere": numbers.Integral,
+    "rises": float,
+    "elsewhere": int,
 }
 
 
@@ -72,7 +72,9 @@ def rubric(report) -> list[Point]:
     stronger = _stronger(model, layer, channel, image, category)
     fall, rise = float(here[category]), -float(here[against])
     kept, turned = int((views[:, category] > fall / 2).sum()), int((views[:, against] < 0).sum())
-    count, name, rival = int((there > 0.1).sum()), report["speaks_for"], report["speaks_against"]
+    # A fall of very nearly 0.1 may be counted or not: another processor computes it a little differently.
+    least, count, most = (int((there > limit).sum()) for limit in (0.12, 0.1, 0.08))
+    name, rival = report["speaks_for"], report["speaks_against"]
     return [
         Point(fall > 0.5 and _close(falls, fall), f"{name} falls by {fall:.2f}, you say {falls:.2f} (0.5 or more)"),
         Point(rise > 0.1 and _close(rises, rise), f"{rival} rises by {rise:.2f}, you say {rises:.2f} (0.1 or more)"),
@@ -80,7 +82,10 @@ def rubric(report) -> list[Point]:
         Point(stronger <= 1, f"{stronger} of {OTHERS} other channels cost {name} more (1 may)"),
         Point(kept >= 5, f"in {kept} of {VERSIONS} other views, {name} loses at least half as much (5 must)"),
         Point(turned >= 5, f"in {turned} of {VERSIONS} other views, {rival} rises (5 must)"),
-        Point(abs(elsewhere - count) <= 1, f"{name} falls on {count} of the other photos, you say {elsewhere}"),
+        Point(
+            least <= elsewhere <= most,
+            f"{name} falls by more than 0.1 on {count} of the {len(others)} other photos, you say {elsewhere}",
+        ),
     ]
 
 
@@ -106,25 +111,18 @@ def _close(said: float, measured: float) -> bool:
 
 def _read(report, model: Model) -> tuple:
     """The report's values in the order of WANTED, with the categories as numbers."""
-    if not isinstance(report, dict) or set(report) != set(WANTED):
-        got = sorted(map(str, report)) if isinstance(report, dict) else type(report).__name__
-        raise TypeError(f"expected a dict with the keys {', '.join(WANTED)}, got {got}")
-    for key, kind in WANTED.items():
-        if not isinstance(report[key], kind) or isinstance(report[key], bool):
-            wanted = {"Integral": "a whole number", "Real": "a number", "str": "a text"}[kind.__name__]
-            raise TypeError(f"expected {key!r} as {wanted}, got {report[key]!r:.60}")
+    values = dict(zip(WANTED, fields(report, **WANTED), strict=True))
     for key, known in (("layer", BLOCKS), ("photo", IMAGE_NAMES)):
-        if report[key] not in known:
-            raise ValueError(f"expected {key!r} as one of {', '.join(known)}, got {report[key]!r:.60}")
-    width = model.network.get_submodule(report["layer"]).expand3x3.out_channels * 2
-    if not 0 <= report["channel"] < width:
-        raise ValueError(f"expected a channel of {report['layer']} from 0 to {width - 1}, got {report['channel']}")
-    unknown = [report[key] for key in ("speaks_for", "speaks_against") if report[key] not in model.categories]
-    if unknown:
-        raise ValueError(f"expected categories as `model.categories` has them, got {unknown[0]!r:.60}")
-    values = dict(report)
-    values |= {key: model.categories.index(report[key]) for key in ("speaks_for", "speaks_against")}
-    return tuple(values[key] for key in WANTED)
+        if values[key] not in known:
+            raise ReportError(f"expected {key!r} as one of {', '.join(known)}, got {brief(values[key])}")
+    width = model.network.get_submodule(values["layer"]).expand3x3.out_channels * 2
+    if not 0 <= values["channel"] < width:
+        raise ReportError(f"expected a channel of {values['layer']} from 0 to {width - 1}, got {values['channel']}")
+    for key in ("speaks_for", "speaks_against"):
+        if values[key] not in model.categories:
+            raise ReportError(f"expected {key!r} as `model.categories` has it, got {brief(values[key])}")
+        values[key] = model.categories.index(values[key])
+    return tuple(values.values())
 
 
 @cache

@@ -340,6 +340,8 @@ def maps_before_relu(network, batch):
         ("[:8]", "[300:304]"),
         "only the photo that was chosen: no other was looked at",
         ("int((elsewhere > 0.1).sum())", "0"),
+        "the chosen photo counted among the others",
+        (' if name != "coffee"', ""),
     ],
     hints=[
         "Begin with the channels of one layer that respond most strongly to your photo, and take each away in turn.",

@@ -354,6 +354,8 @@ def filter_gradient(image, student, target):
         ("max(trainings", "min(trainings"),
         "the loss, which is not given",
         lambda number: {"broken": "P", "statistic": lambda snapshots: snapshots[-1].loss},
+        "the gradient before the first step, which tells nothing of the rate",
+        ("snapshots[-1]", "snapshots[0]"),
         "the length of the weights",
         ("-min(state.gradient", "-min(state.weights"),
         "the right number with its sign turned round",

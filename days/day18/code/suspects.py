@@ -15,15 +15,17 @@ from typing import Any
 import numpy as np
 
 from days.common.checks import is_number
-from days.common.comparison import brief
+from days.common.comparison import brief, digits_to_differ, plain
 from days.common.datasets import Shapes, make_shapes
-from days.common.tasks import Point
+from days.common.tasks import Point, ReportError, asked, fields
 from days.day18.code.snapshots import Snapshot
 from days.day18.code.training import initial_weights
 
 STEPS, EVERY, BATCH, IMAGES, SIZE = 40, 10, 32, 640, 16
 UNSEEN = 3
 """How many pairs with each fault a statistic is tried on."""
+CLEARLY = 0.1
+"""What a broken network's smallest gradient is at most, as a share of the sound one's."""
 FAULTS = ("learning rate too high", "first weights too small", "biases far below 0")
 
 
@@ -46,21 +48,33 @@ def two_trainings(number: int) -> dict[str, list[Snapshot]]:
 
 @cache
 def pair(number: int) -> Suspects:
-    """The two trainings of a number, and the truth about them."""
+    """The two trainings of a number, and the truth about them.
+
+    Both begin with the same draw of weights, so that no chance of the start tells them apart. Not every draw breaks a
+    network, and some break it beyond any number (NaN): it is drawn again until the fault shows.
+    """
     generator = np.random.default_rng([18, number])
-    fault, seeds = FAULTS[number % len(FAULTS)], generator.integers(1, 10_000, 2)
-    broken = "PQ"[generator.integers(2)]
-    sound = {"rate": generator.uniform(0.05, 0.2), "scale": generator.uniform(0.8, 1.25), "bias": 0.0}
-    spoiled = {
-        FAULTS[0]: {"rate": generator.uniform(1.2, 2.5)},
-        FAULTS[1]: {"scale": generator.uniform(0.03, 0.1)},
-        FAULTS[2]: {"bias": -generator.uniform(3, 6)},
-    }[fault]
-    trainings = {
-        letter: _train(int(seed), **(sound | spoiled if letter == broken else sound))
-        for letter, seed in zip("PQ", seeds, strict=True)
-    }
-    return Suspects(trainings, broken, fault)
+    fault, broken = FAULTS[number % len(FAULTS)], "PQ"[generator.integers(2)]
+    while True:
+        sound = {"rate": generator.uniform(0.05, 0.2), "scale": generator.uniform(0.8, 1.25), "bias": 0.0}
+        spoiled = {
+            FAULTS[0]: {"rate": generator.uniform(1.2, 2.5)},
+            FAULTS[1]: {"scale": generator.uniform(0.03, 0.1)},
+            FAULTS[2]: {"bias": -generator.uniform(3, 6)},
+        }[fault]
+        seed = int(generator.integers(1, 10_000))
+        trainings = {letter: _train(seed, **(sound | spoiled if letter == broken else sound)) for letter in "PQ"}
+        if _shows(trainings[broken], trainings["PQ".replace(broken, "")]):
+            return Suspects(trainings, broken, fault)
+
+
+def _shows(broken: list[Snapshot], sound: list[Snapshot]) -> bool:
+    """Whether all numbers of two trainings are finite, and the broken one hardly learns any more, unlike the other."""
+    every = [state for one in (*broken, *sound) for state in one.layers.values()]
+    if not np.isfinite([(state.gradient, state.weights, state.spread) for state in every]).all():
+        return False
+    left, kept = (min(state.gradient for state in one[-1].layers.values()) for one in (broken, sound))
+    return left < CLEARLY * kept
 
 
 @cache
@@ -79,7 +93,8 @@ def _train(seed: int, *, rate: float, scale: float, bias: float) -> list[Snapsho
     network = torch_backend.small_cnn(weights)
     watch = torch_backend.watch(network, torch_backend.to_batch(watched.images), watched.labels, every=EVERY)
     how: dict[str, Any] = {"steps": STEPS, "batch": BATCH, "learning_rate": rate, "seed": seed, "progress": False}
-    torch_backend.train(network, data, callback=watch, **how)
+    with np.errstate(over="ignore", invalid="ignore"):  # a rate too high may leave the finite numbers
+        torch_backend.train(network, data, callback=watch, **how)
     return [dataclasses.replace(one, loss=float("nan"), accuracy=float("nan")) for one in watch.snapshots]
 
 
@@ -88,34 +103,41 @@ def rubric(report: Any, number: int) -> list[Point]:
 
     report : {"broken": letter, "statistic": function of a training's snapshots, larger where it is broken}.
     """
-    if not isinstance(report, dict) or set(report) != {"broken", "statistic"} or not callable(report["statistic"]):
-        raise TypeError(f'expected {{"broken": a letter, "statistic": a function}}, got {brief(report)}')
+    letter, statistic = fields(report, broken=str, statistic=Callable)
     own = pair(number)
-    if report["broken"] not in own.trainings:
-        raise ValueError(f"expected the letter of a training, P or Q, got {brief(report['broken'])}")
-    values = {letter: _measured(report["statistic"], snapshots) for letter, snapshots in own.trainings.items()}
-    listed = ", ".join(f"{letter} {value:.3g}" for letter, value in values.items())
+    if letter not in own.trainings:
+        raise ReportError(f"expected the letter of a training, P or Q, got {brief(letter)}")
+    values = _measured(statistic, own)
+    larger, truly = max(values, key=values.__getitem__), "broken" if letter == own.broken else "sound"
+    listed = ", ".join(map(" ".join, zip(values, digits_to_differ(*values.values()), strict=True)))
+    found = (
+        f"larger for {larger}" if len(set(values.values())) > 1 else "equal for both, so it does not tell them apart"
+    )
     points = [
-        Point(report["broken"] == own.broken, f"you named {report['broken']}; your statistic is {listed}"),
-        Point(_tells(report["statistic"], own), f"your statistic is larger for {max(values, key=values.__getitem__)}"),
+        Point(letter == own.broken, f"you named {letter}, which is the {truly} training"),
+        Point(_tells(values, own), f"your statistic is {listed}: {found}"),
     ]
     for place, fault in enumerate(FAULTS):
         # Numbers that no learner has seen: the statistic must tell the fault in all of them.
         others = [pair(len(FAULTS) * (1000 + 7 * number + step) + place) for step in range(UNSEEN)]
-        told = sum(_tells(report["statistic"], other) for other in others)
+        told = sum(_tells(_measured(statistic, other), other) for other in others)
         points.append(Point(told == UNSEEN, f"{fault}: your statistic tells it in {told} of {UNSEEN} other pairs"))
     return points
 
 
-def _tells(statistic: Callable, suspects: Suspects) -> bool:
-    """Whether a statistic is larger for the broken training than for the sound one."""
-    values = {letter: _measured(statistic, snapshots) for letter, snapshots in suspects.trainings.items()}
+def _tells(values: dict[str, float], suspects: Suspects) -> bool:
+    """Whether a statistic's values are larger for the broken training than for the sound one."""
     return all(values[suspects.broken] > value for letter, value in values.items() if letter != suspects.broken)
 
 
-def _measured(statistic: Callable, snapshots: list[Snapshot]) -> float:
-    """A learner's statistic of a training's snapshots, which it gets as copies."""
-    value = statistic(copy.deepcopy(snapshots))
-    if not is_number(value):
-        raise TypeError(f"expected a statistic that gives one finite number, got {brief(value)}")
-    return float(value)
+def _measured(statistic: Callable, suspects: Suspects) -> dict[str, float]:
+    """A learner's statistic of both trainings, whose snapshots it gets as copies."""
+    values = {}
+    for letter, snapshots in suspects.trainings.items():
+        value = plain(asked("statistic", statistic, copy.deepcopy(snapshots)))
+        value = value.item() if getattr(value, "shape", None) == () else value
+        if not is_number(value):
+            way_out = "; every loss and accuracy is left out as NaN" if brief(value) == "nan" else ""
+            raise ReportError(f"expected a statistic that gives one finite number, got {brief(value)}{way_out}")
+        values[letter] = float(value) + 0.0  # -0.0 reads as if it were below 0
+    return values

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from days.common.models import load_model
-from days.common.tasks import Point
+from days.common.tasks import Point, ReportError
 from days.day19.code.gradients import value_and_gradient
 from days.day19.code.lesson import HIGH, LOW
 
@@ -21,11 +21,11 @@ SHAPE = (1, 3, 128, 128)
 def rubric(report) -> list[Point]:
     """Measure pictures {(layer, channel): pixels (1, 3, 128, 128)}: each must excite its channel a tenth more.
 
-    Raises TypeError or ValueError, in one line, for what are no such pictures.
+    Raises ReportError, in one line, for what are no such pictures.
     """
     if not isinstance(report, dict) or set(report) != set(ASCENT):
         got = ", ".join(map(str, report)) if isinstance(report, dict) else type(report).__name__
-        raise TypeError(f"expected a dict with the keys {', '.join(map(str, ASCENT))}, got {got[:120] or 'none'}")
+        raise ReportError(f"expected a dict with the keys {', '.join(map(str, ASCENT))}, got {got[:120] or 'none'}")
     return list(_points({place: _pixels(place, picture) for place, picture in report.items()}))
 
 
@@ -40,12 +40,17 @@ def _pixels(place: tuple[str, int], picture) -> np.ndarray:
     try:
         pixels = np.asarray(picture, np.float32)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"expected the picture for {place} as an array, got {type(picture).__name__}") from error
-    if pixels.shape != SHAPE or not np.isfinite(pixels).all():
-        raise ValueError(f"expected finite pixels {SHAPE} for {place}, got shape {pixels.shape}")
+        raise ReportError(f"expected the picture for {place} as an array, got {type(picture).__name__}") from error
+    if pixels.shape != SHAPE:
+        way_out = ": the three colors come second" if pixels.shape[-1:] == (3,) else ""
+        raise ReportError(f"expected pixels of shape {SHAPE} for {place}, got {pixels.shape}{way_out}")
+    if lost := int((~np.isfinite(pixels)).sum()):
+        raise ReportError(f"expected finite pixels for {place}, got NaN or infinity in {lost:,} of {pixels.size:,}")
     beyond = max(float((LOW - pixels).max()), float((pixels - HIGH).max()))
     if beyond > 0.01:
-        raise ValueError(f"expected pixels from LOW to HIGH, black to white, for {place}, got {beyond:.1f} beyond them")
+        raise ReportError(
+            f"expected pixels from LOW to HIGH, black to white, for {place}, got {beyond:.1f} beyond them"
+        )
     return pixels
 
 
