@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 from test_exercises import ASSIGNMENTS
 
 from days.common.exercises import CORRECT, NOT_ATTEMPTED, NOT_QUITE
-from days.common.tasks import Point, Task, task
+from days.common.tasks import Point, ReportError, Task, asked, fields, task
 
 TASKS = [parameter for parameter in ASSIGNMENTS if isinstance(parameter.values[0], Task)]
 every_task = pytest.mark.parametrize("each", TASKS)
@@ -57,3 +60,24 @@ def test_a_rubric_says_what_it_measured():
     namespace = {}
     exec(added.cell.rsplit("\n", 1)[0], namespace)
     assert added.check(namespace["added"]).status == NOT_ATTEMPTED
+
+
+def test_a_reports_fields_are_read_by_name_and_kind():
+    report = {"look": len, "share": np.float32(0.5), "count": np.array(3), "word": "a"}
+    wanted = {"count": int, "share": float, "look": Callable, "word": str}
+    assert fields(report, **wanted) == [3, 0.5, len, "a"]
+    for wrong, said in [
+        (7, 'expected a dict {"count": a whole number, "share": a finite number, .*}, got 7'),
+        ({**report, "share": float("nan")}, "'share' as a finite number, got nan"),
+        ({**report, "count": True}, "'count' as a whole number, got True"),
+        ({**report, "look": 3}, "'look' as a function, got 3"),
+        ({**report, 4: 1}, "keys count, share, look, word, got .* .too many: 4."),
+        ({}, "got .. .missing: 'count', 'look', 'share', 'word'."),
+    ]:
+        with pytest.raises(ReportError, match=said):
+            fields(wrong, **wanted)
+
+
+def test_a_function_in_a_report_that_raises_is_told_in_the_learners_words():
+    with pytest.raises(ReportError, match=r"your statistic raised ZeroDivisionError: .*in line 1 of your function"):
+        asked("statistic", lambda value: value / 0, 3)

@@ -121,8 +121,7 @@ class Assignment:
         try:
             returned = plain(answer(*given))
         except (Exception, SystemExit) as error:
-            raised = f"your function raised {type(error).__name__}: {brief(error)}"
-            return self._not_quite(raised + _line(answer, error) + (edge and f", where {edge}"))
+            return self._not_quite(raised(answer, error) + (edge and f", where {edge}"))
         if returned is not None and returned is not Ellipsis:
             return returned
         if _is_stub(answer):
@@ -331,6 +330,11 @@ def _fresh(inputs: tuple) -> tuple:
 
 def _edge(inputs: tuple) -> list[str]:
     return [inputs.edge] if hasattr(inputs, "edge") else []
+
+
+def raised(answer: Callable, error: BaseException, name: str = "function") -> str:
+    """What a learner's function raised, in words, and in which of its lines."""
+    return f"your {name} raised {type(error).__name__}: {brief(error)}{_line(answer, error)}"
 
 
 def _line(answer: Callable, error: BaseException) -> str:

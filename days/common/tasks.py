@@ -14,10 +14,29 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from days.common.checks import is_number
 from days.common.comparison import brief
-from days.common.exercises import CORRECT, NOT_QUITE, Assignment, Verdict, wrong_answers
+from days.common.exercises import CORRECT, NOT_QUITE, Assignment, Verdict, raised, wrong_answers
+
+KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
+    str: ("a text", lambda value: isinstance(value, str)),
+    int: ("a whole number", lambda value: isinstance(value, Integral) and not isinstance(value, bool)),
+    float: ("a finite number", is_number),
+    bool: ("True or False", lambda value: isinstance(value, bool)),
+    list: ("a list", lambda value: isinstance(value, (list, tuple, np.ndarray))),
+    dict: ("a dict", lambda value: isinstance(value, dict)),
+    Callable: ("a function", callable),
+}
+"""What a field of a report can be: its name in words, and what it is known by."""
+
+
+class ReportError(ValueError):
+    """What cannot be measured as a report: one line that says what was wanted, what came, and the way out."""
 
 
 class Point(NamedTuple):
@@ -25,6 +44,36 @@ class Point(NamedTuple):
 
     met: bool
     said: str
+
+
+def fields(report: Any, **wanted: Any) -> list:
+    """A report's values in the order of `wanted`, {name: one of `KINDS`}; numbers of NumPy and tensors as Python's.
+
+        layer, falls, elsewhere = fields(report, layer=str, falls=float, elsewhere=int)
+
+    Raises ReportError for what is no dict with exactly these keys, and for a value of another kind.
+    """
+    if not isinstance(report, dict):
+        listed = ", ".join(f'"{name}": {KINDS[kind][0]}' for name, kind in wanted.items())
+        raise ReportError(f"expected a dict {{{listed}}}, got {brief(report)}")
+    odd = {"missing": [name for name in wanted if name not in report], "too many": [*report.keys() - wanted.keys()]}
+    if any(odd.values()):
+        said = "; ".join(f"{what}: {', '.join(sorted(map(brief, names)))}" for what, names in odd.items() if names)
+        raise ReportError(f"expected a dict with the keys {', '.join(wanted)}, got {brief(list(report))} ({said})")
+    values = {name: value.item() if getattr(value, "shape", None) == () else value for name, value in report.items()}
+    for name, kind in wanted.items():
+        words, fits = KINDS[kind]
+        if not fits(values[name]):
+            raise ReportError(f"expected {name!r} as {words}, got {brief(values[name])}")
+    return [values[name] for name in wanted]
+
+
+def asked(name: str, function: Callable, *inputs):
+    """What a learner's function in a report returns. Raises ReportError where it raises, by its name in the report."""
+    try:
+        return function(*inputs)
+    except (Exception, SystemExit) as error:
+        raise ReportError(raised(function, error, name)) from error
 
 
 @dataclass(kw_only=True)
@@ -35,8 +84,8 @@ class Task(Assignment):
     ----------
     head, solve, hints, given : see `Assignment`.
     rubric : the report and what the function was called with -> points. It measures the claims itself, on data that the
-        report cannot have been fitted to where that matters. It raises ValueError or TypeError, with one line that
-        quotes what was wanted and what came, for what is no report.
+        report cannot have been fitted to where that matters. It reads the report with `fields`, calls a function in it
+        with `asked`, and raises ReportError (or another ValueError or TypeError), in one line, for what is no report.
     wrong : words, wrong report, words, wrong report ...: reports that must not pass, each as exchanges in the solution
         or as a function. Kept as {words: function}; the tests put each through.
     """
