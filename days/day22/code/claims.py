@@ -154,8 +154,8 @@ def _controlled(number: int, random: dict[Box, float]) -> Point:
     for box in list(random)[:: -(-len(random) // PLACES)]:
         measured, said = fall(number, box), random[box]
         if not (is_number(said) and abs(said - measured) <= EXACT):
-            said = f"{said:.2f}" if is_number(said) else brief(said)
-            return Point(False, f"covering your random box {box} costs {measured:.2f}, you say {said}")
+            claimed = f"{said:.2f}" if is_number(said) else brief(said)
+            return Point(False, f"covering your random box {box} costs {measured:.2f}, you say {claimed}")
     return Point(True, f"your {len(random)} random boxes cost {np.mean(list(random.values())):.2f} on average")
 
 
