@@ -23,7 +23,7 @@ from days.common.models import load_model
 from days.common.paths import REPO_ROOT
 from days.day17.code.torch_backend import capture
 from days.day20.code.objectives import channel, direction, layer, logit, unit
-from days.day21.code import budget, control, dreaming, torch_backend
+from days.day21.code import budget, control, dreaming, exercises, torch_backend
 from days.day21.code.dreaming import Moment, ascent_step, balanced, grow, octave_sizes, resize, tiles
 from days.day21.code.lesson import EVEN_SPREAD, PHOTOS, Lesson
 
@@ -800,12 +800,32 @@ def test_a_photo_that_nothing_was_added_to_has_not_risen():
     [
         ({"layer": "fire99"}, "fire99"),
         ({"settings": {"octave": 3}}, "octave"),
-        ({"settings": 3}, "expected a dict with layer, settings, rise, kept, wavelength, change"),
-        ({"rise": "much"}, "expected four finite numbers"),
-        ({"rise": np.nan}, "expected four finite numbers"),
+        ({"settings": {"seed": 3}}, "expected settings among octaves, .*, tile, got 'seed': leave it out"),
+        ({"settings": {"octaves": [1, 2]}}, "expected octaves as a number of at most 1000, got .1, 2."),
+        ({"settings": {"jitter": 10**30}}, "expected jitter as a number of at most 1000"),
+        ({"settings": 3}, "expected 'settings' as a dict, got 3"),
+        ({"layer": ["fire5"]}, "expected 'layer' as a text, got .'fire5'."),
+        ({"rise": "much"}, "expected 'rise' as a finite number, got 'much'"),
+        ({"rise": np.nan}, "expected 'rise' as a finite number, got nan"),
     ],
 )
 def test_what_is_no_report_on_a_budget_is_refused(change, error):
     report = {"layer": "fire3", "settings": {"tile": 96}, "rise": 9, "kept": 1, "wavelength": 8, "change": 0.04}
     with pytest.raises((ValueError, TypeError), match=error):
         budget.rubric(report | change)
+
+
+@pytest.mark.slow
+def test_a_claim_on_a_budget_is_measured_and_no_guess():
+    report = exercises.on_a_budget.solve()
+    rounded = {name: round(report[name], places) for name, places in budget.DECIMALS.items()}
+    assert all(point.met for point in budget.rubric(report | rounded))
+    dream = budget.dreamed(report["layer"], report["settings"])
+    ask = torch_backend.slope(budget.network().network, report["layer"])
+    unmoved = ask(dream.dream)[0] / ask(dream.photo)[0]
+    for change in ({"rise": 20}, {"kept": 0.85}, {"rise": unmoved}, {"rise": 13, "kept": 0.85, "wavelength": 9}):
+        points = budget.rubric(report | change)
+        assert len(points) == 4
+        assert [point.said.split(":")[0] for point in points if not point.met] == list(change)
+    with pytest.raises(TypeError, match="expected a layer's name, got 3: try 'fire5'"):
+        budget.dreamed(3, {})

@@ -1436,6 +1436,12 @@ def test_on_mosaics_of_photos_grad_cam_points_better_than_guided_backpropagation
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", range(30))
+def test_the_worked_report_is_right_for_every_claim(number):
+    assert all(point.met for point in claims.rubric(exercises.refute.solve(number), number))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "stands"), [(1, False), (2, True)])
 def test_a_claim_that_holds_and_a_claim_that_does_not(number, stands):
     report = exercises.refute.solve(number)
@@ -1443,11 +1449,67 @@ def test_a_claim_that_holds_and_a_claim_that_does_not(number, stands):
     assert all(point.met for point in claims.rubric(report, number))
     turned = claims.rubric(report | {"stands": not stands}, number)
     assert [point.met for point in turned] == [True, True, False, True]
-    no_control = claims.rubric(report | {"random": 0.0}, number)
-    assert [point.met for point in no_control] == [True, False, True, True]
-    with pytest.raises(ValueError, match="a box of 40 x 40 pixels"):
-        claims.rubric(report | {"instead": (0, 224, 0, 224)}, number)
+    beside = claims.fall(number, claims.make_claim(number).box, beside=True)
+    assert not claims.rubric(report | {"falls": beside}, number)[0].met
+    assert not claims.rubric(report | {"falls": report["falls"] + 0.03}, number)[0].met
     assert claims.make_claim(number).words == claims.make_claim(number).words
+
+
+BOXES = [(top, top + 40, left, left + 40) for top, left in np.random.default_rng(5).integers(0, 185, (50, 2)).tolist()]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda box, cost: 0.0, "costs .*, you say 0.00"),
+        (lambda box, cost: abs(cost), "costs -.*, you say 0"),
+        (lambda box, cost: claims.fall(5, box, beside=True), "covering your random box"),
+        (lambda box, cost: None, "you say None"),
+        (lambda box, cost: cost + 0.01, ""),
+    ],
+)
+def test_a_control_is_measured_again(change, said):
+    control = {box: claims.fall(5, box) for box in BOXES}
+    assert claims._controlled(5, control).met
+    found = claims._controlled(5, {box: change(box, cost) for box, cost in control.items()})
+    assert found.met == (not said)
+    assert re.search(said, found.said)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "said"),
+    [
+        (BOXES[:3], "your control has 3 different boxes, wanted at least fifty"),
+        ([(46 + i % 20, 86 + i % 20, 92 - i, 132 - i) for i in range(50)], "your boxes begin at .* draw 0 to 184"),
+    ],
+)
+def test_a_control_of_too_few_boxes_or_of_neighbors_is_none(boxes, said):
+    found = claims._controlled(5, dict.fromkeys(boxes, 0.0))
+    assert not found.met
+    assert re.search(said, found.said)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"instead": (46, 92, 86, 132)},
+            r"instead as \(top, bottom, left, right\), 40 x 40 .*, got \(46, 92, 86, 132\)",
+        ),
+        ({"instead": (0, 224, 0, 224)}, "40 x 40 whole pixels"),
+        ({"instead": (46.5, 86.5, 92.5, 132.5)}, "40 x 40 whole pixels"),
+        ({"random": {(46, 92, 86, 132): 1.0}}, r"a random box as \(top, bottom, left, right\)"),
+        ({"random": {3: 1.0}}, "a random box as .*, got 3"),
+        ({"random": 1.2}, "'random' as a dict {box: its fall} of fifty boxes, got 1.2"),
+        ({"instead": None}, r"instead as \(top, bottom, left, right\), .* got None"),
+        ({"stands": "no"}, "'stands' as True or False, got 'no'"),
+    ],
+)
+def test_what_is_no_report_on_a_claim_is_refused(change, said):
+    report = {"falls": 1.0, "random": {}, "stands": True, "instead": np.array([46.0, 86, 92, 132])}
+    assert len(claims.rubric(report, 5)) == 4
+    with pytest.raises(ValueError, match=said):
+        claims.rubric(report | change, 5)
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 """A claim made from a map, to be put to the test: "SqueezeNet says this because of what stands there".
 
     claim = make_claim(7)                    # a photo, its category, a box, and the words
-    rubric({"falls": 2.1, "random": 1.9, "stands": False, "instead": (40, 80, 60, 100)}, 7)
+    control = {box: fall(7, box) for box in boxes}                 # fifty random ones
+    rubric({"falls": 2.1, "random": control, "stands": False, "instead": (40, 80, 60, 100)}, 7)
 
 Every number makes another claim: a photo, a method, and the place where its map is brightest. Some claims hold.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from days.common.checks import check_integer, is_number
 from days.common.comparison import brief
 from days.common.images import IMAGE_NAMES
 from days.common.models import Model, load_model
-from days.common.tasks import Point
+from days.common.tasks import Point, ReportError, fields
 from days.day22.code.maps import enlarge, smoothed
 from days.day22.code.methods import grad_cam
 from days.day22.code.mosaics import draw_crop
@@ -29,10 +30,16 @@ SIDE = 40
 """Of every box, in pixels."""
 METHODS = ("guided backpropagation", "Grad-CAM at fire4", "Grad-CAM", "saliency", "occlusion")
 PLACES = 60
-"""So many random boxes are the control."""
+"""So many random boxes are the check's own control; of a report's, so many are measured again."""
+FEWEST = 45
+"""Random boxes of a report: of fifty that were drawn, a few may be the same."""
+EXACT = 0.02
+"""How far a fall may be off. Nothing is drawn, so only roundings can differ."""
 STRONG = 0.9
 """A box counts if it costs more than this share of random boxes. Between `OPEN` either verdict is taken."""
 OPEN = (0.8, 0.95)
+LEAST = 0.85
+"""The share of the check's boxes that a box must beat: where it beats `STRONG` of them all, sixty miss that by 0.04."""
 MEAN_COLOR = np.array([123, 117, 104], np.float32) / 255
 
 
@@ -99,13 +106,19 @@ def _score_of(number: int, image: np.ndarray) -> float:
 def rubric(report: Mapping, number: int) -> list[Point]:
     """What a report says of a claim, measured: the fall, the control, the verdict, and a box that does matter.
 
-    report : {"falls": the fall of the score, "random": the mean fall of random boxes, "stands": True or False,
-    "instead": (top, bottom, left, right)}. Raises ValueError for what is no such report.
+    report : {"falls": the fall of the score, "random": {box: its fall} of at least fifty random boxes, "stands": True
+    or False, "instead": (top, bottom, left, right)}. Raises ValueError for what is no such report.
     """
-    falls, random, stands, instead = _read(report)
+    if isinstance(report, dict) and "instead" in report:
+        _read("instead", report["instead"])
+    if isinstance(report, dict) and not isinstance(report.get("random", {}), dict):
+        raise ReportError(
+            f"expected 'random' as a dict {{box: its fall}} of fifty boxes, got {brief(report['random'])}"
+        )
+    falls, random, stands, instead = fields(report, falls=float, random=dict, stands=bool, instead=list)
+    instead, random = _read("instead", instead), {_read("a random box", box): fell for box, fell in random.items()}
     box, control = make_claim(number).box, _control(number)
-    measured, mean = fall(number, box), float(control.plain.mean())
-    left_open = 0.5 * float(control.plain.std())  # fifty boxes miss the mean by a seventh of it
+    measured = fall(number, box)
     beaten = float((control.plain < measured).mean())
     shares = [
         (control.plain < fall(number, instead)).mean(),
@@ -113,38 +126,48 @@ def rubric(report: Mapping, number: int) -> list[Point]:
     ]
     either = OPEN[0] <= beaten <= OPEN[1]
     return [
-        Point(abs(falls - measured) <= 0.1, f"covering the claimed box costs {measured:.1f}, you say {falls:.1f}"),
-        Point(
-            abs(random - mean) <= left_open,
-            f"{PLACES} random boxes cost {mean:.1f} on average, you say {random:.1f}",
-        ),
+        Point(abs(falls - measured) <= EXACT, f"covering the claimed box costs {measured:.2f}, you say {falls:.2f}"),
+        _controlled(number, random),
         Point(
             either or stands == (beaten > STRONG),
             f"the claimed box costs more than {beaten:.0%} of random ones, and you say that the claim "
             + ("stands" if stands else "falls"),
         ),
         Point(
-            min(shares) >= STRONG,
+            min(shares) >= LEAST,
             f"your box costs more than {shares[0]:.0%} of random ones in the mean color, and more than {shares[1]:.0%} "
-            "in the colors beside it",
+            f"in the colors beside it, wanted {LEAST:.0%} in both",
         ),
     ]
 
 
-def _read(report: Mapping) -> tuple[float, float, bool, Box]:
-    names = ("falls", "random", "stands", "instead")
-    if not isinstance(report, Mapping) or set(report) != set(names):
-        raise ValueError(f"expected a dict with {', '.join(names)}, got {brief(report)}")
-    falls, random, stands, instead = (report[name] for name in names)
-    if not is_number(falls) or not is_number(random) or not isinstance(stands, (bool, np.bool_)):
-        raise ValueError(f"expected two numbers and True or False, got {brief((falls, random, stands))}")
-    edges = np.asarray(instead)
-    if edges.shape != (4,) or edges.dtype.kind not in "iu":
-        raise ValueError(f"expected instead=(top, bottom, left, right) in whole pixels, got {brief(instead)}")
-    top, bottom, left, right = (int(edge) for edge in edges)
-    if bottom - top != SIDE or right - left != SIDE or min(top, left) < 0 or max(bottom, right) > 224:
-        raise ValueError(f"expected a box of {SIDE} x {SIDE} pixels inside 224 x 224, got {(top, bottom, left, right)}")
-    return float(falls), float(random), bool(stands), (top, bottom, left, right)
+def _controlled(number: int, random: dict[Box, float]) -> Point:
+    """Whether a report's random boxes are enough, lie all over the photo, and cost what it says."""
+    if len(random) < FEWEST:
+        return Point(False, f"your control has {len(random)} different boxes, wanted at least fifty")
+    corners = np.array(list(random))[:, [0, 2]]
+    center, spread = corners.mean(axis=0), corners.std(axis=0)
+    middle = (224 - SIDE) / 2
+    if (np.abs(center - middle) > 30).any() or (spread < 40).any():  # four standard deviations of fifty random ones
+        found = " and ".join(f"{a:.0f} +- {b:.0f}" for a, b in zip(center, spread, strict=True))
+        return Point(False, f"your boxes begin at {found}, wanted {middle:.0f} +- 53 both ways: draw 0 to {224 - SIDE}")
+    for box in list(random)[:: -(-len(random) // PLACES)]:
+        measured, said = fall(number, box), random[box]
+        if not (is_number(said) and abs(said - measured) <= EXACT):
+            claimed = f"{said:.2f}" if is_number(said) else brief(said)
+            return Point(False, f"covering your random box {box} costs {measured:.2f}, you say {claimed}")
+    return Point(True, f"your {len(random)} random boxes cost {np.mean(list(random.values())):.2f} on average")
+
+
+def _read(name: str, box: Any) -> Box:
+    """A box of a report, in Python's integers. Raises ValueError for anything but 40 x 40 pixels of the photo."""
+    edges = list(box) if isinstance(box, (tuple, list, np.ndarray)) else []
+    if len(edges) == 4 and all(is_number(edge) and edge == int(edge) for edge in edges):
+        top, bottom, left, right = (int(edge) for edge in edges)
+        if bottom - top == SIDE == right - left and min(top, left) >= 0 and max(bottom, right) <= 224:
+            return top, bottom, left, right
+    wanted = f"(top, bottom, left, right), {SIDE} x {SIDE} whole pixels inside 224 x 224"
+    raise ReportError(f"expected {name} as {wanted}, got {brief(box)}")
 
 
 @lru_cache(maxsize=1)

@@ -336,15 +336,19 @@ def added_up(gradient, image, baseline, steps):
     given=(1,),
     wrong=[
         "the claim is believed, and its own box is named",
-        lambda number: {"falls": 3.0, "random": 0.0, "stands": True, "instead": claims.make_claim(number).box},
+        lambda number: {"falls": 3.0, "random": {}, "stands": True, "instead": claims.make_claim(number).box},
         "no control: any fall is taken for a proof",
-        ('"random": float(np.mean(control))', '"random": 0.0'),
+        ('"random": control', '"random": {}'),
+        "a control that was never measured",
+        ('"random": control', '"random": dict.fromkeys(control, costs)'),
+        "random boxes from the middle of the photo alone",
+        ("integers(0, 185, (50, 2))", "integers(60, 125, (50, 2))"),
         "the verdict is turned round",
-        ("costs > np.quantile(control, 0.9)", "costs <= np.quantile(control, 0.9)"),
+        ("costs > np.quantile", "costs <= np.quantile"),
         "the fall of the probability, not of the score",
         ('"falls": costs', '"falls": costs / 40'),
         "a box that hardly matters",
-        ("max(tried,", "min(tried,"),
+        ("[-6:]", "[:6]"),
     ],
     hints=[
         "`claims.fall(number, box)` covers a box in the mean color. Do it for the claimed box and for fifty random "
@@ -360,15 +364,14 @@ def refute(number):
     claim = claims.make_claim(number)
     costs = claims.fall(number, claim.box)
     places = np.random.default_rng(0).integers(0, 185, (50, 2)).tolist()
-    control = [claims.fall(number, (top, top + 40, left, left + 40)) for top, left in places]
+    boxes = [(top, top + 40, left, left + 40) for top, left in places]
+    control = {box: claims.fall(number, box) for box in boxes}
 
-    def worth(box):
-        return min(claims.fall(number, box), claims.fall(number, box, beside=True))
-
-    tried = [(top, top + 40, left, left + 40) for top in range(0, 185, 46) for left in range(0, 185, 46)]
+    tried = [(top, top + 40, left, left + 40) for top in range(0, 185, 23) for left in range(0, 185, 23)]
+    strongest = sorted([claim.box, *tried], key=lambda box: claims.fall(number, box))[-6:]
     return {
         "falls": costs,
-        "random": float(np.mean(control)),
-        "stands": bool(costs > np.quantile(control, 0.9)),
-        "instead": max(tried, key=worth),
+        "random": control,
+        "stands": bool(costs > np.quantile(list(control.values()), 0.9)),
+        "instead": max(strongest, key=lambda box: claims.fall(number, box, beside=True)),
     }
