@@ -72,17 +72,6 @@ class Fault:
     number: float = 0.0
 
 
-def is_place(kind: str, place: Sequence) -> bool:
-    """Whether a fault of this kind can sit there: [layer, channel], [layer, channel, channel] of a redundant pair, or
-    [] for how a network is run.
-
-    >>> is_place("dead", ["conv2", 3]), is_place("redundant", ["conv2", 3]), is_place("asleep", [])
-    (True, False, False)
-    """
-    count = {"redundant": 3}.get(kind, 0 if kind in RUN_KINDS else 2)
-    return kind in KINDS and len(place) == count and (not place or place[0] in LAYERS)
-
-
 def read_claim(claim, *, evidence: bool = False) -> tuple[tuple[str, str, tuple[int, ...]], Any]:
     """A claim as what it names, (kind, layer, channels from small to large), and its evidence.
 
