@@ -119,7 +119,7 @@ TORCH_ANSWERS = {
     "None": (ends(lambda x: None), NO_SCORES.format("NoneType", ALONE)),
     "a dictionary": (ends(lambda x: {"out": x}), NO_SCORES.format("dict", ALONE)),
     "a tuple": (ends(lambda x: (x, x)), NO_SCORES.format("tuple", ALONE)),
-    "one number": (ends(lambda x: x.sum()), NO_SCORES.format(r"\w+", ALONE)),
+    "one number": (ends(lambda x: x.sum()), NO_SCORES.format("a single number", "let it return a row of scores")),
     "a score an image": (ends(lambda x: x[:, 0]), NO_SCORES.format(r"\(\d,\)", "wrap it so that both axes stay")),
     "no category": (ends(lambda x: x[:, :0]), NO_SCORES.format(r"\(\d, 0\)", ALONE)),
     "maps": (

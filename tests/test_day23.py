@@ -680,12 +680,15 @@ def test_a_network_that_crammed_shows_larger_gaps():
 @pytest.mark.parametrize(
     ("claim", "said"),
     [
-        (("dead", 4), r"no claim: \(kind, layer, channel, evidence\)"),
-        (("asleep", "conv1", 4), "no claim"),
-        (("redundant", "conv2", 3), "no claim"),
-        (("dead", "conv2", 3), "no claim"),
-        ("wrong preprocessing", "of your 1 claims none is right"),
-        (("dead", "conv9", 3, 0.5), "no claim"),
+        (("dead", 4), r"expected \('dead', layer, channel, evidence\), got \('dead', 4\)"),
+        (("asleep", "conv1", 4), "begins with a kind out of dead, redundant, .* got \\('asleep'"),
+        (("redundant", "conv2", 3), r"expected \('redundant', layer, channel, channel, evidence\), got"),
+        (("dead", "conv2", 3), r"expected \('dead', layer, channel, evidence\), got"),
+        ("wrong preprocessing", r"expected \('wrong preprocessing', evidence\), got"),
+        (("batch norm in training mode", False), r"expected \('batch norm in training mode',\), got"),
+        (("batch norm in training mode", None), "of your 1 claims none is right"),
+        (("dead", "scores", 3, 0.5), "expected a layer out of conv1, conv2, conv3 in a claim, got 'scores'"),
+        (("dead", "conv1", 2.5, 0.5), "expected a channel in a claim as a whole number .* got 2.5"),
         (("noise", "conv1", 1, 0.5), "of your 1 claims none is right"),
     ],
     ids=str,
@@ -702,6 +705,23 @@ def test_the_evidence_for_an_exploded_filter_is_how_long_it_is():
     lengths = np.linalg.norm(patient.weights[fault.layer][0].reshape(len(patient.weights[fault.layer][1]), -1), axis=1)
     wanted = lengths[fault.channels[0]] / np.median(lengths[lengths > 0])
     assert exercises._proven((fault.kind, fault.layer, *fault.channels), patient, "") == pytest.approx(wanted)
+
+
+def test_a_mistake_is_named_only_where_its_evidence_is_the_same():
+    """The correlation on the first image alone, 0.99648, is no cosine of weights, 0.99647."""
+
+    def first_image(patient):
+        before = network.run(patient.weights, network.ward_images().images[:1]).before
+        return [
+            (*claim[:-1], np.corrcoef(*(before[claim[1]][0, c].ravel() for c in claim[2:4]))[0, 1])
+            if claim[0] == "redundant"
+            else claim
+            for claim in exercises.diagnose_02.solve(patient)
+        ]
+
+    verdict = exercises.diagnose_02.check(first_image)
+    assert "wrong evidence" in verdict.message
+    assert "cosine" not in verdict.message
 
 
 def test_findings_are_no_claims_and_false_alarms_are_counted():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from days.common.datasets import make_shapes
+from days.common.exercises import CORRECT
 from days.day18.code import runs, storage
 from days.day18.code.likeness import linear_cka
-from days.day23.code import cutting, detectors, network, patients, pruning
+from days.day23.code import cutting, detectors, exercises, network, patients, pruning
 from days.day23.code.lesson import Lesson
 from days.day23.code.network import LAYERS
 
@@ -107,9 +108,46 @@ def test_cutting_nothing_costs_nothing_and_what_is_not_there_is_refused():
     weights = cutting.network_to_cut(0)
     assert cutting.loss(weights, {}, count=60, seed=0) == 0
     count = len(weights["conv1"][1])
-    for channels in ([count], list(range(count))):
-        with pytest.raises(ValueError, match="and one stays, got"):
+    for channels, said in (
+        ([count], f"from 0 to {count - 1}, got {count}"),
+        (list(range(count)), f"one channel of conv1 to stay, got all {count}"),
+        ([0.5], "a whole number from 0 to .* got 0.5"),
+        ([True, False], "a whole number from 0 to .* got True"),
+        ([1, 1], "each channel of conv1 once"),
+        (3, "the channels of conv1 as a list, got 3"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=said):
             cutting.without(weights, {"conv1": channels})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"cut": [("conv1", 1)]}, "expected channels by layer"),
+        ({"loss": None}, 'expected "loss" as a number, got None'),
+        ({"random": 0.5}, 'expected "random" as a list of 20 numbers, a loss for each seed, got 0.5'),
+        ({"random": [0.5] * 19 + [float("nan")]}, 'expected "random" as a list of 20 numbers'),
+    ],
+)
+def test_what_is_no_report_of_a_cut_is_refused_by_name(change, said):
+    with pytest.raises(TypeError, match=said):
+        cutting.rubric({"cut": {}, "loss": 0.0, "random": [0.5] * 20} | change, 0)
+
+
+def test_random_cuts_are_compared_one_by_one(monkeypatch):
+    drops = np.random.default_rng(0).uniform(0.3, 0.7, 20)
+    monkeypatch.setattr(cutting, "loss", lambda weights, cut, *, count, seed: drops[cut] if count == 100 else 0.0)
+    monkeypatch.setattr(cutting, "random_cut", lambda weights, cut, *, seed: seed)
+    for said, right in ((drops, True), (drops.tolist(), True), ([drops.mean()] * 20, False), (sorted(drops), False)):
+        points = cutting.rubric({"cut": {"conv1": [0]}, "loss": 0.0, "random": said}, 0)
+        assert points[-1].met == right
+
+
+@pytest.mark.slow
+def test_the_worked_cut_is_right_for_every_number():
+    for number in range(12):
+        verdict = exercises.prune.check(exercises.prune.solve, number)
+        assert verdict.status == CORRECT, (number, verdict.message)
 
 
 # ------------------------------------------------------------ noise, and the opening picture

@@ -169,7 +169,6 @@ SAME_REPORT = {
     r"pair\.second, pair\.first|pair\.second\]\], 0, 1|\(0, 1\) -> \(1, 0\)": "a pair is the same both ways",
     r"reshape\(2, -1\) -> .*-2\)": "any negative number lets reshape count",
     r"\* how\.batch_norm_training": "it is in training mode",
-    r"active\[layer\]\[:, c\]\.max -> |axis: axis=\(1, 2\)": "one image wakes the filter, at one place",
 }
 """Mutants that report the same of this patient, by a pattern of their description, with the reason."""
 

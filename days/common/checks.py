@@ -150,5 +150,7 @@ def check_scores(answer, images: int) -> int:
         way_out = "a reshape in its forward mixes the images, perhaps as they have another size than it was made for"
     elif len(shape) == 4:
         way_out = "wrap it so that it returns the mean of each category's map"
-    got = shape or type(answer).__name__
+    elif hasattr(answer, "shape") and not shape:
+        way_out = "let it return a row of scores for each image, not their sum or mean"
+    got = shape or ("a single number" if hasattr(answer, "shape") else type(answer).__name__)
     raise ValueError(f"expected scores ({images}, categories) from the network, got {got}: {way_out}")

@@ -52,7 +52,9 @@ def input_form(network: nn.Module) -> tuple[int, int | None]:
     names = conv_layers(network)
     if not names:
         why = out_of_sight(network)
-        why = f"cannot look into {why}" if why else "got none: there are no filters to look at"
+        unused = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+        nothing = f"but its forward does not call {', '.join(unused)}" if unused else "got none"
+        why = f"cannot look into {why}" if why else f"{nothing}: there are no filters to look at"
         raise ValueError(f"expected a network with 2-d convolutions, {why}")
     modules: list[Any] = [network.get_submodule(name) for name in names]
     taken = [module.in_channels for module in modules]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from itertools import combinations
 
 import numpy as np
 
 from days.common import cases
+from days.common.checks import is_number
 from days.common.comparison import Words, brief
 from days.common.exercises import exercise
 from days.common.tasks import task
@@ -276,16 +278,20 @@ def precision_and_recall(found, planted):
 NOTHING_WRONG = "nothing missed, no false alarm, and the evidence is right"
 
 
-def _claim(one) -> tuple[tuple, object]:
-    """A learner's claim, ("redundant", "conv2", 12, 5, 0.98), as (what is claimed, its evidence)."""
-    kind, *place = one if isinstance(one, (tuple, list)) else (one,)
-    proof = place.pop() if place and kind != patients.RUN_KINDS[0] else None
-    if not patients.is_place(kind, place):
-        raise ValueError(
-            f"{brief(one, length=80)} is no claim: (kind, layer, channel, evidence), two channels for a pair; "
-            "(kind, evidence) for a wrong preprocessing, (kind,) for the batch norm"
-        )
-    return (kind, *place[:1], *sorted(int(channel) for channel in place[1:])), proof
+def _read(claims) -> dict[tuple, object]:
+    """A learner's claims, ("redundant", "conv2", 12, 5, 0.98), as {what is claimed: its evidence}."""
+    said: dict[tuple, object] = {}
+    for one in claims:
+        (kind, layer, channels), proof = patients.read_claim(one, evidence=True)
+        place = (kind, layer, *channels) if layer else (kind,)
+        before, proof = said.get(place, proof), proof.item() if getattr(proof, "size", 0) == 1 else proof
+        if brief(before, 5) != brief(proof, 5):
+            raise ValueError(
+                f"{' '.join(map(str, place))} is claimed twice, with the evidence {brief(before)} and {brief(proof)}: "
+                "claim each fault once"
+            )
+        said[place] = proof
+    return said
 
 
 @cache
@@ -300,7 +306,7 @@ def _proven(claim: tuple, patient, cause: str):
         return cause if kind == "wrong preprocessing" else None
     layer, *channels = place
     if kind == "exploded":
-        return detectors.relative_lengths(patient.weights[layer][0])[channels]
+        return detectors.relative_lengths(patient.weights[layer][0])[channels[0]]
     answers = _rightly_run(patient.name)
     before = np.moveaxis(answers.before[layer][:, channels], 1, 0).reshape(len(channels), -1)
     if kind == "dead":
@@ -309,13 +315,13 @@ def _proven(claim: tuple, patient, cause: str):
         return np.corrcoef(before)[0, 1]
     if kind == "noise":
         return detectors.neighbor_correlation(patient.weights[layer][0][channels])
-    return (answers.activations[layer][:, channels[0]].max(axis=(1, 2)) > 0).sum()
+    return np.sort(answers.before[layer][:, channels[0]].max(axis=(1, 2)))[-2]  # of the image that comes second
 
 
 def _fits(proof, wanted) -> bool:
     if isinstance(wanted, (str, type(None))):
-        return proof == wanted
-    return isinstance(proof, (int, float, np.number, np.ndarray)) and bool(np.allclose(proof, wanted, 5e-4, 1e-4))
+        return isinstance(proof, type(wanted)) and proof == wanted
+    return is_number(proof) and math.isclose(proof, wanted, rel_tol=1e-5, abs_tol=1e-6)
 
 
 def _report(claims, patient) -> str:
@@ -323,7 +329,7 @@ def _report(claims, patient) -> str:
     if not isinstance(claims, (list, tuple, set)):
         return Words(f"a diagnosis is a list of claims; you returned {brief(claims, length=80)}")
     try:
-        said = dict(map(_claim, claims))
+        said = _read(claims)
     except (TypeError, ValueError) as error:
         return Words(error)
     faults = {(one.kind, *([one.layer, *sorted(one.channels)] if one.layer else [])): one for one in _key(patient)}
@@ -332,7 +338,7 @@ def _report(claims, patient) -> str:
     missed = [f"{one.kind} ({one.cause}) {one.layer}".strip() for place, one in faults.items() if place not in said]
     alarms = [" ".join(map(str, one)) for one in sorted(said.keys() - faults.keys(), key=str)]
     unproven = [
-        f"{' '.join(map(str, one))}: {brief(proof)}"
+        f"{' '.join(map(str, one))}: {brief(proof, 8)}"  # so many digits that one mistake is not taken for another
         for one, proof in said.items()
         if one in faults and not _fits(proof, _proven(one, patient, faults[one].cause))
     ]
@@ -457,7 +463,9 @@ def diagnose_02(patient):
         "Two things are wrong with how it is run, at once: explain() tries pairs, too.",
         ("[*run, *claims]", "[*run[1:], *claims]"),
         "One filter responds to a single image of the 120: tuned_to_one_image knows it.",
-        ("detectors.tuned_to_one_image(active[layer])", "[]"),
+        ("detectors.tuned_to_one_image(answers.activations[layer])", "{}"),
+        "That a filter responds to one image is proven by the others: how far below 0 does it stay on them?",
+        ("np.delete(answers.before[layer][:, c], image, axis=0)", "answers.before[layer][:, c]"),
     ],
     hints=[
         "diagnosis.explain(patient, diagnosis.observe(patient)) says how it is run, and what remains unexplained.",
@@ -469,13 +477,13 @@ def diagnose_02(patient):
 def diagnose_05(patient):
     """Claims about patient 05, filters and how it is run, with evidence as in 9.6 and 9.7.
 
-    Of ("tuned to one image", layer, i, evidence): how many images activate it. Of
-    ("wrong preprocessing", evidence): which. ("batch norm in training mode",) has none.
+    Of ("tuned to one image", layer, i, evidence): its largest response to the other images,
+    before the ReLU. Of ("wrong preprocessing", evidence): which.
+    ("batch norm in training mode",) has none.
     """
     how, _ = diagnosis.explain(patient, diagnosis.observe(patient))
     run = [("batch norm in training mode",)] * how.batch_norm_training + [("wrong preprocessing", how.preprocessing)]
     answers, claims = network.run(patient.weights, network.ward_images().images), []
-    active = answers.activations
     for layer in LAYERS:
         filters, biases = patient.weights[layer]
         for pair in detectors.redundant_pairs(filters, biases):
@@ -483,8 +491,9 @@ def diagnose_05(patient):
             claims.append(("redundant", layer, pair.first, pair.second, np.corrcoef(both.reshape(2, -1))[0, 1]))
         for c in detectors.noise_filters(filters):
             claims.append(("noise", layer, c, detectors.neighbor_correlation(filters[[c]])))
-        for c in detectors.tuned_to_one_image(active[layer]):
-            claims.append(("tuned to one image", layer, c, (active[layer][:, c].max(axis=(1, 2)) > 0).sum()))
+        for c, image in detectors.tuned_to_one_image(answers.activations[layer]).items():
+            others = np.delete(answers.before[layer][:, c], image, axis=0)
+            claims.append(("tuned to one image", layer, c, others.max()))
     return [*run, *claims]
 
 
@@ -500,18 +509,20 @@ def diagnose_05(patient):
         "too few channels",
         ("0.21", "0.1"),
         "a control that was not run",
-        ('"random": float(np.mean(drawn))', '"random": 0.0'),
+        ('"random": drawn', '"random": [0.5] * 20'),
+        "a cut that costs nothing, as somebody hoped",
+        ('"loss": costs', '"loss": 0.0'),
     ],
     hints=[
         "The size of a filter says nothing: this network's channels are scaled, and the next layer divides by the same "
         "number. Which product of two sizes does not change when a channel is scaled?",
         "Rank each layer's channels by the size of the filter times the size of the next layer's weights for it, "
         "and cut the smallest 21 % of each. `cutting.loss` measures what that costs.",
-        "`cutting.random_cut(weights, cut, seed=...)` draws as many channels; take the mean loss of 20 of them.",
+        "`cutting.random_cut(weights, cut, seed=...)` draws as many channels; list the losses for the seeds 0 to 19.",
     ],
 )
 def prune(number):
-    """A number -> {"cut": {layer: channels}, "loss": cost, "random": mean cost at random}."""
+    """A number -> {"cut": {layer: channels}, "loss": cost, "random": [20 costs at random]}."""
     import numpy as np
 
     from days.day23.code import cutting
@@ -525,8 +536,7 @@ def prune(number):
         heard[layer] = following.sum(axis=0).reshape(len(filters), -1).sum(axis=1)
         order = np.argsort(sizes[layer] * heard[layer])
         cut[layer] = order[: int(np.ceil(0.21 * len(order)))].tolist()
-    costs = cutting.loss(weights, cut, count=1000, seed=1)
-    drawn = [
-        cutting.loss(weights, cutting.random_cut(weights, cut, seed=seed), count=100, seed=1) for seed in range(20, 40)
-    ]
-    return {"cut": cut, "loss": costs, "random": float(np.mean(drawn))}
+    costs = cutting.loss(weights, cut, count=500, seed=1)
+    draws = [cutting.random_cut(weights, cut, seed=seed) for seed in range(20)]
+    drawn = [cutting.loss(weights, draw, count=100, seed=1) for draw in draws]
+    return {"cut": cut, "loss": costs, "random": drawn}

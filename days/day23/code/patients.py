@@ -17,10 +17,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from days.common.arrays import flat, load_arrays, paired, reading, save_arrays
+from days.common.checks import check_integer
+from days.common.comparison import brief
 from days.common.paths import REPO_ROOT, write_bytes
 from days.day18.code.training import Weights, normalize
 from days.day23.code import network
@@ -69,15 +72,26 @@ class Fault:
     number: float = 0.0
 
 
-def is_place(kind: str, place: Sequence) -> bool:
-    """Whether a fault of this kind can sit there: [layer, channel], [layer, channel, channel] of a redundant pair, or
-    [] for how a network is run.
+def read_claim(claim, *, evidence: bool = False) -> tuple[tuple[str, str, tuple[int, ...]], Any]:
+    """A claim as what it names, (kind, layer, channels from small to large), and its evidence.
 
-    >>> is_place("dead", ["conv2", 3]), is_place("redundant", ["conv2", 3]), is_place("asleep", [])
-    (True, False, False)
+    (kind, layer, channel), with two channels for "redundant", or (kind,) for how a network is run. evidence : a claim
+    ends with it, but for the batch norm's, which has none. Raises ValueError for anything else.
+
+    >>> read_claim(("redundant", "conv2", 5, 3)), read_claim(("dead", "conv1", 4, -0.5), evidence=True)
+    ((('redundant', 'conv2', (3, 5)), None), (('dead', 'conv1', (4,)), -0.5))
     """
-    count = {"redundant": 3}.get(kind, 0 if kind in RUN_KINDS else 2)
-    return kind in KINDS and len(place) == count and (not place or place[0] in LAYERS)
+    kind, *parts = claim if isinstance(claim, (tuple, list)) and claim else (claim,)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(f"expected a claim that begins with a kind out of {', '.join(KINDS)}, got {brief(claim)}")
+    wanted = [] if kind in RUN_KINDS else ["layer", "channel"] + ["channel"] * (kind == "redundant")
+    names = wanted + ["evidence"] * (evidence and kind != RUN_KINDS[0])
+    if len(parts) != len(names) and (names or parts != [None]):
+        raise ValueError(f"expected ({', '.join([repr(kind), *names])}{',' * (not names)}), got {brief(claim)}")
+    if wanted and (not isinstance(parts[0], str) or parts[0] not in LAYERS):
+        raise ValueError(f"expected a layer out of {', '.join(LAYERS)} in a claim, got {brief(parts[0])}")
+    channels = (check_integer(one, 0, "a channel in a claim") for one in parts[1 : len(wanted)])
+    return (kind, parts[0] if wanted else "", tuple(sorted(channels))), parts[-1] if len(names) > len(wanted) else None
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import scipy
 
 from days.common import cases
 from days.common.comparison import Words
 from days.common.exercises import exercise
+from days.common.frameworks import framework_of
+from days.common.models import OFFLINE_NETWORKS, load_model
 from days.common.tasks import task
 from days.day17.code.backends import backend_of, meaning_of
 from days.day24.code import mystery
@@ -314,9 +318,28 @@ def _for_color_and_scores(subject, photos) -> str:
     answers = backend_of(subject.network).scores(subject.network, batch)
     if answers.shape[1] < 2:
         return Words("it returns one number an image; wanted are scores of categories, of at least two")
+    if not np.isfinite(answers).all():
+        return Words("some of its scores are NaN or infinite; wanted are finite ones: look at its weights")
+    if np.ptp(answers, axis=0).max() <= 1e-7 * np.abs(answers).max():
+        return Words("it gives both photos the same scores; wanted are scores that depend on the image")
+    if _of_the_course(subject.network, batch, answers):
+        return Words("it is a network of the course; wanted is one of your own, trained or not")
     if meaning_of(subject.network, batch, answers) != "scores":
-        return Words("it returns probabilities; wanted are scores, as they are before a softmax or a sigmoid")
+        return Words("it returns probabilities; wanted are scores: leave out the softmax or sigmoid at its end")
     return TAKEN
+
+
+def _of_the_course(network, batch, answers: np.ndarray) -> bool:
+    """Whether a network comes from this repository, or answers as one that `load_model` gives without a download."""
+    if type(network).__module__.startswith("days."):
+        return True
+    framework = framework_of(network)
+    for name in OFFLINE_NETWORKS if answers.shape[1] == 1000 else ():
+        with contextlib.suppress(ValueError):
+            own = load_model(name, framework=framework).network
+            if np.allclose(backend_of(own).scores(own, batch), answers, rtol=1e-3, atol=1e-3):
+                return True
+    return False
 
 
 @exercise(
@@ -330,7 +353,7 @@ def _for_color_and_scores(subject, photos) -> str:
         "It is bound to a size that the check does not try (28, 32, 64 and 224 pixels): end with a mean over all "
         "places, AdaptiveAvgPool2d(1), before the linear layer.",
         ("nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32,", "nn.Flatten(), nn.Linear(32 * 18 * 18,"),
-        "There is no convolution in it, so there are no filters and no maps to look at.",
+        "There is no 2-d convolution in it, so there are no filters and no maps to look at.",
         ("*maps, ", "", "nn.Linear(32", "nn.Linear(3"),
         "Those are the weights. Return the network, with the weights loaded into it.",
         (".eval()", ".state_dict()"),
@@ -340,11 +363,11 @@ def _for_color_and_scores(subject, photos) -> str:
     hints=[
         "torch.nn.Sequential(...) of a Conv2d, a ReLU, an AdaptiveAvgPool2d(1), a Flatten and a Linear is enough.",
         "Import what you need inside the function.",
-        "Scores for categories: the last layer has as many outputs as there are categories.",
+        "Scores for categories: the last layer has as many outputs as there are categories, and no softmax.",
     ],
 )
 def my_network():
-    """A network with a convolution, one input of color images, scores for categories."""
+    """A network with a convolution, one input of color images, scores before the softmax."""
     from torch import nn
 
     maps = [nn.Conv2d(3, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3), nn.ReLU()]
@@ -359,15 +382,19 @@ def my_network():
         "an empty list: that nothing is wrong",
         lambda number: [],
         "the faults alone, without the background",
-        (' + [("background", lost)] * (lost > 0.06)', ""),
+        (' + [("background", lost)] * (lost >= 0.06)', ""),
+        "a loss that was measured on another network",
+        ('("background", lost)', '("background", 0.31)'),
+        "several losses, the right one first",
+        ("(lost >= 0.06)", '(lost >= 0.06) + [("background", 0.31)]'),
         "a loss that is right, and a fault that nobody planted",
-        lambda number: [("background", 0.33), ("dead", "conv1", 0)],
+        ("return claims", 'return [("dead", "conv1", 0)] + claims'),
     ],
     hints=[
         "`examine` of Day 23 finds the faults of filters; show the network `clinic.ward_images().images`.",
         "Measure the background with `mystery.loss_by_swap`, on `make_shapes(500, background_correlation=1.0)` and on "
-        "`bias_lab.swapped(500)` with the same seed.",
-        "A loss below 0.06 on 500 images is no more than chance. What you report is measured again on 1,000 others.",
+        "`bias_lab.swapped(500)`, both with the number as the seed.",
+        "A loss below 0.06 on 500 images is no more than chance.",
     ],
 )
 def judge(number):
@@ -380,4 +407,4 @@ def judge(number):
     claims = diagnosis.examine(patient, network.ward_images().images)
     shapes = make_shapes(500, seed=number, background_correlation=1.0)
     lost = mystery.loss_by_swap(patient, shapes, bias_lab.swapped(500, seed=number))
-    return claims + [("background", lost)] * (lost > 0.06)
+    return claims + [("background", lost)] * (lost >= 0.06)
