@@ -254,8 +254,9 @@ def notebooks(arguments):
     settings = ["timeout=600", "record_timing=False", "store_widget_state=False"]
     options = [f"--ExecutePreprocessor.{setting}" for setting in settings]
     for path in paths:
-        command = ["nbconvert", "--to", "notebook", "--execute", "--inplace", "--coalesce-streams"]
-        run("-m", "jupyter", *command, *options, *rest, path)
+        command = ["-m", "jupyter", "nbconvert", "--to", "notebook", "--inplace"]
+        run(*command, "--execute", *options, *rest, path)
+        run(*command, "--coalesce-streams", path)  # nbconvert would join them before it runs the cells
 
 
 def weights(arguments):

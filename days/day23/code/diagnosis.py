@@ -61,7 +61,7 @@ def examine_layer(
     for channel in sorted({*dead.on_data.tolist(), *dead.everywhere.tolist()}):
         sure, words = "data", f"silent on all {len(activations)} images; the bound does not prove it dead"
         if channel in dead.everywhere:
-            sure, words = "theorem", f"its response before the ReLU stays below {largest[channel]:.2g} for any input"
+            sure, words = "theorem", f"its response before the ReLU is at most {largest[channel]:.3g} for any input"
             words = words if filters[channel].any() else "its weights are all zero"
         found.append(_finding("dead", layer, (channel,), sure, words))
     for channel, image in detectors.tuned_to_one_image(activations).items() if len(activations) >= FEW else ():
