@@ -139,10 +139,11 @@ def test_notebooks_runs_the_notebooks_of_a_day(course, monkeypatch):
     calls = recorded(monkeypatch, course)
     monkeypatch.setattr(course, "ROOT", REPO_ROOT)
     assert course.main(["notebooks", "19"]) == 0
-    assert [Path(call[-1]).name for call in calls] == ["day19_feature_visualization.ipynb"]
+    assert [Path(call[-1]).name for call in calls] == ["day19_feature_visualization.ipynb"] * 2
     assert {"--execute", "--inplace"} <= set(calls[0])
+    assert {"--coalesce-streams", "--inplace"} <= set(calls[1])  # only what has been run can be joined
     assert course.main(["notebooks"]) == 0
-    assert len(calls) == 1 + len(list(REPO_ROOT.glob("days/day*/*.ipynb")))
+    assert len(calls) == 2 + 2 * len(list(REPO_ROOT.glob("days/day*/*.ipynb")))
 
 
 def test_the_tests_run_in_two_processes_and_all_of_them_only_on_request(course, monkeypatch):
