@@ -210,8 +210,9 @@ def picture_bytes(figure: Figure, format: str = "png", *, quality: int = 88, den
 
 def show(figure: Figure, format: str = "png") -> DescribedPicture:
     """The described figure for a notebook's screen; on JupyterLab's page sharp also on a dense one."""
-    picture = picture_bytes(figure, format, density=2 if is_on_a_page() else 1)
-    return DescribedPicture(picture, format=format, alt=figure.get_label(), retina=is_on_a_page())
+    sharp = is_on_a_page()
+    picture = picture_bytes(figure, format, density=2 if sharp else 1)
+    return DescribedPicture(picture, format=format, alt=figure.get_label(), retina=sharp)
 
 
 def save_figure(figure: Figure, path: Path | str, *, quality: int = 88) -> Path:

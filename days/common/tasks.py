@@ -47,22 +47,24 @@ class Point(NamedTuple):
 
 
 def fields(report: Any, **wanted: Any) -> list:
-    """A report's values in the order of `wanted`, {name: one of `KINDS`}; numbers of NumPy and tensors as Python's.
+    """A report's values in the order of `wanted`; numbers of NumPy and tensors as Python's.
 
         layer, falls, elsewhere = fields(report, layer=str, falls=float, elsewhere=int)
 
+    wanted : {name: one of `KINDS`, or another kind's name in words and what it is known by}.
+
     Raises ReportError for what is no dict with exactly these keys, and for a value of another kind.
     """
+    kinds = {name: KINDS.get(kind, kind) for name, kind in wanted.items()}
     if not isinstance(report, dict):
-        listed = ", ".join(f'"{name}": {KINDS[kind][0]}' for name, kind in wanted.items())
+        listed = ", ".join(f'"{name}": {words}' for name, (words, _) in kinds.items())
         raise ReportError(f"expected a dict {{{listed}}}, got {brief(report)}")
     odd = {"missing": [name for name in wanted if name not in report], "too many": [*report.keys() - wanted.keys()]}
     if any(odd.values()):
         said = "; ".join(f"{what}: {', '.join(sorted(map(brief, names)))}" for what, names in odd.items() if names)
         raise ReportError(f"expected a dict with the keys {', '.join(wanted)}, got {brief(list(report))} ({said})")
     values = {name: value.item() if getattr(value, "shape", None) == () else value for name, value in report.items()}
-    for name, kind in wanted.items():
-        words, fits = KINDS[kind]
+    for name, (words, fits) in kinds.items():
         if not fits(values[name]):
             raise ReportError(f"expected {name!r} as {words}, got {brief(values[name])}")
     return [values[name] for name in wanted]

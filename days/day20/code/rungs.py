@@ -80,13 +80,9 @@ def rubric(report: Any) -> list[Point]:
         said = f"{name}: you claim {claim:.0%}, pictures from {len(STARTS)} other starts keep {low:.0%} to {high:.0%}"
         points.append(Point(low - WIDEST_CLAIM <= claim <= high + WIDEST_CLAIM, said))
     kept, objective = (float(np.mean([one[name] for one in measured])) for name in ("moved", "objective"))
-    said = f"moved by one pixel they keep {kept:.0%} ({LEAST_KEPT:.0%} or more)"
-    return [
-        *points,
-        Point(
-            kept >= LEAST_KEPT and objective > LEAST_OBJECTIVE, f"{said}, of an objective of {objective:.0f} (over 100)"
-        ),
-    ]
+    said = f"moved by one pixel they keep {kept:.0%} ({LEAST_KEPT:.0%} or more), of an objective of {objective:.0f}"
+    met = kept >= LEAST_KEPT and objective > LEAST_OBJECTIVE
+    return [*points, Point(met, f"{said} (over {LEAST_OBJECTIVE})")]
 
 
 def _pixels(model: Model) -> tuple[np.ndarray, np.ndarray]:

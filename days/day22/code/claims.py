@@ -40,6 +40,9 @@ STRONG = 0.9
 OPEN = (0.8, 0.95)
 LEAST = 0.85
 """The share of the check's boxes that a box must beat: where it beats `STRONG` of them all, sixty miss that by 0.04."""
+CONTROL = "a dict {box: its fall} of fifty boxes", lambda value: isinstance(value, dict)
+BOX = "(top, bottom, left, right)", lambda value: True
+"""Two kinds of a report's fields, see `fields`; `_read` looks into a box."""
 MEAN_COLOR = np.array([123, 117, 104], np.float32) / 255
 
 
@@ -109,13 +112,7 @@ def rubric(report: Mapping, number: int) -> list[Point]:
     report : {"falls": the fall of the score, "random": {box: its fall} of at least fifty random boxes, "stands": True
     or False, "instead": (top, bottom, left, right)}. Raises ValueError for what is no such report.
     """
-    if isinstance(report, dict) and "instead" in report:
-        _read("instead", report["instead"])
-    if isinstance(report, dict) and not isinstance(report.get("random", {}), dict):
-        raise ReportError(
-            f"expected 'random' as a dict {{box: its fall}} of fifty boxes, got {brief(report['random'])}"
-        )
-    falls, random, stands, instead = fields(report, falls=float, random=dict, stands=bool, instead=list)
+    falls, random, stands, instead = fields(report, falls=float, random=CONTROL, stands=bool, instead=BOX)
     instead, random = _read("instead", instead), {_read("a random box", box): fell for box, fell in random.items()}
     box, control = make_claim(number).box, _control(number)
     measured = fall(number, box)
