@@ -223,7 +223,7 @@ def test_grad_cam_is_worked_out_by_hand(subject):
 
 def test_integrated_gradients_add_up(subject):
     awkward = subject.awkward
-    call = partial(subject.methods.integrated_gradients, subject.network, subject.batch, awkward.category, steps=64)
+    call = partial(subject.methods.integrated_gradients, subject.network, subject.batch, awkward.category, steps=32)
     got = ask(subject, call, gradient=True)
     if got is not None:
         zero = ask(subject, lambda: subject.methods.scores(subject.network, subject.batch * 0))
@@ -447,7 +447,7 @@ ENDS = {
     "score": (1, lambda x: x),
     "probability": (1, "sigmoid"),
 }
-STARTS = 60
+STARTS = 30
 
 
 def torch_start(end, outputs):

@@ -49,10 +49,16 @@ def test_every_day_has_a_page_and_so_has_the_microscope(book):
     assert sorted(name for name in book if name.endswith(".html")) == sorted([*PAGES, "microscope.html"])
 
 
-def test_is_written_as_it_was_built_and_the_same_notebooks_give_the_same_bytes(book, tmp_path):
-    folder = tmp_path / "a new/folder"
+@pytest.fixture(scope="module")
+def edition(tmp_path_factory) -> Path:
+    """A folder with the reading edition."""
+    folder = tmp_path_factory.mktemp("an edition") / "a new/folder"
     build.main(folder)
-    written = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return folder
+
+
+def test_is_written_as_it_was_built_and_the_same_notebooks_give_the_same_bytes(book, edition):
+    written = {path.relative_to(edition).as_posix(): path for path in edition.rglob("*") if path.is_file()}
     assert set(written) == set(book)
     for name, path in written.items():
         data = book[name] if isinstance(book[name], bytes) else book[name].encode()
@@ -374,14 +380,6 @@ def browser():
     """A Chromium."""
     with launched() as browser:
         yield browser
-
-
-@pytest.fixture(scope="module")
-def edition(tmp_path_factory) -> Path:
-    """A folder with the reading edition."""
-    folder = tmp_path_factory.mktemp("an edition")
-    build.main(folder)
-    return folder
 
 
 @pytest.fixture

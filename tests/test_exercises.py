@@ -93,7 +93,9 @@ def test_solution_shows_code_that_runs(task):
     namespace = {name: value for name, value in vars(module).items() if isinstance(value, ModuleType) or name.isupper()}
     namespace |= {"np": np}
     exec(source, namespace)
-    assert task.check(namespace[task.solve.__name__]).status == CORRECT
+    verdict = task.check(namespace[task.solve.__name__])
+    assert verdict.status == CORRECT, verdict
+    assert verdict.message
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

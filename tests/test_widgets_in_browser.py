@@ -183,10 +183,14 @@ def test_a_figure_has_its_alt_text_on_the_page_and_is_stored_as_a_picture(lab):
     assert fresh.evaluate("image => getComputedStyle(image).borderTopLeftRadius") == "8px"
     lab.keyboard.press("Control+s")
     lab.locator(".jp-NotebookPanel .jp-ToolbarButton, .jp-Toolbar").first.wait_for()
-    lab.wait_for_function(
-        "async address => (await (await fetch(address)).text()).includes('drawn on this page')",
+    saved = lab.wait_for_function(  # a file that is being written is no notebook yet
+        """async address => {
+            const text = await (await fetch(address)).text()
+            try { JSON.parse(text) } catch { return false }
+            return text.includes('drawn on this page') && text
+        }""",
         arg=f"{address}/files/stored.ipynb?token={TOKEN}",
     )
-    cells = nbformat.reads(lab.request.get(f"{address}/files/stored.ipynb?token={TOKEN}").text(), 4).cells
+    cells = nbformat.reads(saved.json_value(), 4).cells
     assert [sorted(output.data) for output in cells[1].outputs] == [["image/png", "text/plain"]]
     assert cells[1].outputs[0].metadata["image/png"]["alt"] == "drawn on this page"
