@@ -2,7 +2,7 @@
 
 A notebook's run is read three ways. `notebook_run` runs it once, compares its outputs with the stored ones and solves
 its exercises in the same kernel; so the stored outputs are what a run gives, and a page that shows them is enough here.
-Day 17 and the start page are run on their pages, and of each other day the cells that its widget needs.
+The start page is run on its page, Day 17 in `make test-all`, and of each day the cells that its widget needs.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ pytestmark = pytest.mark.browser
 
 DAYS = {path.parent.name: path for path in NOTEBOOKS}
 WIDGETS = {  # the cells that a day's test of its widget looks at
+    "day17": ["channel_explorer(", "Exercise 9.6"],
     "day18": ["Dashboard(watch", "dashboard(step)", "training_explorer("],
     "day19": ["ascent_explorer("],
     "day20": ["growing_explorer("],
@@ -87,8 +88,8 @@ def run_notebook(lab, path: str):
 
 @pytest.fixture(scope="module")
 def page(lab):
-    """The lesson of Day 17, run once for several tests."""
-    return run_notebook(lab, "days/day17/day17_feature_maps_and_filters.ipynb")
+    """Day 17's widget and an exercise, run once for several tests."""
+    return run_notebook(lab, "days/day17/widget.ipynb")
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,9 @@ def scroll_to(page, locator):
     raise AssertionError("scrolled to the end, again and again, and did not find it")
 
 
-def test_day_17_runs_without_errors_and_warnings(page):
+@pytest.mark.slow
+def test_day_17_runs_without_errors_and_warnings(lab):
+    page = run_notebook(lab, "days/day17/day17_feature_maps_and_filters.ipynb")
     assert_whole(page)
     scroll_to(page, page.get_by_text("1,235,496 weights"))
 
