@@ -405,8 +405,8 @@ def read_page(browser, edition):
     ("width", "scheme"),
     [
         (390, "dark"),
-        pytest.param(1000, "light", marks=pytest.mark.slow),
-        pytest.param(1600, "dark", marks=pytest.mark.slow),
+        pytest.param(1000, "dark", marks=pytest.mark.slow),
+        pytest.param(1600, "light", marks=pytest.mark.slow),
     ],
 )
 def test_pages_are_whole_accessible_and_fit_the_window(read_page, width, scheme):
@@ -422,9 +422,10 @@ def test_pages_are_whole_accessible_and_fit_the_window(read_page, width, scheme)
         wide = "[...document.querySelectorAll('.formula')].filter(box => box.scrollWidth > box.clientWidth + 1).length"
         assert page.evaluate(wide) == 0, name
         assert page.locator("nav details a").first.is_visible() == (width > 1024)
-        # Without `preload` axe fetches the style sheet once more, which a browser refuses for files.
-        rules = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]}).response["violations"]
-        assert not {rule["id"] for rule in rules if rule["impact"] in ("serious", "critical")}, name
+        if width != 1000:  # which has the parts of 390
+            # Without `preload` axe fetches the style sheet once more, which a browser refuses for files.
+            rules = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]}).response["violations"]
+            assert not {rule["id"] for rule in rules if rule["impact"] in ("serious", "critical")}, name
         page.close()
 
 

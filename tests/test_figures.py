@@ -107,19 +107,22 @@ def test_every_stored_picture_can_be_rebuilt_and_no_other(day):
 def test_a_rebuilt_picture_is_the_stored_one(stored, tmp_path, monkeypatch):
     """From nothing: no visible change against what is stored, and twice the same bytes on one machine.
 
-    What equals the stored picture byte for byte has been built twice; all else is built a second time. Hundreds of
-    steps of an ascent enlarge the last digits, which differ between processors. So what is far from the stored picture
-    is drawn a third time with other convolution code: the stored picture may be no farther away than that one.
+    What equals the stored picture byte for byte has been built twice; of the sample, and of what has changed, all else
+    is built a second time. Hundreds of steps of an ascent enlarge the last digits, which differ between processors. So
+    what is far from the stored picture is drawn a third time with other convolution code: the stored picture may be no
+    farther away than that one.
     """
     first, second, third = thrice(stored.parts[-3])
     monkeypatch.setenv("SEEING_CNNS_OUTPUTS", str(tmp_path / "first"))
     built = first[stored.name]()
     if built.read_bytes() == stored.read_bytes():
         return
-    monkeypatch.setenv("SEEING_CNNS_OUTPUTS", str(tmp_path / "second"))
-    assert built.read_bytes() == second[stored.name]().read_bytes(), "differs between two runs"
     now, then = frames(built), frames(stored)
-    if (apart := np.abs(now - then).mean()) >= 4:
+    apart = np.abs(now - then).mean()
+    if apart >= 4 or stored.name in SAMPLE[stored.parts[-3]]:
+        monkeypatch.setenv("SEEING_CNNS_OUTPUTS", str(tmp_path / "second"))
+        assert built.read_bytes() == second[stored.name]().read_bytes(), "differs between two runs"
+    if apart >= 4:
         monkeypatch.setenv("SEEING_CNNS_OUTPUTS", str(tmp_path / "third"))
         with torch.backends.mkldnn.flags(enabled=False):
             rounded = np.abs(now - frames(third[stored.name]())).mean()
