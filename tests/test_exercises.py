@@ -95,7 +95,7 @@ def test_solution_shows_code_that_runs(task):
     exec(source, namespace)
     verdict = task.check(namespace[task.solve.__name__])
     assert verdict.status == CORRECT, verdict
-    assert verdict.message
+    assert verdict.message or isinstance(task, Exercise)  # a task says what it measured
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
