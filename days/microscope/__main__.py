@@ -10,7 +10,7 @@ from pathlib import Path
 
 import joblib
 
-from days.common.command_line import numbers_from
+from days.common.command_line import add_network_options
 from days.microscope import building, store
 from days.microscope.building import CELL, STEPS, Settings
 from days.microscope.page import write_page
@@ -60,13 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--images", metavar="FOLDER", help="photos of your own for the crops and the predictions")
     add("--network", metavar="MODEL", help="package.module:callable, a function that returns a torch or Keras network")
-    add("--weights", metavar="FILE", help="its weights alone: .pt, .pth or .safetensors (torch), .weights.h5 (Keras)")
-    add("--mean", type=numbers_from, metavar="R,G,B", help="taken away from values of 0 to 1 (ImageNet's)")
-    add(
-        "--std", type=numbers_from, metavar="R,G,B", help="the rest is divided by it (ImageNet's; 1/255 gives 0 to 255)"
-    )
-    add("--order", choices=("rgb", "bgr"), help="of the colors that the network wants (rgb)")
-    add("--labels", metavar="FILE", help="the categories' names, one a line")
+    add_network_options(parser)
     add("--layers", nargs="+", metavar="LAYER", help="of the network (all)")
     add("--every", type=int, metavar="N", help="only each N-th channel of a layer (1)")
     add("--size", type=int, default=CELL, choices=(64, 128), help=f"pixels a side of each picture ({CELL})")

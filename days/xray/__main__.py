@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from days.common.command_line import numbers_from
+from days.common.command_line import add_network_options
 from days.xray import xray
 from days.xray.loading import call_factory, load_weights, one_line, read_labels, ready_for_use
 
@@ -43,14 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     add("model", metavar="MODEL", help="package.module:callable, a function that returns a torch or Keras network")
     add("--images", required=True, metavar="FOLDER", help="photos; names of folders inside it are the truth")
     add("-o", "--output", default="report.html", metavar="FILE", help="the report (report.html)")
-    add("--weights", metavar="FILE", help="weights alone: .pt, .pth or .safetensors (torch), .weights.h5 (Keras)")
+    add_network_options(parser)
     add("--size", type=int, help="photos are cropped to squares of SIZE pixels (224)")
-    add("--mean", type=numbers_from, metavar="R,G,B", help="taken away from values of 0 to 1 (ImageNet's)")
-    add(
-        "--std", type=numbers_from, metavar="R,G,B", help="the rest is divided by it (ImageNet's; 1/255 gives 0 to 255)"
-    )
-    add("--order", choices=("rgb", "bgr"), help="of the colors that the network wants (rgb)")
-    add("--labels", metavar="FILE", help="the categories' names, one a line")
     add("--quick", dest="pictures", action="store_false", help="findings and tables, without pictures")
     add("--limit", type=int, default=60, help="of more photos than this, as many are looked at (60)")
     return parser
