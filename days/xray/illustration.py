@@ -28,8 +28,8 @@ HEATMAPS_OF_A_KIND = 4
 FAVORITES = 6
 ASCENT_STEPS, FEWEST_STEPS = 48, 16
 """Far fewer than Day 20 takes: a picture shows what a channel goes for, and is no beauty."""
-AFFORDED = 1.5e11
-"""Multiplications on the way to a layer, over all steps, from which on there are fewer steps: some ten seconds."""
+AFFORDED = 1e11
+"""Multiplications on the way to a layer, over all steps, from which on there are fewer steps: some seven seconds."""
 GROWN_SIDE, DEEP_NETWORK = 96, 60
 """Grown pictures have so many pixels a side; with more convolutions than this two thirds, as the way back is kept."""
 UNMOVED = 0.03
