@@ -48,11 +48,13 @@ def show_all_cells(settings: Path) -> None:
 
 
 def assert_whole(page, last: str = "10. Key takeaways") -> None:
-    """The last section is there, no output is an error or a warning, and no picture is broken."""
+    """The last section is there, no output is an error or a warning, no picture is broken, nothing scrolls sideways."""
     page.get_by_role("heading", name=last).wait_for()
     alarms = page.locator('[data-mime-type$="jupyter.error"], [data-mime-type$="jupyter.stderr"]')
     assert alarms.count() == 0, alarms.first.inner_text()
     page.wait_for_function("[...document.images].every(image => !image.src || image.naturalWidth)")
+    notebook = page.locator(".jp-NotebookPanel:visible .jp-WindowedPanel-outer").first
+    assert notebook.evaluate("notebook => notebook.scrollWidth - notebook.clientWidth") <= 0
 
 
 def serious(page) -> list[tuple[str, str]]:
