@@ -143,14 +143,17 @@ def test_the_slider_moves_and_the_picture_follows(page):
     assert before != after
 
 
-def answer_exercise(page, body: str, wanted: str) -> str:
-    """Type a body into the cell of exercise 9.6, run it, wait for a verdict with `wanted` in it, and read that."""
+def answer_exercise(page, body: str, wanted: str, below: str = "") -> str:
+    """Type a body into the cell of exercise 9.6, run it, wait for a verdict with `wanted` in it, and read that.
+
+    below : further lines, below the check.
+    """
     cell = page.locator(".jp-CodeCell").filter(has_text="Exercise 9.6")
     scroll_to(page, cell)
     cell.locator(".cm-content").click()
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(
-        f"def to_oihw(kernel):\n    return {body}\n\n\nexercises.to_oihw.check(to_oihw)  # Exercise 9.6"
+        f"def to_oihw(kernel):\n    return {body}\n\n\nexercises.to_oihw.check(to_oihw)  # Exercise 9.6\n{below}"
     )
     page.keyboard.press("Control+Enter")
     verdict = cell.locator('[role="status"]').filter(has_text=wanted)
@@ -163,6 +166,15 @@ def test_a_wrong_and_a_right_answer_get_their_verdicts(page):
     assert "every filter lies on its side" in wrong
     right = answer_exercise(page, "kernel.transpose(3, 2, 0, 1)", "correct")
     assert "not quite" not in right
+
+
+def test_a_hint_below_a_check_leaves_the_verdict_on_the_page(page):
+    said = answer_exercise(page, "kernel.transpose(3, 2, 1, 0)", "not quite", below="exercises.to_oihw.hint()")
+    assert "every filter lies on its side" in said
+    outputs = page.locator(".jp-CodeCell").filter(has_text="Exercise 9.6").locator(".jp-OutputArea-output")
+    outputs.filter(has_text="Hint 1 of").wait_for()
+    verdict, hint = outputs.all()
+    assert verdict.bounding_box()["y"] < hint.bounding_box()["y"]
 
 
 def test_the_start_page_shows_the_days_and_what_was_just_solved(start_page):
