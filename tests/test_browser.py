@@ -162,10 +162,16 @@ def answer_exercise(page, body: str, wanted: str, below: str = "") -> str:
 
 
 def test_a_wrong_and_a_right_answer_get_their_verdicts(page):
+    """Each with the next step; an answer that raises with the learner's line."""
     wrong = answer_exercise(page, "kernel.transpose(3, 2, 1, 0)", "not quite")
     assert "every filter lies on its side" in wrong
+    assert "exercises.to_oihw.hint() gives a hint" in wrong
+    raised = answer_exercise(page, "kernel.turned()", "raised")
+    assert "raised AttributeError: " in raised
+    assert "(in line 2 of your function: return kernel.turned())" in raised
     right = answer_exercise(page, "kernel.transpose(3, 2, 0, 1)", "correct")
     assert "not quite" not in right
+    assert re.search(r"1 of \d solved on this day; next: 9.7, ", right)
 
 
 def test_a_hint_below_a_check_leaves_the_verdict_on_the_page(page):
@@ -256,7 +262,13 @@ def test_the_map_of_day_22_follows_the_method(lab):
     page = run_widget(lab, "day22")
     captions = ("Egyptian cat, fire9: Grad-CAM, strongest", "Egyptian cat: saliency, strongest")
     picture_follows(page, "method", "saliency", captions)
-    page.locator(".widget-text").filter(has_text="category").locator("input").fill("tubby")
+    page.locator(".widget-dropdown").filter(has_text="photo").locator("select").select_option("coffee")
+    page.locator(".widget-html").filter(
+        has_text=re.compile(r"The network's answers: espresso \d+%, .+%, .+%")
+    ).wait_for()
+    category = page.locator(".widget-text").filter(has_text="category").locator("input")
+    expect(category).to_have_value("espresso")
+    category.fill("tubby")
     page.keyboard.press("Enter")
     page.locator(".widget-html").filter(has_text="near it: tabby").first.wait_for()
 

@@ -162,6 +162,19 @@ def test_the_learners_start_page_has_its_pictures_and_leads_to_the_learners_less
     page.wait_for_function(f"() => decodeURI(location.pathname).endsWith('my/{LESSON.as_posix()}')")
 
 
+def test_a_lesson_leads_on_and_back_and_its_set_up_is_folded(desk):
+    page = new_page(desk.browser, viewport={"width": 1400, "height": 1000})
+    open_notebook(page, desk.address, f"my/{LESSON.as_posix()}")
+    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    panel.get_by_role("heading", name="10. Key takeaways").wait_for(state="attached")
+    assert panel.locator(".jp-CodeCell").first.locator(".jp-InputPlaceholder").is_visible()
+    for place, name, day in (("last", "Next: Day 18", "day18"), ("first", "Previous: Day 17", "day17")):
+        getattr(panel.get_by_role("link", name=name), place).click()
+        page.get_by_role("tab", name=DAYS[day].name, selected=True).wait_for()
+    panel.get_by_role("link", name="Start page").first.click()
+    page.get_by_role("tab", name="start_here.ipynb", selected=True).wait_for()
+
+
 def follow_link(page, day: str, number: str) -> None:
     """Click the start page's link to an exercise, and wait until its text is at the top of its day's page."""
     panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
