@@ -187,6 +187,8 @@ def test_the_start_page_shows_the_days_and_what_was_just_solved(start_page):
     scroll_to(start_page, start_page.get_by_role("row").filter(has_text="✓ 9.6"))
     assert start_page.locator(".jp-mod-error, [data-mime-type$=error]").count() == 0
     scroll_to(start_page, start_page.get_by_role("heading", name="Seeing CNNs: start here"))
+    heads = start_page.locator(".jp-NotebookPanel").get_by_role("heading").all_inner_texts()
+    assert [head.strip("¶ ") for head in heads[:3]] == ["Seeing CNNs: start here", "How far you are", "The days"]
     expect(start_page.locator(".jp-MarkdownOutput img")).to_have_count(8)
     start_page.wait_for_function(
         "() => [...document.querySelectorAll('.jp-MarkdownOutput img')].every(i => i.naturalWidth > 100 && i.alt)"
