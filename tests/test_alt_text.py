@@ -16,6 +16,15 @@ from days.common.alt_text import PICTURE, SETTING, to_html, to_pictures
 from days.common.figures import describe, new_figure, show
 
 
+def test_a_picture_of_a_page_that_was_open_before_its_first_line_was_blank_comes_back():
+    outputs = [{"data": {"text/plain": "", "image/png": "iVBO"}, "metadata": {"image/png": {"alt": "a cat"}}}]
+    before = copy.deepcopy(outputs)
+    to_html(outputs)
+    outputs[0]["data"]["text/html"] = outputs[0]["data"]["text/html"].lstrip()
+    to_pictures(outputs)
+    assert outputs == before
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_picture_of_a_notebook_comes_back_as_it_was(path):
     seen = 0
@@ -56,7 +65,9 @@ def test_a_kernel_sends_html_where_it_is_asked_to(monkeypatch):
     monkeypatch.setenv(SETTING, "html")
     data, _ = picture._repr_mimebundle_()
     assert "image/png" not in data
-    assert data["text/html"].startswith('<img alt="a &quot;square&quot; &lt; b" src="data:image/png;base64,iVBOR')
+    first, second = data["text/html"].split("\n")
+    assert first == " "  # what JupyterLab shows where the picture is folded
+    assert second.startswith('<img alt="a &quot;square&quot; &lt; b" src="data:image/png;base64,iVBOR')
     outputs = [{"data": data, "metadata": {}}]
     to_pictures(outputs)
     assert outputs == [{"data": plain, "metadata": metadata}]

@@ -535,6 +535,23 @@ def test_the_map_can_be_walked_through_by_keys(read_page):
 
 
 @pytest.mark.browser
+def test_an_answer_opens_below_its_prediction_and_a_figure_in_its_own_size(read_page):
+    page = read_page("day17.html")
+    question = page.get_by_text("Predict 17.2")
+    question.scroll_into_view_if_needed()
+    assert question.is_visible()
+    answer = page.locator("details").filter(has_text="Measured: fire9").first
+    assert not answer.get_by_text("Measured: fire9").is_visible()
+    answer.locator("summary").first.click()
+    assert answer.get_by_text("Measured: fire9").is_visible()
+    image = page.locator("figure img").first
+    width, name = image.evaluate("image => [image.naturalWidth, image.src]")
+    image.click()
+    page.wait_for_url(name)
+    assert page.locator("img").evaluate("image => image.naturalWidth") == width
+
+
+@pytest.mark.browser
 def test_the_contents_say_where_the_reader_is(read_page):
     page = read_page("day17.html")
     here = page.locator("nav [aria-current=location]")

@@ -143,14 +143,17 @@ def test_the_slider_moves_and_the_picture_follows(page):
     assert before != after
 
 
-def answer_exercise(page, body: str, wanted: str) -> str:
-    """Type a body into the cell of exercise 9.6, run it, wait for a verdict with `wanted` in it, and read that."""
+def answer_exercise(page, body: str, wanted: str, below: str = "") -> str:
+    """Type a body into the cell of exercise 9.6, run it, wait for a verdict with `wanted` in it, and read that.
+
+    below : further lines, below the check.
+    """
     cell = page.locator(".jp-CodeCell").filter(has_text="Exercise 9.6")
     scroll_to(page, cell)
     cell.locator(".cm-content").click()
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(
-        f"def to_oihw(kernel):\n    return {body}\n\n\nexercises.to_oihw.check(to_oihw)  # Exercise 9.6"
+        f"def to_oihw(kernel):\n    return {body}\n\n\nexercises.to_oihw.check(to_oihw)  # Exercise 9.6\n{below}"
     )
     page.keyboard.press("Control+Enter")
     verdict = cell.locator('[role="status"]').filter(has_text=wanted)
@@ -159,16 +162,33 @@ def answer_exercise(page, body: str, wanted: str) -> str:
 
 
 def test_a_wrong_and_a_right_answer_get_their_verdicts(page):
+    """Each with the next step; an answer that raises with the learner's line."""
     wrong = answer_exercise(page, "kernel.transpose(3, 2, 1, 0)", "not quite")
     assert "every filter lies on its side" in wrong
+    assert "exercises.to_oihw.hint() gives a hint" in wrong
+    raised = answer_exercise(page, "kernel.turned()", "raised")
+    assert "raised AttributeError: " in raised
+    assert "(in line 2 of your function: return kernel.turned())" in raised
     right = answer_exercise(page, "kernel.transpose(3, 2, 0, 1)", "correct")
     assert "not quite" not in right
+    assert re.search(r"1 of \d solved on this day; next: 9.7, ", right)
+
+
+def test_a_hint_below_a_check_leaves_the_verdict_on_the_page(page):
+    said = answer_exercise(page, "kernel.transpose(3, 2, 1, 0)", "not quite", below="exercises.to_oihw.hint()")
+    assert "every filter lies on its side" in said
+    outputs = page.locator(".jp-CodeCell").filter(has_text="Exercise 9.6").locator(".jp-OutputArea-output")
+    outputs.filter(has_text="Hint 1 of").wait_for()
+    verdict, hint = outputs.all()
+    assert verdict.bounding_box()["y"] < hint.bounding_box()["y"]
 
 
 def test_the_start_page_shows_the_days_and_what_was_just_solved(start_page):
     scroll_to(start_page, start_page.get_by_role("row").filter(has_text="✓ 9.6"))
     assert start_page.locator(".jp-mod-error, [data-mime-type$=error]").count() == 0
     scroll_to(start_page, start_page.get_by_role("heading", name="Seeing CNNs: start here"))
+    heads = start_page.locator(".jp-NotebookPanel").get_by_role("heading").all_inner_texts()
+    assert [head.strip("¶ ") for head in heads[:3]] == ["Seeing CNNs: start here", "How far you are", "The days"]
     expect(start_page.locator(".jp-MarkdownOutput img")).to_have_count(8)
     start_page.wait_for_function(
         "() => [...document.querySelectorAll('.jp-MarkdownOutput img')].every(i => i.naturalWidth > 100 && i.alt)"
@@ -244,7 +264,13 @@ def test_the_map_of_day_22_follows_the_method(lab):
     page = run_widget(lab, "day22")
     captions = ("Egyptian cat, fire9: Grad-CAM, strongest", "Egyptian cat: saliency, strongest")
     picture_follows(page, "method", "saliency", captions)
-    page.locator(".widget-text").filter(has_text="category").locator("input").fill("tubby")
+    page.locator(".widget-dropdown").filter(has_text="photo").locator("select").select_option("coffee")
+    page.locator(".widget-html").filter(
+        has_text=re.compile(r"The network's answers: espresso \d+%, .+%, .+%")
+    ).wait_for()
+    category = page.locator(".widget-text").filter(has_text="category").locator("input")
+    expect(category).to_have_value("espresso")
+    category.fill("tubby")
     page.keyboard.press("Enter")
     page.locator(".widget-html").filter(has_text="near it: tabby").first.wait_for()
 

@@ -162,24 +162,50 @@ def test_the_learners_start_page_has_its_pictures_and_leads_to_the_learners_less
     page.wait_for_function(f"() => decodeURI(location.pathname).endsWith('my/{LESSON.as_posix()}')")
 
 
+def test_a_lesson_leads_on_and_back_and_its_set_up_is_folded(desk):
+    page = new_page(desk.browser, viewport={"width": 1400, "height": 1000})
+    open_notebook(page, desk.address, f"my/{LESSON.as_posix()}")
+    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    panel.get_by_role("heading", name="10. Key takeaways").wait_for(state="attached")
+    assert panel.locator(".jp-CodeCell").first.locator(".jp-InputPlaceholder").is_visible()
+    for place, name, day in (("last", "Next: Day 18", "day18"), ("first", "Previous: Day 17", "day17")):
+        getattr(panel.get_by_role("link", name=name), place).click()
+        page.get_by_role("tab", name=DAYS[day].name, selected=True).wait_for()
+    panel.get_by_role("link", name="Start page").first.click()
+    page.get_by_role("tab", name="start_here.ipynb", selected=True).wait_for()
+
+
+def follow_link(page, day: str, number: str) -> None:
+    """Click the start page's link to an exercise, and wait until its text is at the top of its day's page."""
+    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    panel.locator(f'a[href*="{course([DAYS[day]])[day].exercises[number][1]}"]').first.click()
+    page.get_by_role("tab", name=DAYS[day].name, selected=True).wait_for()
+    text = panel.locator(".jp-MarkdownOutput strong").filter(has_text=f"{number} ").first
+    page.wait_for_function(
+        """text => {
+            const page = text.closest('.jp-WindowedPanel-outer')
+            return Math.abs(text.getBoundingClientRect().top - page.getBoundingClientRect().top) < 60
+        }""",
+        arg=text.element_handle(),
+    )
+
+
 def test_a_link_to_an_exercise_of_an_open_day_shows_its_text(desk):
     page = new_page(desk.browser, viewport={"width": 1000, "height": 800})
-    lesson = course([DAYS["day19"]])["day19"]
     open_notebook(page, desk.address, "my/start_here.ipynb")
     page.locator("a[href*=day19_]").first.click()
     panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     panel.get_by_role("heading", name="10. Key takeaways").wait_for(state="attached")  # all cells are there
     for number in ("9.2", "9.6"):
         page.get_by_role("tab", name="start_here.ipynb").click()
-        panel.locator(f'a[href*="{lesson.exercises[number][1]}"]').first.click()
-        text = panel.locator(".jp-MarkdownOutput strong").filter(has_text=f"{number} ").first
-        page.wait_for_function(
-            """text => {
-                const page = text.closest('.jp-WindowedPanel-outer')
-                return Math.abs(text.getBoundingClientRect().top - page.getBoundingClientRect().top) < 60
-            }""",
-            arg=text.element_handle(),
-        )
+        follow_link(page, "day19", number)
+
+
+def test_a_link_to_an_exercise_opens_its_day_and_shows_its_text(desk):
+    """Day 17 is short here: JupyterLab jumps if all cells are on the page within ten seconds."""
+    page = new_page(desk.browser, viewport={"width": 1000, "height": 800})
+    open_notebook(page, desk.address, "my/start_here.ipynb")
+    follow_link(page, "day17", "9.6")
 
 
 @pytest.mark.slow

@@ -133,3 +133,45 @@ def test_a_wrong_path_says_where_it_looked_and_what_lies_there(tmp_path, monkeyp
         load_image(asked)
     assert f"Looked in {(here / asked).parent}, " in str(error.value)
     assert str(error.value).replace("\\\\", "/").endswith(said)
+
+
+@pytest.fixture(scope="module")
+def told():
+    """What cells show of an exercise, by what they do; each output as its kind and its text."""
+    check, hint = "exercises.to_oihw.check(lambda kernel: kernel)", "exercises.to_oihw.hint()"
+    cells = {
+        "set-up": "from days.day17.code import exercises",
+        "a check": check,
+        "a check and a hint": f"{check}\n{hint}",
+        "a hint and a check": f"{hint}\n{check}",
+        "a check and a solution": f"{check}\nexercises.to_oihw.solution()",
+        "a check and a value": f"{check}\n7",
+        "a check and no value": f"verdict = {check}",
+        "a printed check": f"print({check})\nverdict = 7",
+        "a check and a mistake": f"{check}\n1 / 0",
+        "another cell": "7",
+    }
+    return {
+        what: [(output.output_type, output.get("text") or output.get("data", {}).get("text/plain")) for output in shown]
+        for what, shown in zip(cells, executed(*cells.values()), strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "wanted"),
+    [
+        ("a check", ["execute_result ✗ not quite"]),
+        ("a check and a hint", ["display_data ✗ not quite", "execute_result Hint 1 of"]),
+        ("a hint and a check", ["display_data Hint 2 of", "execute_result ✗ not quite"]),
+        ("a check and a solution", ["display_data ✗ not quite", "execute_result def to_oihw(kernel):"]),
+        ("a check and a value", ["execute_result 7", "display_data ✗ not quite"]),
+        ("a check and no value", ["display_data ✗ not quite"]),
+        ("a printed check", ["stream ✗ not quite"]),
+        ("a check and a mistake", ["error None", "display_data ✗ not quite"]),
+        ("another cell", ["execute_result 7"]),
+    ],
+)
+def test_a_verdict_a_hint_and_a_solution_are_shown_once_wherever_they_stand(told, what, wanted):
+    assert len(told[what]) == len(wanted)
+    for (kind, text), begin in zip(told[what], wanted, strict=True):
+        assert f"{kind} {text}".startswith(begin)

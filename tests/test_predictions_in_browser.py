@@ -56,6 +56,9 @@ def test_a_stored_answer_is_folded_below_its_question(lab):
     assert not answer.get_by_text("Measured: fire9").is_visible()
     answer.locator(".jp-OutputPlaceholder").click()
     answer.get_by_text("Measured: fire9").wait_for()
+    picture = cell_with(page, "# drawn on one scale").locator(".jp-OutputPlaceholder")
+    picture.scroll_into_view_if_needed()
+    assert picture.inner_text().strip() == ""  # and not the HTML that it is
     page.close()
 
 

@@ -8,7 +8,7 @@ import json
 import re
 
 import pytest
-from notebook_tools import NOTEBOOKS
+from notebook_tools import NOTEBOOKS, read
 
 from days import progress as command
 from days.common import progress
@@ -74,6 +74,16 @@ def test_every_exercise_is_a_link_to_its_text_or_its_cell(file):
         [cell] = [cell for cell in cells[name] if cell["id"] == wanted]
         text = "".join(cell["source"])
         assert f"**{number} " in text or text.startswith((f"# Exercise {number} ", f"# Task {number} "))
+
+
+def test_the_stored_start_page_names_and_links_todays_exercises(file):
+    """A copy that has not been run shows it."""
+    [stored] = [
+        output.data["text/html"]
+        for cell in read(REPO_ROOT / "days/start_here.ipynb").cells
+        for output in cell.get("outputs", [])
+    ]
+    assert stored == progress.progress()._repr_html_(), "run days/start_here.ipynb anew with SEEING_CNNS_PROGRESS=none"
 
 
 def test_next_is_the_first_open_exercise_of_a_day_that_was_begun(file):

@@ -7,6 +7,7 @@ import re
 import ipywidgets
 import nbformat
 import pytest
+from accessible import INSIDE
 from axe_playwright_python.sync_playwright import Axe
 from browser_tools import TOKEN, jupyter_server, launched, new_page, open_notebook, run_all_cells
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -49,14 +50,6 @@ GrowingPicture({"channel": ipywidgets.BoundedIntText(1, description="channel")},
 """,
 ]
 UNNAMED = ".noUi-handle"  # ipywidgets gives its sliders no name; the number box beside each has one
-INSIDE = """widget => {
-    const room = widget.closest('.jp-OutputArea-output').getBoundingClientRect()
-    const controls = [...widget.querySelectorAll('select, input, button, .noUi-base, img, .progress')]
-    return controls.filter(control => control.offsetWidth || control.offsetHeight).map(control => {
-        const box = control.getBoundingClientRect()
-        return [control.className, Math.round(box.left - room.left), Math.round(room.right - box.right)]
-    })
-}"""
 
 
 @pytest.fixture(scope="module")

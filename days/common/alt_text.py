@@ -16,7 +16,7 @@ SETTING = "SEEING_CNNS_PICTURES"
 """An environment variable: with "html" in it a kernel sends described pictures as HTML."""
 
 PICTURE = re.compile(
-    r'<img alt="([^"]+)" src="data:(image/(?:png|jpeg|gif));base64,([^"]+)"(?: width="(\d+)")? style="[^"]*">'
+    r'\s*<img alt="([^"]+)" src="data:(image/(?:png|jpeg|gif));base64,([^"]+)"(?: width="(\d+)")? style="[^"]*">'
 )
 CARD = "background: white; border-radius: 8px; padding: 8px; box-sizing: border-box"
 """A light card, so that a figure does not end abruptly on a dark page."""
@@ -28,7 +28,10 @@ def is_on_a_page() -> bool:
 
 
 def to_html(outputs: list[dict]) -> None:
-    """Turn the described pictures among a cell's outputs into HTML with an alt text, in place."""
+    """Turn the described pictures among a cell's outputs into HTML with an alt text, in place.
+
+    Its first line is blank: where JupyterLab folds a cell's results, it shows the first line that holds a character.
+    """
     for output in outputs:
         data = output.get("data", {})
         kinds = [kind for kind in data if kind in ("image/png", "image/jpeg", "image/gif")]
@@ -37,7 +40,7 @@ def to_html(outputs: list[dict]) -> None:
             code = "".join(data.pop(kinds[0]))  # texts may come as lists of lines
             source = f'alt="{html.escape(known["alt"])}" src="data:{kinds[0]};base64,{code}"'
             width = f' width="{known["width"]}"' if "width" in known else ""
-            data["text/html"] = f'<img {source}{width} style="{CARD}">'
+            data["text/html"] = f' \n<img {source}{width} style="{CARD}">'
 
 
 def to_pictures(outputs: list[dict]) -> None:

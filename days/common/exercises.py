@@ -28,6 +28,7 @@ from days.common.diagnosis import answers_alike, reason
 from days.common.mutants import source_of
 from days.common.progress import note_solved, solved
 from days.common.relations import Inquiry, Run
+from days.common.shown import is_shown, shows
 
 NOT_ATTEMPTED, NOT_QUITE, CORRECT = "not attempted yet", "not quite", "correct"
 _COLORS = {NOT_ATTEMPTED: "#808080", NOT_QUITE: "#c77700", CORRECT: "#2e9b57"}
@@ -48,10 +49,12 @@ class Verdict:
     why: str = ""
 
     def __repr__(self) -> str:
+        is_shown(self)
         said = f"{_SIGNS[self.status]} {self.status}" + (f": {self.message}" if self.message else "")
         return said + (f"\n  {self.step}" if self.step else "")
 
     def _repr_html_(self) -> str:
+        is_shown(self)
         # The page's own text color, which can be read in a light and in a dark theme; the status is the border's.
         step = f'<br><small style="color:inherit">{_marked(self.step)}</small>' if self.step else ""
         said = f": {_marked(self.message)}" if self.message else " "
@@ -74,9 +77,11 @@ class Note:
     code: bool = False
 
     def __repr__(self) -> str:
+        is_shown(self)
         return self.text
 
     def _repr_markdown_(self) -> str:
+        is_shown(self)
         return f"```python\n{self.text}\n```" if self.code else self.text
 
 
@@ -154,6 +159,7 @@ class Assignment:
         following = next((f"; next: {task.number}, `{name}`." for name, task in after or left), ": all of them.")
         return "", said + following
 
+    @shows
     def hint(self) -> Note:
         """One more hint each time."""
         if self.hints_given == len(self.hints):
@@ -161,6 +167,7 @@ class Assignment:
         self.hints_given += 1
         return Note(f"Hint {self.hints_given} of {len(self.hints)}: {self.hints[self.hints_given - 1]}")
 
+    @shows
     def solution(self) -> Note:
         """One way to write it, as code."""
         return Note("".join(_parts(self.solve)), code=True)
@@ -200,6 +207,7 @@ class Exercise(Assignment):
     def __post_init__(self):
         self.mistakes = wrong_answers(self.solve, self.mistakes)
 
+    @shows
     def check(self, answer: Callable, seed: int | None = None) -> Verdict:
         """Run `answer` on fresh random inputs and say how it does; never raises.
 

@@ -22,6 +22,7 @@ import numpy as np
 from days.common.checks import is_number
 from days.common.comparison import brief
 from days.common.exercises import CORRECT, NOT_QUITE, Assignment, Verdict, raised, wrong_answers
+from days.common.shown import shows
 
 KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     str: ("a text", lambda value: isinstance(value, str)),
@@ -100,6 +101,7 @@ class Task(Assignment):
     def __post_init__(self):
         self.wrong = wrong_answers(self.solve, self.wrong)
 
+    @shows
     def check(self, answer: Callable, *given) -> Verdict:
         """Ask the learner's function for its report and measure what it claims; never raises.
 
