@@ -80,8 +80,8 @@ def rubric(report) -> list[Point]:
     return [
         _claimed(f"{name} falls", falls, fall),
         _claimed(f"{rival} rises", rises, rise),
-        Point(fall > 0.5, f"the fall is {fall:.4g} (more than 0.5)"),
-        Point(rise > 0.1, f"the rise is {rise:.4g} (more than 0.1)"),
+        Point(fall > 0.5, f"the fall is {fall:.4g} (wanted: more than 0.5)"),
+        Point(rise > 0.1, f"the rise is {rise:.4g} (wanted: more than 0.1)"),
         Point(more < 20, f"{more} of 1,000 categories lose more than {name} (fewer than 20 may)"),
         Point(stronger <= 1, f"{stronger} of {OTHERS} other channels cost {name} more (1 may)"),
         Point(kept >= 5, f"in {kept} of {VERSIONS} other views, {name} loses at least half as much (5 must)"),

@@ -93,16 +93,17 @@ def _shaken_enough(found: Shaking) -> list[Point]:
         ),
         Point(
             turns >= LEAST_MOVE,
-            f"angles differ by {turns:.2f} degrees ({deviations}; a constant angle, a mirror and a turn by 180 degrees "
-            "do not count)",
+            f"angles differ by {turns:.2f} degrees ({deviations}; a constant angle, a shear, a mirror or a turn by 180 "
+            "degrees is not enough)",
         ),
     ]
     if turns >= LEAST_MOVE:
-        said = f"pictures are sheared by {shears:.2f} degrees and turned by {turns:.2f} (a turn changes all directions"
-        points.append(Point(shears <= MOST_SHEAR * turns, f"{said} alike: check the signs of your matrix)"))
+        said = f"pictures are sheared by {shears:.2f} degrees and turned by {turns:.2f}"
+        alike = shears <= MOST_SHEAR * turns
+        points.append(Point(alike, said if alike else f"{said}: check the signs and entries of your matrix"))
     if min(down, across) >= LEAST_MOVE:
         said = f"moves down and across have a correlation of {together:.2f}"
-        points.append(Point(together <= MOST_TOGETHER, f"{said} (at most {MOST_TOGETHER}: draw each of them anew)"))
+        points.append(Point(together <= MOST_TOGETHER, f"{said} (at most {MOST_TOGETHER}; draw each of them anew)"))
     return points
 
 
