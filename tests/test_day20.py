@@ -771,6 +771,15 @@ def rotated(pictures, generator, sign=1, move=(0, 0)):
     return linear(pictures, [[np.cos(angle), -np.sin(angle)], [sign * np.sin(angle), np.cos(angle)]], move)
 
 
+def with_torchs_own_numbers(pictures, generator):
+    down, across = torch.randint(-8, 9, (2,)).tolist()
+    return rotated(pictures, np.random.default_rng(int(torch.randint(999, ()))), move=(down, across))
+
+
+def each_by_itself(pictures, generator):
+    return torch.cat([rotated(one[None], generator, move=generator.uniform(-8, 8, 2)) for one in pictures])
+
+
 def wrong_sign(pictures, generator):
     return rotated(pictures, generator, sign=-1)
 
@@ -838,7 +847,9 @@ def test_the_task_tells_moves_and_turns_from_other_changes(looks, moves, turns):
         ((rotated, shifted), []),
         ((rotated, zoomed, shifted, noisy), []),
         ((rotated, mirrored, covered, shifted), []),
-        ((sheared, shifted), ["sheared by 2.", "check the signs"]),
+        ((sheared, shifted), ["sheared by 3.", "check the signs"]),
+        ((with_torchs_own_numbers,), []),
+        ((each_by_itself,), []),
         ((wrong_sign, shifted), ["angles differ by 0."]),
         ((exchanged, shifted), ["angles differ by 0."]),
         ((always_turned, shifted), ["angles differ by 0.", "a constant angle"]),

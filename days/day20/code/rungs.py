@@ -23,8 +23,8 @@ LEAST_MOVE, LEAST_KEPT, LEAST_OBJECTIVE = 2, 0.8, 100
 
 MOST_SHEAR, MOST_TOGETHER = 0.6, 0.9
 """How far pictures may be sheared, as a share of their turns, and how much moves down and across may correlate."""
-DIRECTIONS = np.radians([0, 45, 90, 135])
-"""Of the stripes that show turns and shears."""
+DIRECTIONS = np.radians([0, 60, 120])
+"""Of the stripes that show turns and shears, one for each color."""
 
 Look = Callable[..., Any]
 
@@ -147,10 +147,10 @@ class Shaking(NamedTuple):
 def shaking(look: Look) -> Shaking:
     """How a look moves, turns and shears pictures.
 
-    Pictures are looked at that noise or a patch hardly change: rings, which look alike however they are turned and
-    show the move; and stripes in four directions, which look alike however they are moved. A turn changes all four
-    directions by one angle, a shear by different angles. Each of them gets the same draws of the generator. Stripes
-    turned by 180 degrees are as before, so that such a turn is not seen.
+    Two pictures are looked at that noise or a patch hardly change: rings, which look alike however they are turned and
+    show the move; and stripes, which look alike however they are moved, in another direction for each color. A turn
+    changes all directions by one angle, a shear by different angles. Stripes turned by 180 degrees are as before, so
+    that such a turn is not seen.
     """
     import torch
 
@@ -158,24 +158,20 @@ def shaking(look: Look) -> Shaking:
     far = np.hypot(down, across)
     rings = np.cos(far * 2 * np.pi / 16) * np.exp(-(far**2) / 200)
     stripes = [np.cos((down * np.cos(angle) + across * np.sin(angle)) * 2 * np.pi / 8) for angle in DIRECTIONS]
+    shown = np.stack([[rings] * 3, stripes]) / 2 + 0.5
+    pictures = torch.tensor(shown, dtype=torch.float32, requires_grad=True)
     generator, moves, angles = np.random.default_rng(1), [], []
     for _ in range(DRAWS):
-        state, seen = generator.bit_generator.state, []
-        for shown in stripes:
-            generator.bit_generator.state = state
-            both = np.repeat(np.stack([rings, shown])[:, None] / 2 + 0.5, 3, axis=1)
-            pictures = torch.tensor(both, dtype=torch.float32, requires_grad=True)
-            with torch.random.fork_rng(devices=[]):
-                seen.append(np.asarray(_seen(look, pictures * 1, generator).detach(), np.float64))
-        moves.append(_move(seen[0][0], rings))
-        angles.append([_turn(one[1]) for one in seen])
+        seen = np.asarray(_seen(look, pictures * 1, generator).detach(), np.float64)
+        moves.append(_move(seen[0], rings))
+        angles.append([_turn(color) for color in seen[1]])
     spread = np.std(moves, axis=0)
     together = abs(float(np.corrcoef(np.transpose(moves))[0, 1])) if spread.all() else 0.0
     return Shaking(spread, *_turns_and_shears(np.array(angles)), together)
 
 
 def _turns_and_shears(angles: np.ndarray) -> tuple[float, float]:
-    """Standard deviations, in degrees, of the turns and shears that stripes at `angles` (draws, 4) have gone through.
+    """Standard deviations, in degrees, of the turns and shears that stripes at `angles` (draws, 3) have gone through.
 
     A mirror turns every direction's sign round. Mirrored looks are compared with each other alone: a picture whose
     rows and columns are exchanged is no turned one.
@@ -186,7 +182,8 @@ def _turns_and_shears(angles: np.ndarray) -> tuple[float, float]:
     alike = mirrored[is_mirrored] if is_mirrored.mean() > 0.5 else plain[~is_mirrored]
     turned = alike.mean(axis=1) / abs(alike.mean(axis=1))
     circle = np.clip(abs(turned.mean()), 1e-3, 1)
-    shears = np.angle(alike[:, 0] * np.conj(alike[:, 2])) / 4
+    # A shear along the axes turns stripes by an angle that goes with the cosine of twice their direction.
+    shears = np.angle(alike * np.conj(turned)[:, None]) @ np.cos(2 * DIRECTIONS) / 3
     return float(np.degrees(np.sqrt(-2 * np.log(circle) + 0.0) / 2)), float(np.degrees(np.std(shears)))
 
 
@@ -198,7 +195,7 @@ def _move(picture: np.ndarray, rings: np.ndarray) -> np.ndarray:
     return (place + SIZE // 2) % SIZE - SIZE // 2
 
 
-def _turn(picture: np.ndarray) -> float:
-    """The angle, in radians, at which a picture (3, h, w) changes most."""
-    down, across = np.gradient(picture, axis=(1, 2))
+def _turn(color: np.ndarray) -> float:
+    """The angle, in radians, at which one color of a picture (h, w) changes most."""
+    down, across = np.gradient(color)
     return float(np.arctan2(2 * (down * across).sum(), (down**2 - across**2).sum()) / 2)
