@@ -14,11 +14,12 @@ from notebook_tools import code_cells
 from scipy.signal import correlate2d
 from torch import nn
 
+from days.common.exercises import CORRECT, NOT_QUITE
 from days.common.frameworks import why_no_keras
 from days.common.images import IMAGE_NAMES, load_image
 from days.common.paths import REPO_ROOT
 from days.common.squeezenet import convolution_behind
-from days.day17.code import ablation, torch_backend
+from days.day17.code import ablation, exercises, torch_backend
 from days.day17.code import feature_maps as fm
 from days.day17.code import visualizations as viz
 
@@ -511,6 +512,18 @@ def test_a_report_that_names_nothing_is_refused_in_words(change, said):
     report |= {"speaks_against": "lemon", "rises": 1, "elsewhere": 3} | change
     with pytest.raises((TypeError, ValueError), match=said):
         ablation.rubric(report)
+
+
+@pytest.mark.parametrize("number", ["falls", "rises"])
+def test_a_claimed_change_is_as_exact_as_two_decimals(number):
+    report = exercises.take_away.solve()
+    for said in (round(report[number], 2), round(report[number], 3)):
+        assert exercises.take_away.check(lambda said=said: report | {number: said}).status == CORRECT
+    for off in (-0.04, -0.007, 0.007, 0.04):
+        said = report[number] + off
+        verdict = exercises.take_away.check(lambda said=said: report | {number: said})
+        assert verdict.status == NOT_QUITE
+        assert f"by {report[number]:.3f}, you say {said:.3f} (right to 2 decimals)" in verdict.message
 
 
 SEEN = {"conv1": 3, "fire2": 15, "fire3": 23, "fire5": 63, "fire9": 207}

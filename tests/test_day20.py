@@ -760,6 +760,50 @@ def noisy(pictures, generator):
     return pictures + torch.tensor(generator.normal(0, 0.1, tuple(pictures.shape)), dtype=torch.float32)
 
 
+def linear(pictures, matrix, move=(0, 0)):
+    matrices = torch.tensor(np.column_stack([matrix, np.array(move) / 32]), dtype=torch.float32)
+    where = torch.nn.functional.affine_grid(matrices.expand(len(pictures), 2, 3), pictures.shape, align_corners=False)
+    return torch.nn.functional.grid_sample(pictures, where, padding_mode="reflection", align_corners=False)
+
+
+def rotated(pictures, generator, sign=1, move=(0, 0)):
+    angle = np.deg2rad(generator.uniform(-8, 8))
+    return linear(pictures, [[np.cos(angle), -np.sin(angle)], [sign * np.sin(angle), np.cos(angle)]], move)
+
+
+def with_torchs_own_numbers(pictures, generator):
+    down, across = torch.randint(-8, 9, (2,)).tolist()
+    return rotated(pictures, np.random.default_rng(int(torch.randint(999, ()))), move=(down, across))
+
+
+def each_by_itself(pictures, generator):
+    return torch.cat([rotated(one[None], generator, move=generator.uniform(-8, 8, 2)) for one in pictures])
+
+
+def wrong_sign(pictures, generator):
+    return rotated(pictures, generator, sign=-1)
+
+
+def sheared(pictures, generator):
+    return linear(pictures, [[1, 0], [np.tan(np.deg2rad(generator.uniform(-8, 8))), 1]])
+
+
+def exchanged(pictures, generator):
+    return pictures.transpose(2, 3) if generator.random() < 0.5 else pictures
+
+
+def always_turned(pictures, generator):
+    return linear(pictures, [[np.cos(0.2), -np.sin(0.2)], [np.sin(0.2), np.cos(0.2)]])
+
+
+def along_the_diagonal(pictures, generator):
+    return linear(pictures, np.eye(2), np.repeat(generator.uniform(-8, 8), 2))
+
+
+def along_one_axis(pictures, generator):
+    return linear(pictures, np.eye(2), (generator.uniform(-8, 8), 0))
+
+
 def covered(pictures, generator):
     mask, (top, left) = torch.ones_like(pictures), generator.integers(0, 48, 2)
     mask[:, :, top : top + 16, left : left + 16] = 0
@@ -783,15 +827,43 @@ def mirrored(pictures, generator):
         ((covered, noisy, mirrored, zoomed), False, False),
         ((shifted, turned), True, True),
         ((shifted, turned, covered, noisy, mirrored), True, True),
+        ((exchanged, shifted), True, False),
+        ((always_turned, shifted), True, False),
+        ((wrong_sign, shifted), True, False),
     ],
 )
 def test_the_task_tells_moves_and_turns_from_other_changes(looks, moves, turns):
     def look(pictures, generator):
         return functools.reduce(lambda seen, one: one(seen, generator), looks, pictures)
 
-    pixels, degrees = rungs._moves_and_turns(look)
-    assert (pixels.min() >= 4) if moves else (pixels.max() < 0.5)
-    assert (degrees >= 20) if turns else (degrees < 0.5)
+    found = rungs.shaking(look)
+    assert (found.moves.min() >= 4) if moves else (found.moves.max() < 0.5)
+    assert (found.turns >= 20) if turns else (found.turns < 0.5)
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [
+        ((rotated, shifted), []),
+        ((rotated, zoomed, shifted, noisy), []),
+        ((rotated, mirrored, covered, shifted), []),
+        ((sheared, shifted), ["sheared by 3.", "check the signs"]),
+        ((with_torchs_own_numbers,), []),
+        ((each_by_itself,), []),
+        ((wrong_sign, shifted), ["angles differ by 0."]),
+        ((exchanged, shifted), ["angles differ by 0."]),
+        ((always_turned, shifted), ["angles differ by 0.", "a constant angle"]),
+        ((rotated, along_the_diagonal), ["a correlation of 1.00", "draw each of them anew"]),
+        ((rotated, along_one_axis), ["places differ by 0.", "pixels down and "]),
+    ],
+)
+def test_the_task_refuses_what_is_no_jitter_and_turn_for_its_true_reason(looks, said):
+    def look(pictures, generator):
+        return functools.reduce(lambda seen, one: one(seen, generator), looks, pictures)
+
+    missed = [point.said for point in rungs._shaken_enough(rungs.shaking(look)) if not point.met]
+    assert len(missed) == bool(said)
+    assert all(words in missed[0] for words in said)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from days.day17.code.lesson import DEPTHS
 BLOCKS = DEPTHS[:-1]
 """The layers that the task takes a channel from. In fire9, the sign of a channel's effect can be read off a weight."""
 OTHERS, VERSIONS = 16, 6
+DECIMALS = 2
+"""To how many places the two changes of logits must be right."""
 WANTED = {
     "layer": str,
     "channel": int,
@@ -76,8 +78,10 @@ def rubric(report) -> list[Point]:
     least, count, most = (int((there > limit).sum()) for limit in (0.12, 0.1, 0.08))
     name, rival = report["speaks_for"], report["speaks_against"]
     return [
-        Point(fall > 0.5 and _close(falls, fall), f"{name} falls by {fall:.2f}, you say {falls:.2f} (0.5 or more)"),
-        Point(rise > 0.1 and _close(rises, rise), f"{rival} rises by {rise:.2f}, you say {rises:.2f} (0.1 or more)"),
+        _claimed(f"{name} falls", falls, fall),
+        _claimed(f"{rival} rises", rises, rise),
+        Point(fall > 0.5, f"the fall is {fall:.4g} (wanted: more than 0.5)"),
+        Point(rise > 0.1, f"the rise is {rise:.4g} (wanted: more than 0.1)"),
         Point(more < 20, f"{more} of 1,000 categories lose more than {name} (fewer than 20 may)"),
         Point(stronger <= 1, f"{stronger} of {OTHERS} other channels cost {name} more (1 may)"),
         Point(kept >= 5, f"in {kept} of {VERSIONS} other views, {name} loses at least half as much (5 must)"),
@@ -105,8 +109,10 @@ def _stronger(model: Model, layer: str, channel: int, image: np.ndarray, categor
     return sum(bool(logits_without(model, layer, int(other), [image])[0, category] < left) for other in drawn)
 
 
-def _close(said: float, measured: float) -> bool:
-    return abs(said - measured) <= 0.05 + 0.02 * abs(measured)
+def _claimed(change: str, said: float, measured: float) -> Point:
+    """Whether a claim is what was measured, rounded to DECIMALS places or more."""
+    shown = f"{change} by {measured:.{DECIMALS + 1}f}, you say {said:.{DECIMALS + 1}f} (right to {DECIMALS} decimals)"
+    return Point(abs(said - measured) <= 0.51 * 10**-DECIMALS, shown)
 
 
 def _read(report, model: Model) -> tuple:
