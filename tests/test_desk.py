@@ -175,18 +175,22 @@ def test_a_lesson_leads_on_and_back_and_its_set_up_is_folded(desk):
     page.get_by_role("tab", name="start_here.ipynb", selected=True).wait_for()
 
 
-def follow_link(page, day: str, number: str) -> None:
-    """Click the start page's link to an exercise, and wait until its text is at the top of its day's page."""
+def follow_link(page, day: str, number: str, within: int) -> None:
+    """Click the start page's link to an exercise, and wait until its text is near the top of its day's page.
+
+    within : how many pixels below the top it may be.
+    """
     panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     panel.locator(f'a[href*="{course([DAYS[day]])[day].exercises[number][1]}"]').first.click()
     page.get_by_role("tab", name=DAYS[day].name, selected=True).wait_for()
     text = panel.locator(".jp-MarkdownOutput strong").filter(has_text=f"{number} ").first
     page.wait_for_function(
-        """text => {
+        """([text, within]) => {
             const page = text.closest('.jp-WindowedPanel-outer')
-            return Math.abs(text.getBoundingClientRect().top - page.getBoundingClientRect().top) < 60
+            const below = text.getBoundingClientRect().top - page.getBoundingClientRect().top
+            return below > -60 && below < within
         }""",
-        arg=text.element_handle(),
+        arg=[text.element_handle(), within],
     )
 
 
@@ -198,14 +202,19 @@ def test_a_link_to_an_exercise_of_an_open_day_shows_its_text(desk):
     panel.get_by_role("heading", name="10. Key takeaways").wait_for(state="attached")  # all cells are there
     for number in ("9.2", "9.6"):
         page.get_by_role("tab", name="start_here.ipynb").click()
-        follow_link(page, "day19", number)
+        follow_link(page, "day19", number, within=60)
 
 
 def test_a_link_to_an_exercise_opens_its_day_and_shows_its_text(desk):
-    """Day 17 is short here: JupyterLab jumps if all cells are on the page within ten seconds."""
+    """It is on the screen, if not at its top: JupyterLab jumps as soon as all cells are there, and lays them out then.
+
+    Day 17 is short here, since JupyterLab does not jump if that takes more than ten seconds.
+    """
+    for context in desk.browser.contexts:
+        context.close()
     page = new_page(desk.browser, viewport={"width": 1000, "height": 800})
     open_notebook(page, desk.address, "my/start_here.ipynb")
-    follow_link(page, "day17", "9.6")
+    follow_link(page, "day17", "9.6", within=600)
 
 
 @pytest.mark.slow
