@@ -555,7 +555,7 @@ def test_an_answer_opens_below_its_prediction_and_a_figure_in_its_own_size(read_
 def test_the_contents_say_where_the_reader_is(read_page):
     page = read_page("day17.html")
     here = page.locator("nav [aria-current=location]")
-    for heading in ("3.4 The first two blocks", "10. Key takeaways", "1. Core intuition"):
+    for heading in ("3.4 Inside a block", "10. Key takeaways", "1. Core intuition"):
         page.get_by_role("heading", name=heading, exact=True).evaluate("it => it.scrollIntoView()")
         here.filter(has_text=heading).wait_for()
         assert here.count() == 1
