@@ -34,8 +34,7 @@ def solved(source: str, day: str) -> tuple[str, str] | None:
     """
     if not HEAD.match(source):
         return None
-    check = source.rsplit("\n", 1)[1]
-    (name,) = re.findall(r"^exercises\.(\w+)\.check\(\1\b.*\)$", check)
+    ((check, name),) = re.findall(r"^(exercises\.(\w+)\.check\(\2\b.*\))$", source, re.M)
     module = importlib.import_module(f"days.{day}.code.exercises")
     return name, f"{getattr(module, name).solution().text}\n\n\n{check}"
 

@@ -110,7 +110,7 @@ def test_notebook_and_module_hold_the_same_exercises(path):
         assert source == task.cell, f"write `python -m days.new cells {path.parent.name[3:]}`"
         assert number == task.number
         namespace = {"exercises": module, "np": np}
-        exec(source.rsplit("\n", 1)[0], namespace)
+        exec(source.partition("\nexercises.")[0], namespace)
         assert task.check(namespace[name]).status == NOT_ATTEMPTED
         found.append(name)
     assert found == [name for name, _ in assignments_of(module)]
@@ -190,7 +190,7 @@ def test_the_skeleton_of_an_exercise_works(day, tmp_path, capsys):
 
     written = SimpleNamespace(**new._exercises(path))
     namespace = {"exercises": written}
-    exec(cell.rsplit("\n", 1)[0], namespace)
+    exec(cell.partition("\nexercises.")[0], namespace)
     assert written.brightness.check(namespace["brightness"]).status == NOT_ATTEMPTED
     test_solution_is_correct(written.brightness)
     test_each_wrong_answer_is_rejected_with_its_own_word(written.brightness)

@@ -52,9 +52,10 @@ def test_a_rubric_says_what_it_measured():
     assert added.check(lambda number: 7).message == "expected a dict, got 7"
     assert "KeyError" in added.check(lambda number: {}).message
     assert "leave out the brackets" in added.check({"sum": 4}).message
-    assert added.cell.endswith("\n    ...\n\n\nexercises.added.check(added, 3)")
+    check = "exercises.added.check(added, 3)\n# exercises.added.hint()  # or .solution()"
+    assert added.cell.endswith(f"\n    ...\n\n\n{check}")
     namespace = {}
-    exec(added.cell.rsplit("\n", 1)[0], namespace)
+    exec(added.cell.partition("\nexercises.")[0], namespace)
     assert added.check(namespace["added"]).status == NOT_ATTEMPTED
 
 

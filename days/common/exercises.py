@@ -111,10 +111,11 @@ class Assignment:
 
     @property
     def cell(self) -> str:
-        """The notebook's cell: the head, the solution without its body, and the check."""
+        """The notebook's cell: the head, the solution without its body, the check, and a hint in a comment."""
         name, (signature, document, _) = self.solve.__name__, _parts(self.solve)
         asked = ", ".join([name, *map(repr, self.given)])
-        return f"# {self.kind} {self.head}\n{signature}{document}\n    ...\n\n\nexercises.{name}.check({asked})"
+        check = f"exercises.{name}.check({asked})\n# exercises.{name}.hint()  # or .solution()"
+        return f"# {self.kind} {self.head}\n{signature}{document}\n    ...\n\n\n{check}"
 
     def _returned(self, answer: Callable, given: tuple, wanted: str = "", edge: str = ""):
         """What the learner's function returns, or the verdict if it does not get that far.
