@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from days.common.checks import unknown_layer
-from days.common.keras_private import as_function, is_graph
+from days.common.keras_private import as_functions, is_graph
 from days.day17.code.keras_backend import check_batch, classify, keras, live_answers, named_layers, run, to_numpy
 from days.day19.code.gradients import Look, Objective, maps_and_gradients, value_and_gradient
 
@@ -71,6 +71,7 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
     """
     batch, known = tensorflow.convert_to_tensor(check_batch(network, batch)), named_layers(network)
     found: dict[str, Any] = {}
+    guides: list[str] = []
     closed = _closed(known) if guided else {}
     if layer is not None and (not isinstance(layer, str) or layer not in known):
         raise unknown_layer(layer, list(known))
@@ -81,12 +82,16 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
             if keras.ops.is_tensor(answer):
                 tape.watch(answer)  # what leads up to it need not be recorded
         relu = guided and name not in closed and is_relu(operation)
+        guides.extend([name] * relu)
         return _nothing_negative_back(answer) if relu else answer
 
     with _tape() as tape:
         if layer is None:
             tape.watch(batch)
         answers = classify(network, batch, seen if guided or layer is not None else None)
+    if guided and not guides and not closed:
+        words = "not guided: no ReLU ran in its forward pass, so this is the plain gradient"
+        warnings.warn(words, RuntimeWarning, stacklevel=4)
     inside = batch if layer is None else found.get(layer)
     if not keras.ops.is_tensor(inside):
         raise ValueError(f"layer {layer!r} did not run in this forward pass, or gave no single tensor")
@@ -156,10 +161,7 @@ def is_relu(operation) -> bool:
     """Whether an operation of a graph is a ReLU, or has one built in, of whatever name: told by what it does."""
     if callable(activation := getattr(operation, "activation", None)):
         return rectifies(activation)
-    own = type(operation).__module__.startswith("keras.")  # a learner's own layer may count its calls
-    weightless = own and not getattr(operation, "weights", None) and not isinstance(operation, keras.Model)
-    function = as_function(operation) if weightless else None
-    return function is not None and rectifies(function)
+    return any(map(rectifies, as_functions(operation)))
 
 
 def rectifies(function: Callable) -> bool:
