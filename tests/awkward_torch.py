@@ -353,6 +353,20 @@ def channel_by_channel(x):
     return x
 
 
+class Counts(Net):
+    """It keeps, in buffers, how often it ran and what it saw: the one in place, the other anew."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("runs", torch.zeros(()))
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x):
+        self.runs += 1
+        self.seen = self.seen * 0.9 + x.detach().mean()
+        return self.head(self.body(x))
+
+
 class OwnReLU(torch.autograd.Function):
     """A ReLU with a gradient of its own, which runs where no function of PyTorch's is seen."""
 
@@ -572,6 +586,7 @@ TORCH = [
         "conv2",
         plain=net(lambda self, x: self.head(self.body(functional.relu(x)))),
     ),
+    Awkward("counts its runs", Counts, "conv2"),
     Awkward("flattens with view", net(flattens), "conv2"),
     Awkward("asks for strides", net(strides), "conv2"),
     Awkward("ReLUs in place", net(in_place), "conv1"),

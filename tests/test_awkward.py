@@ -368,6 +368,27 @@ def test_what_is_out_of_sight_is_named(name, match):
         assert said == ["not guided: any ReLU inside 'conv2', which is TorchScript"]
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_a_head_that_only_training_runs_is_not_listed(training):
+    """GoogLeNet and Inception have such heads, and are in training mode when they are made."""
+
+    class Helped(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.aid, self.end = (torch.nn.Conv2d(count, 3, 3) for count in (3, 3, 3))
+
+        def forward(self, x):
+            x = self.stem(x)
+            scores = self.end(x).mean((2, 3))
+            return (scores, self.aid(x).mean((2, 3))) if self.training else scores
+
+    network = Helped().train(training)
+    names = TorchSubject.looking.conv_layers(network)
+    assert names == ["stem", "end"]
+    assert list(TorchSubject.looking.capture(network, names, torch.rand(1, 3, 16, 16))) == names
+    assert network.training == training
+
+
 def test_the_convolution_that_sees_the_images_is_the_first_one_that_runs():
     """Not the first that was registered, where `forward` cannot be traced."""
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from torch import nn
+from torch.autograd.function import BackwardCFunction
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
@@ -28,7 +29,7 @@ from days.day17.code.torch_backend import (
     to_numpy,
     without_gradients,
 )
-from days.day19.code.gradients import Look, Objective, maps_and_gradients, value_and_gradient
+from days.day19.code.gradients import NO_RELU, Look, Objective, maps_and_gradients, value_and_gradient
 
 __all__ = ["call_instead", "constant", "gradient_at", "look", "maps_and_gradients", "mean", "objective_and_gradient"]
 __all__ += ["rectifies", "total", "value_and_gradient"]
@@ -87,7 +88,7 @@ def look(network: nn.Module, batch: torch.Tensor, layer: str | None = None, *, g
     if guided and (closed := scripted(network)):
         words = f"not guided: any ReLU inside {', '.join(map(repr, closed))}, which is TorchScript"
         warnings.warn(words, RuntimeWarning, stacklevel=4)
-    with _NothingNegativeBack() if guided else contextlib.nullcontext() as guide:
+    with _NothingNegativeBack(network) if guided else contextlib.nullcontext() as guide:
         inside, answers = without_gradients(lambda: _live_from(network, batch, layer))
         if isinstance(answers, np.ndarray):
             raise ValueError("expected scores as a torch tensor from the network, got ndarray: gradients end there")
@@ -95,7 +96,7 @@ def look(network: nn.Module, batch: torch.Tensor, layer: str | None = None, *, g
             # A `no_grad` in `forward` that ends behind the layer brings back the one that holds up to it.
             with torch.enable_grad():
                 inside, answers = _live_from(network, batch, layer)
-    if guide and (words := guide.missed() or ("" if closed else guide.nothing())):
+    if guide and (words := guide.missed() or guide.nothing()):
         warnings.warn(words, RuntimeWarning, stacklevel=4)
 
     @torch.inference_mode(False)
@@ -229,9 +230,10 @@ class _NothingNegativeBack(TorchFunctionMode):
     module: the answers themselves carry it, and are gone with them.
     """
 
-    def __init__(self):
+    def __init__(self, network: nn.Module):
         super().__init__()
-        self._found, self._missed = False, {}
+        self._closed, self._found = bool(scripted(network)), False
+        self._missed: dict[str, bool] = {}
 
     def missed(self) -> str:
         """What cut negative values off and was no ReLU, or ran out of sight, in one line; "" where nothing did."""
@@ -239,7 +241,7 @@ class _NothingNegativeBack(TorchFunctionMode):
 
     def nothing(self) -> str:
         """That there was nothing to guide, in one line; "" where there was."""
-        return "" if self._found else "not guided: no ReLU ran in its forward pass, so this is the plain gradient"
+        return "" if self._found or self._closed else f"not guided: {NO_RELU}"
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         options, name = kwargs or {}, getattr(function, "__name__", "")
@@ -264,9 +266,13 @@ class _NothingNegativeBack(TorchFunctionMode):
         return answer
 
     def _look_out_of_sight(self, given: list[torch.Tensor]) -> None:
-        """Note those that no function made that was seen: an autograd function's, a scripted one's, those of vmap."""
+        """Note those that no function made that was seen: an autograd function's, a scripted one's, those of vmap.
+
+        Of a network that holds TorchScript an own warning tells; there, only autograd functions are noted.
+        """
         for one in given:
-            if one.grad_fn is not None and not hasattr(one, "_seen_by_guide"):
+            own = isinstance(one.grad_fn, BackwardCFunction)
+            if one.grad_fn is not None and (own or not self._closed) and not hasattr(one, "_seen_by_guide"):
                 one._seen_by_guide = True
                 maker = one.grad_fn.name()
                 if not maker.startswith(_VIEWS) and _cuts_off(one):
