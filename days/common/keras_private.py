@@ -40,7 +40,7 @@ def as_functions(operation) -> Iterator[Callable]:
     """
     if not operation._inbound_nodes or not _is_function(operation):
         return
-    end, tried = operation._inbound_nodes[0], set()
+    end, tried = operation._inbound_nodes[0], set[int]()
     starts = list(end.input_tensors)
     while starts and len(tried) < STARTS:
         start = starts.pop(0)

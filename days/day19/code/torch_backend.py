@@ -262,7 +262,7 @@ class _NothingNegativeBack(TorchFunctionMode):
             self._missed.update({repr(name): True for one in tree_leaves(result) if _cuts_off(one)})
         for one in tree_leaves(result):
             if _leads_back(one):
-                one._seen_by_guide = True
+                setattr(one, _SEEN, True)
         return answer
 
     def _look_out_of_sight(self, given: list[torch.Tensor]) -> None:
@@ -272,8 +272,8 @@ class _NothingNegativeBack(TorchFunctionMode):
         """
         for one in given:
             own = isinstance(one.grad_fn, BackwardCFunction)
-            if one.grad_fn is not None and (own or not self._closed) and not hasattr(one, "_seen_by_guide"):
-                one._seen_by_guide = True
+            if one.grad_fn is not None and (own or not self._closed) and not hasattr(one, _SEEN):
+                setattr(one, _SEEN, True)
                 maker = one.grad_fn.name()
                 if not maker.startswith(_VIEWS) and _cuts_off(one):
                     self._missed[repr(maker.removesuffix("Backward"))] = True
@@ -301,7 +301,7 @@ def _turned(call: Callable) -> Callable:
 def _guide(answer: torch.Tensor, sign: int) -> None:
     """Cut off what flows back to a ReLU's answer. One that changed a part of a tensor in place is read through that."""
     whole = answer._base
-    if whole is None or not whole.requires_grad or "CopySlices" not in whole.grad_fn.name():
+    if whole is None or whole.grad_fn is None or "CopySlices" not in whole.grad_fn.name():
         answer.register_hook(lambda gradient: sign * (sign * gradient).clamp(min=0))
         return
     part = torch.zeros_like(whole, dtype=torch.bool)
@@ -346,6 +346,9 @@ _OTHERWISE_ZERO = (
     "multi_head",
 )
 """How the names of functions begin that may answer 0 beside positive values, and are no ReLU."""
+
+_SEEN = "_seen_by_guide"
+"""The attribute of tensors that a function made which was seen."""
 
 _VIEWS = (
     "Unbind",
