@@ -247,7 +247,23 @@ def frozen(network):
 
 WITH_RELU = graph(layers.ReLU)
 
+RELUS = {
+    "mask": lambda x: x * keras.ops.cast(x > 0, x.dtype),
+    "where": lambda x: keras.ops.where(x > 0, x, 0.0),
+    "maximum of two": lambda x: keras.ops.maximum(x, keras.ops.zeros_like(x)),
+    "absolute value": lambda x: (x + keras.ops.abs(x)) / 2,
+    "difference": lambda x: x - keras.ops.minimum(x, 0.0),
+    "minimum, turned around": lambda x: -keras.ops.minimum(-x, 0.0),
+    "largest of a stack": lambda x: keras.ops.max(keras.ops.stack([x, keras.ops.zeros_like(x)]), axis=0),
+    "layer of two inputs": lambda x: layers.Multiply()([x, keras.ops.cast(x > 0, x.dtype)]),
+}
+"""ReLUs of operations, most of which are given several tensors."""
+
 KERAS = [
+    *(
+        Awkward(f"a ReLU by {name}", graph(lambda relu=relu: relu), "conv1", plain=WITH_RELU)
+        for name, relu in RELUS.items()
+    ),
     Awkward("sequential", sequential, "conv2"),
     Awkward("functional, of any size", graph(layers.ReLU, size=None), "conv2"),
     Awkward("nested", nested, "base/conv2"),

@@ -342,6 +342,61 @@ def zeroed(x):
     return x
 
 
+def through_a_view(x):
+    x.view(-1).mul_((x.detach() > 0).flatten().to(x.dtype))
+    return x
+
+
+def channel_by_channel(x):
+    for channel in range(x.shape[1]):
+        x[:, channel].clamp_(min=0)
+    return x
+
+
+class Counts(Net):
+    """It keeps, in buffers, how often it ran and what it saw: the one in place, the other anew."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("runs", torch.zeros(()))
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x):
+        self.runs += 1
+        self.seen = self.seen * 0.9 + x.detach().mean()
+        return self.head(self.body(x))
+
+
+class OwnReLU(torch.autograd.Function):
+    """A ReLU with a gradient of its own, which runs where no function of PyTorch's is seen."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * (ctx.saved_tensors[0] > 0)
+
+
+@torch.jit.script
+def scripted_relu(x):
+    return torch.clamp(x, min=0.0)
+
+
+class ReadsRows(nn.Module):
+    """A recurrent network whose ReLU is inside one function of PyTorch's."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.read = nn.Conv2d(3, 6, 3), nn.RNN(6, 8, nonlinearity="relu", batch_first=True)
+        self.last = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.last(self.read(self.conv(x).mean(2).transpose(1, 2))[0][:, -1])
+
+
 class Gated(nn.Module):
     """A ReLU that a learner writes: what is positive passes."""
 
@@ -504,9 +559,23 @@ RELUS = {
     "assignment": zeroed,
     "absolute value": lambda x: (x + x.abs()) / 2,
     "difference": lambda x: x - x.clamp(max=0),
+    "mask": lambda x: x * (x > 0),
+    "view in place": through_a_view,
+    "channels in place": channel_by_channel,
+    "minimum, turned around": lambda x: -torch.minimum(-x, torch.zeros_like(x)),
     "leaky ReLU of slope 0": lambda x: functional.leaky_relu(x, 0.0, inplace=True),
 }
 """ReLUs that are not called so."""
+
+UNGUIDED = {
+    "the largest of a stack": (net(through(lambda x: torch.stack([x, 0 * x]).amax(0))), "'amax', which may hold"),
+    "an autograd function": (net(through(OwnReLU.apply)), "'OwnReLU', which may hold"),
+    "a scripted function": (net(through(scripted_relu)), "'ClampBackward1', which may hold"),
+    "vmap": (net(through(torch.func.vmap(torch.relu))), "'ReluBackward0', which may hold"),
+    "recurrent": (ReadsRows, "'rnn_relu', which may hold"),
+    "no ReLU at all": (net(through(functional.gelu)), "no ReLU ran"),
+}
+"""What guided backpropagation cannot guide, and the words in which it must say so."""
 
 
 TORCH = [
@@ -517,6 +586,7 @@ TORCH = [
         "conv2",
         plain=net(lambda self, x: self.head(self.body(functional.relu(x)))),
     ),
+    Awkward("counts its runs", Counts, "conv2"),
     Awkward("flattens with view", net(flattens), "conv2"),
     Awkward("asks for strides", net(strides), "conv2"),
     Awkward("ReLUs in place", net(in_place), "conv1"),

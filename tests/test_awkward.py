@@ -19,7 +19,7 @@ from days.xray import xray
 
 torch = pytest.importorskip("torch")
 
-from awkward_torch import TORCH, torch_state  # noqa: E402  only where there is PyTorch
+from awkward_torch import TORCH, UNGUIDED, torch_state  # noqa: E402  only where there is PyTorch
 
 KERAS = []
 if keras_is_installed():
@@ -241,6 +241,38 @@ def test_guided_backpropagation_tells_a_relu_by_what_it_does(subject):
         assert np.abs(got - saliency).max() > 0.01 * np.abs(saliency).max()
 
 
+@pytest.mark.parametrize("name", UNGUIDED)
+def test_what_is_not_guided_is_named(name):
+    make, words = UNGUIDED[name]
+    torch.manual_seed(3)
+    network, batch, methods = make(), torch.rand(1, 3, 32, 32), TorchSubject.methods
+    assert warned(lambda: methods.saliency(network, batch, 1)) == []
+    (said,) = warned(lambda: methods.guided_backpropagation(network, batch, 1))
+    assert said.startswith(f"not guided: {words}")
+
+
+def test_a_keras_network_without_a_relu_is_told():
+    if not KERAS:
+        pytest.skip("TensorFlow is not installed")
+    network = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Conv2D(6, 3, activation="gelu")])
+    network.add(keras.layers.GlobalAveragePooling2D())
+    methods, batch = KerasSubject(KERAS[0]).methods, tensorflow.ones((1, 16, 16, 3))
+    (said,) = warned(lambda: methods.guided_backpropagation(network, batch, 1))
+    assert said.startswith("not guided: no ReLU ran")
+
+
+def test_a_leaky_relu_of_operations_is_no_relu():
+    if not KERAS:
+        pytest.skip("TensorFlow is not installed")
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(6, 3)(inputs)
+    x = keras.ops.maximum(x, 0.2 * x)
+    network = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+    methods, batch = KerasSubject(KERAS[0]).methods, tensorflow.ones((1, 16, 16, 3))
+    (said,) = warned(lambda: methods.guided_backpropagation(network, batch, 1))
+    assert said.startswith("not guided: no ReLU ran")
+
+
 @pytest.mark.parametrize("method", ["hires_cam", "layer_cam"])
 def test_kin_of_grad_cam_are_worked_out_by_hand(subject, method):
     awkward = subject.awkward
@@ -334,6 +366,27 @@ def test_what_is_out_of_sight_is_named(name, match):
     if name == "TorchScript inside":
         said = warned(lambda: TorchSubject.methods.guided_backpropagation(network, torch.rand(1, 3, 32, 32), 1))
         assert said == ["not guided: any ReLU inside 'conv2', which is TorchScript"]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_head_that_only_training_runs_is_not_listed(training):
+    """GoogLeNet and Inception have such heads, and are in training mode when they are made."""
+
+    class Helped(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.aid, self.end = (torch.nn.Conv2d(count, 3, 3) for count in (3, 3, 3))
+
+        def forward(self, x):
+            x = self.stem(x)
+            scores = self.end(x).mean((2, 3))
+            return (scores, self.aid(x).mean((2, 3))) if self.training else scores
+
+    network = Helped().train(training)
+    names = TorchSubject.looking.conv_layers(network)
+    assert names == ["stem", "end"]
+    assert list(TorchSubject.looking.capture(network, names, torch.rand(1, 3, 16, 16))) == names
+    assert network.training == training
 
 
 def test_the_convolution_that_sees_the_images_is_the_first_one_that_runs():

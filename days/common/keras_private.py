@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 
 def times_used(layer) -> int:
@@ -30,26 +31,62 @@ def feeds(layer, later) -> bool:
     return any(id(tensor) in answers for node in later._inbound_nodes for tensor in node.input_tensors)
 
 
-def as_function(operation) -> Callable | None:
-    """An operation of a graph as a function of the one tensor that it is given there; None where it is given several.
+def as_functions(operation) -> Iterator[Callable]:
+    """An operation of a graph as a function of one tensor: of what it is given, or of what that is made from.
 
-    What else it is called with stays: keras.ops.maximum(x, 0) becomes a function of x. In place of a public way to
-    the arguments of a node.
+    What else it is called with stays: keras.ops.maximum(x, 0) becomes a function of x, and so does x * (x > 0), whose
+    parts are operations of their own. None goes further back than operations that are Keras' own and have no weights.
+    In place of a public way to the arguments of a node.
     """
+    if not operation._inbound_nodes or not _is_function(operation):
+        return
+    end, tried = operation._inbound_nodes[0], set[int]()
+    starts = list(end.input_tensors)
+    while starts and len(tried) < STARTS:
+        start = starts.pop(0)
+        if id(start) in tried:
+            continue
+        tried.add(id(start))
+        yield partial(_from_start, end, start)
+        maker, place, _ = start._keras_history
+        if _is_function(maker):
+            starts.extend(maker._inbound_nodes[place].input_tensors)
+
+
+STARTS = 8
+"""From so many tensors an operation is looked at: a ReLU written by hand takes four steps at most."""
+
+
+def _is_function(operation) -> bool:
+    """Whether it is Keras' own and has no weights. A learner's own layer may count its calls."""
     import keras
 
-    nodes = operation._inbound_nodes
-    if not nodes or len(nodes[0].input_tensors) != 1:
-        return None
-    (place,), arguments = nodes[0].input_tensors, nodes[0].arguments
+    own = type(operation).__module__.startswith("keras.")
+    no_function = isinstance(operation, (keras.Model, keras.layers.InputLayer))
+    return own and not no_function and not getattr(operation, "weights", None)
 
-    def call(value):
-        args, options = keras.tree.map_structure(
-            lambda given: value if given is place else given, (arguments.args, arguments.kwargs)
-        )
-        return operation(*args, **options)
 
-    return call
+def _from_start(end, start, value):
+    """What a node's operation answers where `start` is `value`. Raises ValueError where more than that leads to it."""
+    import keras
+
+    known = {id(start): value}
+
+    def value_of(given):
+        if not isinstance(given, keras.KerasTensor):
+            return given
+        if id(given) not in known:
+            maker, place, index = given._keras_history
+            if not _is_function(maker):
+                raise ValueError("another tensor leads there, too")
+            known[id(given)] = keras.tree.flatten(answer_of(maker._inbound_nodes[place]))[index]
+        return known[id(given)]
+
+    def answer_of(node):
+        args, options = keras.tree.map_structure(value_of, (node.arguments.args, node.arguments.kwargs))
+        return node.operation(*args, **options)
+
+    return answer_of(end)
 
 
 def bare_copy(layer):

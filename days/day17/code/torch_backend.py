@@ -180,7 +180,7 @@ def run(network: nn.Module, batch: torch.Tensor):
     """
     # Behind torch.compile a layer may run without the hooks that watch it.
     plain = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else contextlib.nullcontext()
-    with plain, evaluation_mode(network) as modules, _random_numbers_given_back(modules, batch.device):
+    with plain, evaluation_mode(network) as modules, _as_before(modules, batch.device):
         try:
             return network(batch)
         except _AllSeen:
@@ -315,6 +315,30 @@ def _random_numbers_given_back(modules: list[nn.Module], device: torch.device | 
         if states:
             random.setstate(states[0])
             np.random.set_state(states[1])
+
+
+@contextlib.contextmanager
+def _as_before(modules: list[nn.Module], device: torch.device | None = None) -> Iterator[None]:
+    """What a forward pass inside the `with` draws, or writes into buffers, is as it was after it.
+
+    Published modules write nothing in evaluation mode. The graph keeps the buffers that the pass has used.
+    """
+    kept: list[tuple[nn.Module, dict]] = []
+    if not all(map(_is_published, map(type, modules))):
+        kept = [
+            (module, dict(module._buffers))
+            for module in modules
+            if module._buffers and not isinstance(module, torch.jit.ScriptModule)
+        ]
+    try:
+        for module, buffers in kept:
+            module._buffers.update({name: one.clone() for name, one in buffers.items() if one is not None})
+        with _random_numbers_given_back(modules, device):
+            yield
+    finally:
+        for module, buffers in kept:
+            module._buffers.clear()
+            module._buffers.update(buffers)
 
 
 @functools.cache

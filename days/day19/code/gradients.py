@@ -17,6 +17,8 @@ from days.day17.code.backends import backend_of, meaning_of
 Objective = Callable[[dict[str, Any]], Any]
 """From {layer: its live answer, channels first} to one live number."""
 
+NO_RELU = "no ReLU ran in its forward pass, so this is the plain gradient"
+
 
 class Look(NamedTuple):
     """One pass through a classifier, ready to be asked for gradients.

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from days.common.checks import unknown_layer
-from days.common.keras_private import as_function, is_graph
+from days.common.keras_private import as_functions, is_graph
 from days.day17.code.keras_backend import check_batch, classify, keras, live_answers, named_layers, run, to_numpy
-from days.day19.code.gradients import Look, Objective, maps_and_gradients, value_and_gradient
+from days.day19.code.gradients import NO_RELU, Look, Objective, maps_and_gradients, value_and_gradient
 
 # isort: split
 import tensorflow  # after the lines above, which import it without its noise
@@ -70,10 +70,10 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
     Nothing is compiled: TensorFlow never lets go of a compiled graph entirely.
     """
     batch, known = tensorflow.convert_to_tensor(check_batch(network, batch)), named_layers(network)
-    found: dict[str, Any] = {}
-    closed = _closed(known) if guided else {}
     if layer is not None and (not isinstance(layer, str) or layer not in known):
         raise unknown_layer(layer, list(known))
+    found, guides = dict[str, Any](), list[str]()
+    closed = _closed(known) if guided else {}
 
     def seen(name, operation, answer):
         if name == layer and layer not in found:
@@ -81,12 +81,15 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
             if keras.ops.is_tensor(answer):
                 tape.watch(answer)  # what leads up to it need not be recorded
         relu = guided and name not in closed and is_relu(operation)
+        guides.extend([name] * relu)
         return _nothing_negative_back(answer) if relu else answer
 
     with _tape() as tape:
         if layer is None:
             tape.watch(batch)
         answers = classify(network, batch, seen if guided or layer is not None else None)
+    if guided and not (guides or closed):
+        warnings.warn(f"not guided: {NO_RELU}", RuntimeWarning, stacklevel=4)
     inside = batch if layer is None else found.get(layer)
     if not keras.ops.is_tensor(inside):
         raise ValueError(f"layer {layer!r} did not run in this forward pass, or gave no single tensor")
@@ -97,11 +100,13 @@ def look(network, batch, layer: str | None = None, *, guided: bool = False) -> L
             raise ValueError(f"no gradient leads from the score back to {layer or 'the image'}: {cut}")
         return _first(tensorflow.zeros_like(inside) if slopes is None else slopes)
 
-    def why_flat() -> str:
-        connected = tape.gradient(answers, inside) is not None
-        return "" if connected else "no operation that TensorFlow records leads from it to the score"
+    scores = _first(answers) if keras.ops.is_tensor(answers) else answers
+    return Look(_first(inside), scores, gradient, partial(_why_flat, tape, answers, inside))
 
-    return Look(_first(inside), _first(answers) if keras.ops.is_tensor(answers) else answers, gradient, why_flat)
+
+def _why_flat(tape, answers, inside) -> str:
+    connected = tape.gradient(answers, inside) is not None
+    return "" if connected else "no operation that TensorFlow records leads from it to the score"
 
 
 def _cut(network, batch, layer: str | None, end: str | None = None) -> str:
@@ -156,10 +161,7 @@ def is_relu(operation) -> bool:
     """Whether an operation of a graph is a ReLU, or has one built in, of whatever name: told by what it does."""
     if callable(activation := getattr(operation, "activation", None)):
         return rectifies(activation)
-    own = type(operation).__module__.startswith("keras.")  # a learner's own layer may count its calls
-    weightless = own and not getattr(operation, "weights", None) and not isinstance(operation, keras.Model)
-    function = as_function(operation) if weightless else None
-    return function is not None and rectifies(function)
+    return any(map(rectifies, as_functions(operation)))
 
 
 def rectifies(function: Callable) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from torch import nn
+from torch.autograd.function import BackwardCFunction
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
@@ -28,7 +29,7 @@ from days.day17.code.torch_backend import (
     to_numpy,
     without_gradients,
 )
-from days.day19.code.gradients import Look, Objective, maps_and_gradients, value_and_gradient
+from days.day19.code.gradients import NO_RELU, Look, Objective, maps_and_gradients, value_and_gradient
 
 __all__ = ["call_instead", "constant", "gradient_at", "look", "maps_and_gradients", "mean", "objective_and_gradient"]
 __all__ += ["rectifies", "total", "value_and_gradient"]
@@ -87,7 +88,7 @@ def look(network: nn.Module, batch: torch.Tensor, layer: str | None = None, *, g
     if guided and (closed := scripted(network)):
         words = f"not guided: any ReLU inside {', '.join(map(repr, closed))}, which is TorchScript"
         warnings.warn(words, RuntimeWarning, stacklevel=4)
-    with _NothingNegativeBack() if guided else contextlib.nullcontext():
+    with _NothingNegativeBack(network) if guided else contextlib.nullcontext() as guide:
         inside, answers = without_gradients(lambda: _live_from(network, batch, layer))
         if isinstance(answers, np.ndarray):
             raise ValueError("expected scores as a torch tensor from the network, got ndarray: gradients end there")
@@ -95,6 +96,8 @@ def look(network: nn.Module, batch: torch.Tensor, layer: str | None = None, *, g
             # A `no_grad` in `forward` that ends behind the layer brings back the one that holds up to it.
             with torch.enable_grad():
                 inside, answers = _live_from(network, batch, layer)
+    if guide and (words := guide.missed() or guide.nothing()):
+        warnings.warn(words, RuntimeWarning, stacklevel=4)
 
     @torch.inference_mode(False)
     def gradient(targets: np.ndarray) -> np.ndarray:
@@ -227,22 +230,96 @@ class _NothingNegativeBack(TorchFunctionMode):
     module: the answers themselves carry it, and are gone with them.
     """
 
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self._closed, self._found = bool(scripted(network)), False
+        self._missed: dict[str, bool] = {}
+
+    def missed(self) -> str:
+        """What cut negative values off and was no ReLU, or ran out of sight, in one line; "" where nothing did."""
+        return f"not guided: {', '.join(self._missed)}, which may hold a ReLU that cannot be seen" * bool(self._missed)
+
+    def nothing(self) -> str:
+        """That there was nothing to guide, in one line; "" where there was."""
+        return "" if self._found or self._closed else f"not guided: {NO_RELU}"
+
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        options, named = kwargs or {}, function in _RELUS
-        plain = named or getattr(function, "__name__", "").startswith(_NO_ACTIVATIONS)
+        options, name = kwargs or {}, getattr(function, "__name__", "")
+        named = function in _RELUS
+        plain = named or name.startswith(_NO_ACTIVATIONS)
         given = [] if plain else [one for one in tree_leaves((args, options)) if _leads_back(one)]
         before = [one.detach().clone() for one in given]  # the function may change them in place
+        self._look_out_of_sight([one for one in tree_leaves((args, options)) if _leads_back(one)])
         answer = function(*args, **options)
         result = args[0] if function is torch.Tensor.__setitem__ else answer
-        if _leads_back(result) and (
-            named
-            or any(
-                rectifies(values, result, call_instead(function, args, options, one))
-                for one, values in zip(given, before, strict=True)
-            )
+        sign = 1 if named else _side(function, args, options, given, before, result)
+        self._found |= named or bool(sign)
+        if sign and _leads_back(result):
+            _guide(result, sign)
+        elif name.startswith("rnn_relu") or (
+            any(map(_has_both_signs, before)) and not name.startswith(_OTHERWISE_ZERO)
         ):
-            result.register_hook(lambda gradient: gradient.clamp(min=0))
+            self._missed.update({repr(name): True for one in tree_leaves(result) if _cuts_off(one)})
+        for one in tree_leaves(result):
+            if _leads_back(one):
+                setattr(one, _SEEN, True)
         return answer
+
+    def _look_out_of_sight(self, given: list[torch.Tensor]) -> None:
+        """Note those that no function made that was seen: an autograd function's, a scripted one's, those of vmap.
+
+        Of a network that holds TorchScript an own warning tells; there, only autograd functions are noted.
+        """
+        for one in given:
+            own = isinstance(one.grad_fn, BackwardCFunction)
+            if one.grad_fn is not None and (own or not self._closed) and not hasattr(one, _SEEN):
+                setattr(one, _SEEN, True)
+                maker = one.grad_fn.name()
+                if not maker.startswith(_VIEWS) and _cuts_off(one):
+                    self._missed[repr(maker.removesuffix("Backward"))] = True
+
+
+def _side(function, args, options, given, before, result) -> int:
+    """1 for a ReLU of any of the tensors that were given, -1 for one turned around, as x.clamp(max=0) is, else 0."""
+    for one, values in zip(given, before, strict=True) if _leads_back(result) else ():
+        again = call_instead(function, args, options, one)
+        if rectifies(values, result, again):
+            return 1
+        if _is_rectified(-values, -result) and rectifies(-values, -result, _turned(again)):
+            return -1
+    return 0
+
+
+def _turned(call: Callable) -> Callable:
+    def turned(values: torch.Tensor):
+        answer = call(-values)
+        return -answer if isinstance(answer, torch.Tensor) else answer
+
+    return turned
+
+
+def _guide(answer: torch.Tensor, sign: int) -> None:
+    """Cut off what flows back to a ReLU's answer. One that changed a part of a tensor in place is read through that."""
+    whole = answer._base
+    if whole is None or whole.grad_fn is None or "CopySlices" not in whole.grad_fn.name():
+        answer.register_hook(lambda gradient: sign * (sign * gradient).clamp(min=0))
+        return
+    part = torch.zeros_like(whole, dtype=torch.bool)
+    with torch.no_grad():
+        part.as_strided(answer.shape, answer.stride(), answer.storage_offset() - whole.storage_offset()).fill_(True)
+    whole.register_hook(lambda gradient: torch.where(part, sign * (sign * gradient).clamp(min=0), gradient))
+
+
+def _has_both_signs(values: torch.Tensor) -> bool:
+    return not values.is_complex() and bool((values < 0).any() and (values > 0).any())
+
+
+def _cuts_off(answer) -> bool:
+    """Whether it is 0 at some places and positive at all others."""
+    if not _leads_back(answer) or answer.is_complex() or not answer.numel():
+        return False
+    values = answer.detach()
+    return bool((values >= 0).all() and (values == 0).any() and (values > 0).any())
 
 
 _RELUS = {
@@ -255,6 +332,37 @@ SMALL = 2
 
 _NO_ACTIVATIONS = ("conv", "linear", "batch_norm", "max_pool", "avg_pool", "adaptive", "cat", "flatten", "__get__")
 """How the names of functions begin that are known to be no activation, so that no time is spent on them."""
+
+_OTHERWISE_ZERO = (
+    "softmax",
+    "sigmoid",
+    "hardsigmoid",
+    "abs",
+    "square",
+    "pow",
+    "__pow__",
+    "norm",
+    "scaled_dot",
+    "multi_head",
+)
+"""How the names of functions begin that may answer 0 beside positive values, and are no ReLU."""
+
+_SEEN = "_seen_by_guide"
+"""The attribute of tensors that a function made which was seen."""
+
+_VIEWS = (
+    "Unbind",
+    "Select",
+    "Slice",
+    "Split",
+    "View",
+    "AsStrided",
+    "torch::autograd::CopySlices",
+    "Alias",
+    "Transpose",
+    "Permute",
+)
+"""How the names of steps back begin that only hand on a part of a tensor."""
 
 
 def _leads_back(value) -> bool:

@@ -226,7 +226,8 @@ def guided_backpropagation(network, batch, category: Category, *, names: Sequenc
     """`saliency` that drops, on its way back, everything negative at each ReLU: (H, W, 3).
 
     Every ReLU counts, told by what it does: a layer's, a function's, one built into a layer, or `x.clamp(min=0)`; in
-    place or not, and ReLU6 too. An operation with a gradient of the learner's own keeps that.
+    place or not, and ReLU6 too. An operation with a gradient of the learner's own keeps that. A warning names what cuts
+    negative values off out of sight, or says that no ReLU ran.
 
     Source: Springenberg and others, "Striving for simplicity", 2015. It draws fine pictures and hardly cares for the
     category: Adebayo and others, 2018.
