@@ -141,7 +141,7 @@ def test_an_answer_is_carried_into_a_newer_lesson(upstream, course):
     lesson = read(upstream / "days" / DAY)
     exercise = cell_with(lesson, "Exercise 9.6")
     new = source(exercise).replace("●○○", "●●○").replace('"""', '"""Now: ', 1)
-    exercise["source"] = new.replace("\n\n\nexercises", "\n\n\n# a new line\nexercises")
+    exercise["source"] = new.replace("\n\n\nexercises", "\n\n\n# exercises.to_oihw.solution()\nexercises")
     lesson["cells"].insert(3, {"cell_type": "markdown", "id": "new", "metadata": {}, "source": "A new text."})
     write(upstream / "days" / DAY, lesson)
     said = pulled(upstream, course)
@@ -153,7 +153,7 @@ def test_an_answer_is_carried_into_a_newer_lesson(upstream, course):
     head, rest = source(carried).split("\n", 1)
     assert head == new.split("\n")[0]
     check = "exercises.to_oihw.check(to_oihw)\n# exercises.to_oihw.hint()  # or .solution()"
-    assert rest == f"{ANSWER}\n\nprint(to_oihw)\n\n\n# a new line\n{check}"
+    assert rest == f"{ANSWER}\n\nprint(to_oihw)\n\n\n# exercises.to_oihw.solution()\n{check}"
     assert carried["outputs"] == verdict
     assert source(now["cells"][3]) == "A new text."
     assert len(now["cells"]) == len(lesson["cells"])
