@@ -131,7 +131,8 @@ def pip(folder, arguments):
 def run(*arguments, folder=None, **environment):
     """Run the environment's Python at the course's root, and leave with its exit code if that is not 0."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    settings = {"PYTHONUTF8": "1", **environment, **os.environ, "PYTHONPATH": path}
+    # NumPy's own threads wait at full speed for their next product, beside PyTorch's at work: one is faster.
+    settings = {"PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1", **environment, **os.environ, "PYTHONPATH": path}
     process = subprocess.Popen(
         [str(venv_python(folder or ROOT / ".venv")), *map(str, arguments)], cwd=str(ROOT), env=settings
     )

@@ -15,7 +15,7 @@ from days.common.models import Model
 from days.common.preprocessing import Preprocess
 from days.day17.code.backends import capture
 from days.day20.code import objectives
-from days.day20.code.ascent import Ascent, climb
+from days.day20.code.ascent import Ascent
 from days.day20.code.objectives import Objective
 from days.day20.code.parameterization import STANDARD, Jitter
 
@@ -102,9 +102,13 @@ def never_moved(model: Model, layer: str, channels: int, *, before_relu: bool) -
     for first in range(0, channels, 64):
         asked = range(first, min(first + 64, channels))
         ascent = Ascent(model.network, layer, asked, size=64, before_relu=before_relu, preprocess=model.preprocess)
-        before = ascent.images()
-        after, _ = climb(ascent, 8, progress=False)
-        count += int((np.abs(after - before).max(axis=(1, 2, 3)) == 0).sum())
+        before, still = ascent.images(), np.ones(len(asked), bool)
+        for _ in range(8):
+            ascent.step()
+            still &= (ascent.images() == before).all(axis=(1, 2, 3))
+            if not still.any():
+                break
+        count += int(still.sum())
     return count
 
 
