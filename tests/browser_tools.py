@@ -134,3 +134,9 @@ def run_all_cells(page, count: int) -> None:
         polling=500,
     )
     page.locator("#jp-main-statusbar").get_by_text(IDLE).wait_for()
+
+
+def save(page) -> None:
+    """Save the notebook, and wait until it is saved."""
+    page.keyboard.press("Control+s")
+    page.wait_for_function("() => !document.querySelector('.lm-mod-current.jp-mod-dirty')")

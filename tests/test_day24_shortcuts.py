@@ -98,6 +98,7 @@ def test_masks_mend_all_five_of_dial_1_and_more_training_alone_does_not(twenty):
     assert runs.accuracy(of_c, swapped) == pytest.approx(masked[0], abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Grad-CAM of category")
 def test_training_all_repeats_and_is_stored_as_it_is(tmp_path):
     how = {"dials": (0.0, 1.0), "seeds": (1, 2), "steps": 2, "images": 64, "count": 60}

@@ -17,6 +17,7 @@ from browser_tools import (
     new_page,
     open_notebook,
     run_all_cells,
+    save,
     shut_down_kernels,
 )
 from nbformat.v4 import new_code_cell, new_notebook
@@ -81,12 +82,6 @@ def own(desk):
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     page.get_by_role("timer").wait_for()
     return page
-
-
-def save(page):
-    """Save the notebook, and wait until it is saved."""
-    page.keyboard.press("Control+s")
-    page.wait_for_function("() => !document.querySelector('.lm-mod-current.jp-mod-dirty')")
 
 
 def test_a_cell_that_takes_long_says_so_until_it_ends(desk, own):

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from accessible import INSIDE
 from axe_playwright_python.sync_playwright import Axe
-from browser_tools import TOKEN, jupyter_server, launched, new_page, open_notebook, run_all_cells
+from browser_tools import TOKEN, jupyter_server, launched, new_page, open_notebook, run_all_cells, save
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import expect
 from test_widgets import png
@@ -174,16 +174,8 @@ def test_a_figure_has_its_alt_text_on_the_page_and_is_stored_as_a_picture(lab):
     expect(fresh).to_have_js_property("naturalWidth", 400)
     expect(fresh).to_have_js_property("offsetWidth", 200)
     assert fresh.evaluate("image => getComputedStyle(image).borderTopLeftRadius") == "8px"
-    lab.keyboard.press("Control+s")
-    lab.locator(".jp-NotebookPanel .jp-ToolbarButton, .jp-Toolbar").first.wait_for()
-    saved = lab.wait_for_function(  # a file that is being written is no notebook yet
-        """async address => {
-            const text = await (await fetch(address)).text()
-            try { JSON.parse(text) } catch { return false }
-            return text.includes('drawn on this page') && text
-        }""",
-        arg=f"{address}/files/stored.ipynb?token={TOKEN}",
-    )
-    cells = nbformat.reads(saved.json_value(), 4).cells
+    save(lab)
+    text = lab.evaluate("async address => (await fetch(address)).text()", f"{address}/files/stored.ipynb?token={TOKEN}")
+    cells = nbformat.reads(text, 4).cells
     assert [sorted(output.data) for output in cells[1].outputs] == [["image/png", "text/plain"]]
     assert cells[1].outputs[0].metadata["image/png"]["alt"] == "drawn on this page"
