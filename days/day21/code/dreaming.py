@@ -307,7 +307,8 @@ def median_wavelength(added: np.ndarray) -> float:
     frequency = np.hypot(np.fft.fftfreq(gray.shape[0])[:, None], np.fft.fftfreq(gray.shape[1])[None]).ravel()
     order = np.argsort(frequency, kind="stable")
     total = np.cumsum(power.ravel()[order])
-    return float(1 / frequency[order][np.searchsorted(total, total[-1] / 2)])
+    with np.errstate(divide="ignore"):  # a picture that is the same everywhere is one wave without end
+        return float(1 / frequency[order][np.searchsorted(total, total[-1] / 2)])
 
 
 def gathered_share(added: np.ndarray, block: int = 16) -> float:

@@ -141,7 +141,7 @@ def rubric(report: Mapping, number: int) -> list[Point]:
 def _controlled(number: int, random: dict[Box, float]) -> Point:
     """Whether a report's random boxes are enough, lie all over the photo, and cost what it says."""
     if len(random) < FEWEST:
-        return Point(False, f"your control has {len(random)} different boxes, wanted at least fifty")
+        return Point(False, f"your control has {len(random)} different boxes, wanted fifty (a few may coincide)")
     corners = np.array(list(random))[:, [0, 2]]
     center, spread = corners.mean(axis=0), corners.std(axis=0)
     middle = (224 - SIDE) / 2
