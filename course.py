@@ -19,6 +19,10 @@ ROOT = Path(__file__).resolve().parent
 OLDEST, NEWEST = (3, 11), (3, 14)
 WORKERS = 2  # of `test` and `test-all`; ARGS="-n 4" asks for more
 
+# NumPy's own threads wait at full speed for their next product, beside PyTorch's at work: one is faster. On Linux,
+# memory of large arrays is kept for the next ones: to hand it back takes a fifth of a network's time.
+FAST = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
+
 HELP = {
     "lab": "open your own copy of the course, my/, in JupyterLab (installs everything first)",
     "quick": "run the tests of one day in half a minute: quick 19; without a day, the quick tests of all",
@@ -131,8 +135,7 @@ def pip(folder, arguments):
 def run(*arguments, folder=None, **environment):
     """Run the environment's Python at the course's root, and leave with its exit code if that is not 0."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    # NumPy's own threads wait at full speed for their next product, beside PyTorch's at work: one is faster.
-    settings = {"PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1", **environment, **os.environ, "PYTHONPATH": path}
+    settings = {"PYTHONUTF8": "1", **FAST, **environment, **os.environ, "PYTHONPATH": path}
     process = subprocess.Popen(
         [str(venv_python(folder or ROOT / ".venv")), *map(str, arguments)], cwd=str(ROOT), env=settings
     )
@@ -229,8 +232,6 @@ def run_tests(arguments):
     threads = str(max(1, (os.cpu_count() or 1) // WORKERS))
     names = ("OMP", "MKL", "OPENBLAS", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")
     shares = {f"{name}_THREADS" if name.startswith("TF") else f"{name}_NUM_THREADS": threads for name in names}
-    # On Linux, memory of large arrays is kept for the next ones: to hand it back takes a fifth of a network's time.
-    shares |= {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
     workers = ["-n", str(WORKERS), "--dist", "loadscope", "--no-loadscope-reorder"]
     run("-m", "pytest", *workers, *arguments, **shares)
 
